@@ -1,0 +1,138 @@
+// swift-tools-version: 6.2
+// The architecture in code: one row per module, grouped by layer; arrows point down only (README, "Map of the house").
+
+import PackageDescription
+
+/// Cores: values and pure state machines. No C, no I/O, no clock, no randomness; `.ci/check-layers` enforces it.
+func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: commonSettings + [.strictMemorySafety()])
+}
+
+/// Adapters own one foreign thing each; nodes drive cores with adapters.
+func shell(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: commonSettings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: commonSettings)
+}
+
+func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(module)Tests", dependencies: [.byName(name: module)] + dependencies, swiftSettings: commonSettings)
+}
+
+let commonSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+let foreign: [Target] = [
+  .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+  .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+  .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+  .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+  .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
+  .target(name: "CPlatform", dependencies: ["CUV"]),
+  .target(name: "CWire", dependencies: ["CProtobufC"]),
+]
+
+let cores: [Target] = [
+  core("Basics"),
+  core("SQLValues", ["Basics"]),
+  core("SQLSyntax", ["Basics"]),
+  core("PostgresProtocol", ["Basics"]),
+  core("Raft", ["Basics"]),
+  core("Convergence", ["Basics"]),
+  core("Transactions", ["Basics"]),
+  core("SQLExpressions", ["Basics", "SQLValues"]),
+  core("Catalog", ["Basics", "SQLValues"]),
+  core("KeyValue", ["Basics", "SQLValues", "SQLExpressions", "Catalog"]),
+  core("SchemaChange", ["Basics", "SQLValues", "Catalog"]),
+  core("Metadata", ["Basics", "Catalog", "SchemaChange", "Convergence"]),
+  core("SQLPlanner", ["Basics", "SQLValues", "SQLExpressions", "SQLSyntax", "Catalog", "SchemaChange"]),
+  core("SQLExecution", ["Basics", "SQLValues", "SQLExpressions", "SQLPlanner", "Catalog", "KeyValue"]),
+]
+
+let adapters: [Target] = [
+  shell("EventLoop", ["Basics", "CUV", "CPlatform"]),
+  shell("Wire", ["Basics", "CWire", "CProtobufC"]),
+  shell("RPC", ["Basics", "EventLoop", "Wire", "CNghttp2"]),
+  shell("RocksEngine", ["Basics", "CRocksDB", "EventLoop"]),
+  shell("PostgresParser", ["Basics", "SQLSyntax", "CPgQuery", "EventLoop"]),
+  shell("NodeRuntime", ["Basics", "EventLoop", "RPC", "Wire", "CPlatform"]),
+  shell("Replication", ["Basics", "Raft", "RocksEngine", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
+  shell(
+    "ClusterClient", ["Basics", "Catalog", "Convergence", "Transactions", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
+  shell("PostgresClient", ["Basics", "EventLoop", "PostgresProtocol"]),
+]
+
+let nodes: [Target] = [
+  shell(
+    "MetadataNode",
+    [
+      "Basics", "Catalog", "SchemaChange", "Convergence", "Metadata", "Raft", "Replication", "RocksEngine", "EventLoop",
+      "RPC", "Wire", "NodeRuntime",
+    ]),
+  shell(
+    "StorageNode",
+    [
+      "Basics", "SQLValues", "SQLExpressions", "Catalog", "KeyValue", "Transactions", "Raft", "Replication",
+      "RocksEngine", "ClusterClient", "EventLoop", "RPC", "Wire", "NodeRuntime",
+    ]),
+  shell(
+    "GatewayNode",
+    [
+      "Basics", "SQLValues", "SQLExpressions", "SQLSyntax", "SQLPlanner", "SQLExecution", "Catalog", "SchemaChange",
+      "KeyValue", "Transactions", "PostgresProtocol", "PostgresParser", "ClusterClient", "EventLoop", "RPC", "Wire",
+      "NodeRuntime",
+    ]),
+  shell("AckNode", ["Basics", "Convergence", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
+  shell("OperatorTool", ["Basics", "EventLoop", "RPC", "Wire", "NodeRuntime", "PostgresClient", "PostgresProtocol"]),
+]
+
+let programs: [Target] = [
+  program("theseus-meta", ["MetadataNode", "NodeRuntime"]),
+  program("theseus-gateway", ["GatewayNode", "NodeRuntime"]),
+  program("theseus-storage", ["StorageNode", "NodeRuntime"]),
+  program("theseus-ack", ["AckNode", "NodeRuntime"]),
+  program("theseus", ["OperatorTool", "NodeRuntime"]),
+]
+
+let testTargets: [Target] = [
+  tests("Basics"),
+  tests("SQLValues"),
+  tests("SQLSyntax"),
+  tests("PostgresProtocol"),
+  tests("Raft"),
+  tests("Convergence"),
+  tests("Transactions"),
+  tests("SQLExpressions", ["SQLValues", "Basics"]),
+  tests("Catalog", ["SQLValues", "Basics"]),
+  tests("KeyValue", ["SQLValues", "SQLExpressions", "Catalog", "Basics"]),
+  tests("SchemaChange", ["SQLValues", "Catalog", "Basics"]),
+  tests("Metadata", ["SQLValues", "Catalog", "SchemaChange", "Convergence", "Basics"]),
+  tests(
+    "SQLPlanner", ["SQLValues", "SQLExpressions", "SQLSyntax", "Catalog", "SchemaChange", "PostgresParser", "Basics"]),
+  tests(
+    "SQLExecution", ["SQLValues", "SQLExpressions", "SQLPlanner", "Catalog", "KeyValue", "PostgresParser", "Basics"]),
+  tests("EventLoop"),
+  tests("Wire"),
+  tests("RPC", ["EventLoop", "Wire", "Basics"]),
+  tests("RocksEngine", ["Basics"]),
+  tests("PostgresParser", ["SQLSyntax"]),
+  tests("NodeRuntime"),
+  tests("Replication", ["Raft", "RocksEngine", "EventLoop", "RPC", "Basics"]),
+  tests("ClusterClient", ["EventLoop", "RPC", "Wire", "Basics"]),
+  tests("GatewayNode"),
+  tests("StorageNode"),
+  tests("MetadataNode"),
+  tests("AckNode"),
+  tests("OperatorTool"),
+]
+
+let package = Package(
+  name: "theseus",
+  targets: foreign + cores + adapters + nodes + programs + testTargets
+)
