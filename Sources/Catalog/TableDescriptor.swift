@@ -1,0 +1,133 @@
+import Basics
+import SQLValues
+
+/// What a table is at one version: everything a gateway or storage node needs to read and write it.
+public struct TableDescriptor: Hashable, Sendable {
+  public var id: TableID
+  public var databaseID: DatabaseID
+  public var schemaName: String
+  public var name: String
+  public var version: TableVersion
+  public var state: TableState
+  /// In the order of creation; columns of every state except absent ones.
+  public var columns: [ColumnDescriptor]
+  /// `indexes[0]` is the primary index, always public.
+  public var indexes: [IndexDescriptor]
+  public var nextColumnID: ColumnID
+  public var nextIndexID: IndexID
+  /// The oldest version whose writes may still commit (DESIGN 2.3). Raised by entries, never lowered.
+  public var commitFloor: TableVersion
+
+  public init(
+    id: TableID, databaseID: DatabaseID, schemaName: String = "public", name: String, version: TableVersion,
+    state: TableState = .public, columns: [ColumnDescriptor], indexes: [IndexDescriptor], nextColumnID: ColumnID,
+    nextIndexID: IndexID, commitFloor: TableVersion
+  ) {
+    self.id = id
+    self.databaseID = databaseID
+    self.schemaName = schemaName
+    self.name = name
+    self.version = version
+    self.state = state
+    self.columns = columns
+    self.indexes = indexes
+    self.nextColumnID = nextColumnID
+    self.nextIndexID = nextIndexID
+    self.commitFloor = commitFloor
+  }
+
+  public var primaryIndex: IndexDescriptor { indexes[0] }
+  public var publicColumns: [ColumnDescriptor] { columns.filter { $0.state == .public && !$0.isHidden } }
+  public var readableIndexes: [IndexDescriptor] { indexes.filter { $0.state.isReadable } }
+  public func column(_ id: ColumnID) -> ColumnDescriptor? { columns.first { $0.id == id } }
+  public func index(_ id: IndexID) -> IndexDescriptor? { indexes.first { $0.id == id } }
+}
+
+public enum TableState: UInt8, Hashable, Sendable {
+  case `public` = 0
+  /// Its name is free; transactions pinned to older versions may still commit.
+  case dropping = 1
+}
+
+/// The states of DESIGN section 4, in the order an element passes them when it is added.
+public enum ElementState: UInt8, Hashable, Sendable, CaseIterable {
+  case absent = 0
+  case deleteOnly = 1
+  case writeOnly = 2
+  /// Writes as `writeOnly`; existing rows are being worked through.
+  case backfilling = 3
+  case validating = 4
+  case `public` = 5
+
+  public var isReadable: Bool { self == .public }
+  /// Inserts and updates maintain the element.
+  public var isWritable: Bool { self.rawValue >= Self.writeOnly.rawValue }
+  /// Deletes (and the removing half of updates) maintain the element.
+  public var isDeletable: Bool { self != .absent }
+}
+
+public struct ColumnDescriptor: Hashable, Sendable {
+  public var id: ColumnID
+  public var name: String
+  public var type: SQLType
+  public var isNullable: Bool
+  public var state: ElementState
+  /// Not shown by `SELECT *` nor nameable: the row id of a table without primary key.
+  public var isHidden: Bool
+  /// Encoded expression (module SQLExpressions), evaluated for inserts that do not name the column; nil means NULL.
+  public var defaultExpression: [UInt8]?
+  /// The default as SQL text, for people.
+  public var defaultText: String?
+  /// What rows written before the column existed read.
+  public var missingValue: Datum
+
+  public init(
+    id: ColumnID, name: String, type: SQLType, isNullable: Bool = true, state: ElementState = .public,
+    isHidden: Bool = false, defaultExpression: [UInt8]? = nil, defaultText: String? = nil, missingValue: Datum = .null
+  ) {
+    self.id = id
+    self.name = name
+    self.type = type
+    self.isNullable = isNullable
+    self.state = state
+    self.isHidden = isHidden
+    self.defaultExpression = defaultExpression
+    self.defaultText = defaultText
+    self.missingValue = missingValue
+  }
+}
+
+public struct IndexDescriptor: Hashable, Sendable {
+  public var id: IndexID
+  public var name: String
+  public var isUnique: Bool
+  public var state: ElementState
+  public var keyColumns: [IndexKeyColumn]
+  /// Columns kept in the entry beside the key (`INCLUDE`).
+  public var storedColumns: [ColumnID]
+  /// Where its entries are; assigned when the index is created.
+  public var rangeID: RangeID
+
+  public init(
+    id: IndexID, name: String, isUnique: Bool, state: ElementState = .public, keyColumns: [IndexKeyColumn],
+    storedColumns: [ColumnID] = [], rangeID: RangeID
+  ) {
+    self.id = id
+    self.name = name
+    self.isUnique = isUnique
+    self.state = state
+    self.keyColumns = keyColumns
+    self.storedColumns = storedColumns
+    self.rangeID = rangeID
+  }
+}
+
+public struct IndexKeyColumn: Hashable, Sendable {
+  public var columnID: ColumnID
+  public var isDescending: Bool
+
+  public init(columnID: ColumnID, isDescending: Bool = false) {
+    self.columnID = columnID
+    self.isDescending = isDescending
+  }
+}
