@@ -1,0 +1,117 @@
+import Basics
+import Catalog
+import SQLValues
+
+/// A DDL statement after the gateway has resolved types and evaluated constants; names are still names, so that the
+/// metadata leader resolves them against the newest catalog.
+public enum SchemaStatement: Hashable, Sendable {
+  case createTable(CreateTable)
+  case dropTables(names: [ObjectName], ifExists: Bool)
+  case renameTable(ObjectName, to: String, ifExists: Bool)
+  case alterTable(ObjectName, ifExists: Bool, changes: [TableAlteration])
+  case createIndex(CreateIndex)
+  case dropIndexes(names: [ObjectName], ifExists: Bool)
+  case renameIndex(ObjectName, to: String, ifExists: Bool)
+}
+
+/// `schema.name`; the schema defaults to `public`.
+public struct ObjectName: Hashable, Sendable, CustomStringConvertible {
+  public var schema: String
+  public var name: String
+
+  public init(schema: String = "public", name: String) {
+    self.schema = schema
+    self.name = name
+  }
+
+  public var description: String { schema == "public" ? name : "\(schema).\(name)" }
+}
+
+public struct CreateTable: Hashable, Sendable {
+  public var name: ObjectName
+  public var ifNotExists: Bool
+  public var columns: [ColumnDefinition]
+  /// Column names; empty means the hidden row id.
+  public var primaryKey: [String]
+  public var primaryKeyName: String?
+  /// `UNIQUE` constraints, inline and of the table: each becomes a unique index.
+  public var uniqueConstraints: [UniqueConstraint]
+
+  public init(
+    name: ObjectName, ifNotExists: Bool, columns: [ColumnDefinition], primaryKey: [String],
+    primaryKeyName: String? = nil, uniqueConstraints: [UniqueConstraint] = []
+  ) {
+    self.name = name
+    self.ifNotExists = ifNotExists
+    self.columns = columns
+    self.primaryKey = primaryKey
+    self.primaryKeyName = primaryKeyName
+    self.uniqueConstraints = uniqueConstraints
+  }
+}
+
+public struct UniqueConstraint: Hashable, Sendable {
+  public var name: String?
+  public var columns: [String]
+
+  public init(name: String?, columns: [String]) {
+    self.name = name
+    self.columns = columns
+  }
+}
+
+public struct ColumnDefinition: Hashable, Sendable {
+  public var name: String
+  public var type: SQLType
+  public var isNullable: Bool
+  /// Encoded expression for later inserts, with its text.
+  public var defaultExpression: [UInt8]?
+  public var defaultText: String?
+  /// The default's value if it is a constant: what existing rows read when the column is added to a table.
+  public var constantDefault: Datum?
+
+  public init(
+    name: String, type: SQLType, isNullable: Bool = true, defaultExpression: [UInt8]? = nil,
+    defaultText: String? = nil, constantDefault: Datum? = nil
+  ) {
+    self.name = name
+    self.type = type
+    self.isNullable = isNullable
+    self.defaultExpression = defaultExpression
+    self.defaultText = defaultText
+    self.constantDefault = constantDefault
+  }
+}
+
+public enum TableAlteration: Hashable, Sendable {
+  case addColumn(ColumnDefinition, ifNotExists: Bool)
+  case dropColumn(name: String, ifExists: Bool)
+  case renameColumn(name: String, to: String)
+}
+
+public struct CreateIndex: Hashable, Sendable {
+  /// nil: `table_column_idx`, with a number where that is taken.
+  public var name: String?
+  public var ifNotExists: Bool
+  public var table: ObjectName
+  public var isUnique: Bool
+  public var keyColumns: [(name: String, isDescending: Bool)] {
+    zip(keyColumnNames, keyColumnDescending).map { ($0, $1) }
+  }
+  public var keyColumnNames: [String]
+  public var keyColumnDescending: [Bool]
+  public var storedColumns: [String]
+
+  public init(
+    name: String?, ifNotExists: Bool, table: ObjectName, isUnique: Bool, keyColumnNames: [String],
+    keyColumnDescending: [Bool], storedColumns: [String] = []
+  ) {
+    self.name = name
+    self.ifNotExists = ifNotExists
+    self.table = table
+    self.isUnique = isUnique
+    self.keyColumnNames = keyColumnNames
+    self.keyColumnDescending = keyColumnDescending
+    self.storedColumns = storedColumns
+  }
+}
