@@ -95,23 +95,28 @@ public struct CreateIndex: Hashable, Sendable {
   public var ifNotExists: Bool
   public var table: ObjectName
   public var isUnique: Bool
-  public var keyColumns: [(name: String, isDescending: Bool)] {
-    zip(keyColumnNames, keyColumnDescending).map { ($0, $1) }
-  }
-  public var keyColumnNames: [String]
-  public var keyColumnDescending: [Bool]
+  public var keyColumns: [IndexColumnDefinition]
   public var storedColumns: [String]
 
   public init(
-    name: String?, ifNotExists: Bool, table: ObjectName, isUnique: Bool, keyColumnNames: [String],
-    keyColumnDescending: [Bool], storedColumns: [String] = []
+    name: String?, ifNotExists: Bool, table: ObjectName, isUnique: Bool, keyColumns: [IndexColumnDefinition],
+    storedColumns: [String] = []
   ) {
     self.name = name
     self.ifNotExists = ifNotExists
     self.table = table
     self.isUnique = isUnique
-    self.keyColumnNames = keyColumnNames
-    self.keyColumnDescending = keyColumnDescending
+    self.keyColumns = keyColumns
     self.storedColumns = storedColumns
+  }
+}
+
+public struct IndexColumnDefinition: Hashable, Sendable {
+  public var columnName: String
+  public var isDescending: Bool
+
+  public init(columnName: String, isDescending: Bool = false) {
+    self.columnName = columnName
+    self.isDescending = isDescending
   }
 }
