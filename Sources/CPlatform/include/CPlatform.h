@@ -1,2 +1,37 @@
 #pragma once
 // What Swift's importer cannot reach in libc and libuv: variadic functions and macros.
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <uv.h>
+
+/// A counting event descriptor, not blocking and closed on exec; negative on failure.
+static inline int platform_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+/// Adds one to the counter: the descriptor becomes readable.
+static inline void platform_eventfd_signal(int descriptor) {
+  uint64_t one = 1;
+  ssize_t written;
+  do {
+    written = write(descriptor, &one, sizeof one);
+  } while (written < 0 && errno == EINTR);
+}
+
+/// Sets the counter back to zero.
+static inline void platform_eventfd_clear(int descriptor) {
+  uint64_t count;
+  ssize_t got;
+  do {
+    got = read(descriptor, &count, sizeof count);
+  } while (got < 0 && errno == EINTR);
+}
+
+/// A broken pipe is then the error of the write, not the end of the process.
+static inline void platform_ignore_broken_pipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+/// Names the calling thread (15 bytes count) for debuggers and `top`.
+static inline void platform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
