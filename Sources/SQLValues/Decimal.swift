@@ -28,3 +28,10 @@ extension Decimal: Hashable {
       && left.scale == right.scale
   }
 }
+
+extension Decimal {
+  /// Digits after the point at most (PostgreSQL 15, 8.1.2).
+  public static let maximumScale = 16_383
+  /// Digits before the point at most.
+  public static let maximumIntegerDigits = 131_072
+}
