@@ -58,16 +58,20 @@ struct AckLatticeTests {
   @Test func mergingReportsWhetherSomethingIsNew() {
     var lattice = AckLattice()
     let first = Acknowledgement(node: NodeID(1), epoch: SessionEpoch(1), sequence: 2, appliedIndex: SchemaIndex(4))
-    #expect(lattice.merge(first))
-    #expect(!lattice.merge(first))
+    let isNew1 = lattice.merge(first)
+    #expect(isNew1)
+    let isNew2 = lattice.merge(first)
+    #expect(!isNew2)
     var older = first
     older.sequence = 1
     older.appliedIndex = SchemaIndex(9)
-    #expect(!lattice.merge(older))
+    let isNew3 = lattice.merge(older)
+    #expect(!isNew3)
     #expect(lattice[NodeID(1)] == first)
     var restarted = older
     restarted.epoch = SessionEpoch(2)
-    #expect(lattice.merge(restarted))
+    let isNew4 = lattice.merge(restarted)
+    #expect(isNew4)
     #expect(lattice[NodeID(1)] == restarted)
   }
 
