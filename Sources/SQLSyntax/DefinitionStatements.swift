@@ -1,0 +1,147 @@
+public struct CreateTableStatement: Hashable, Sendable {
+  public var table: RelationNameSyntax
+  public var ifNotExists: Bool
+  public var columns: [ColumnSyntax]
+  public var constraints: [TableConstraintSyntax]
+
+  public init(
+    table: RelationNameSyntax, ifNotExists: Bool, columns: [ColumnSyntax], constraints: [TableConstraintSyntax]
+  ) {
+    self.table = table
+    self.ifNotExists = ifNotExists
+    self.columns = columns
+    self.constraints = constraints
+  }
+}
+
+public struct ColumnSyntax: Hashable, Sendable {
+  public var name: String
+  public var type: TypeNameSyntax
+  public var constraints: [ColumnConstraintSyntax]
+  public var position: Int?
+
+  public init(name: String, type: TypeNameSyntax, constraints: [ColumnConstraintSyntax], at position: Int? = nil) {
+    self.name = name
+    self.type = type
+    self.constraints = constraints
+    self.position = position
+  }
+}
+
+public struct ColumnConstraintSyntax: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    case null
+    case notNull
+    /// With its text as written.
+    case defaultValue(ExpressionSyntax, text: String)
+    case primaryKey
+    case unique
+  }
+  public var name: String?
+  public var kind: Kind
+  public var position: Int?
+
+  public init(name: String?, kind: Kind, at position: Int? = nil) {
+    self.name = name
+    self.kind = kind
+    self.position = position
+  }
+}
+
+public struct TableConstraintSyntax: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    case primaryKey([String])
+    case unique([String])
+  }
+  public var name: String?
+  public var kind: Kind
+  public var position: Int?
+
+  public init(name: String?, kind: Kind, at position: Int? = nil) {
+    self.name = name
+    self.kind = kind
+    self.position = position
+  }
+}
+
+public struct AlterTableStatement: Hashable, Sendable {
+  public enum Change: Hashable, Sendable {
+    case addColumn(ColumnSyntax, ifNotExists: Bool)
+    case dropColumn(String, ifExists: Bool)
+  }
+  public var table: RelationNameSyntax
+  public var ifExists: Bool
+  public var changes: [Change]
+
+  public init(table: RelationNameSyntax, ifExists: Bool, changes: [Change]) {
+    self.table = table
+    self.ifExists = ifExists
+    self.changes = changes
+  }
+}
+
+public struct RenameStatement: Hashable, Sendable {
+  public enum Object: Hashable, Sendable {
+    case table
+    case index
+    case column(String)
+  }
+  public var object: Object
+  public var relation: RelationNameSyntax
+  public var newName: String
+  public var ifExists: Bool
+
+  public init(object: Object, relation: RelationNameSyntax, newName: String, ifExists: Bool) {
+    self.object = object
+    self.relation = relation
+    self.newName = newName
+    self.ifExists = ifExists
+  }
+}
+
+public struct CreateIndexStatement: Hashable, Sendable {
+  public var name: String?
+  public var table: RelationNameSyntax
+  public var isUnique: Bool
+  public var ifNotExists: Bool
+  public var keyColumns: [IndexKeySyntax]
+  public var storedColumns: [String]
+
+  public init(
+    name: String?, table: RelationNameSyntax, isUnique: Bool, ifNotExists: Bool, keyColumns: [IndexKeySyntax],
+    storedColumns: [String]
+  ) {
+    self.name = name
+    self.table = table
+    self.isUnique = isUnique
+    self.ifNotExists = ifNotExists
+    self.keyColumns = keyColumns
+    self.storedColumns = storedColumns
+  }
+}
+
+public struct IndexKeySyntax: Hashable, Sendable {
+  public var column: String
+  public var isDescending: Bool
+
+  public init(column: String, isDescending: Bool) {
+    self.column = column
+    self.isDescending = isDescending
+  }
+}
+
+/// `DROP TABLE` or `DROP INDEX`.
+public struct DropStatement: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable { case table, index }
+  public var kind: Kind
+  public var names: [RelationNameSyntax]
+  public var ifExists: Bool
+  public var isCascade: Bool
+
+  public init(kind: Kind, names: [RelationNameSyntax], ifExists: Bool, isCascade: Bool) {
+    self.kind = kind
+    self.names = names
+    self.ifExists = ifExists
+    self.isCascade = isCascade
+  }
+}

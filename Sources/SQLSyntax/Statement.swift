@@ -1,0 +1,112 @@
+import Basics
+
+/// One statement as written.
+public indirect enum Statement: Hashable, Sendable {
+  case select(SelectStatement)
+  case insert(InsertStatement)
+  case update(UpdateStatement)
+  case delete(DeleteStatement)
+  case createTable(CreateTableStatement)
+  case alterTable(AlterTableStatement)
+  case rename(RenameStatement)
+  case createIndex(CreateIndexStatement)
+  case drop(DropStatement)
+  case transaction(TransactionStatement)
+  case session(SessionStatement)
+  case prepare(name: String, parameterTypes: [TypeNameSyntax], Statement)
+  case execute(name: String, arguments: [ExpressionSyntax])
+  /// nil: all.
+  case deallocate(name: String?)
+  /// nil: all.
+  case closeCursor(name: String?)
+  case explain(ExplainOptions, Statement)
+  case job(JobStatement)
+  case checkTable(RelationNameSyntax)
+  /// Well-formed SQL for something that is not built: the error to answer with when it is executed.
+  case unsupported(SQLError)
+}
+
+/// A statement with its own part of the query string.
+public struct ParsedStatement: Hashable, Sendable {
+  public var statement: Statement
+  /// The statement's own text, without the semicolon and surrounding blanks.
+  public var text: String
+  /// The highest `$n` in it.
+  public var parameterCount: Int
+
+  public init(statement: Statement, text: String, parameterCount: Int) {
+    self.statement = statement
+    self.text = text
+    self.parameterCount = parameterCount
+  }
+}
+
+public enum IsolationLevel: String, Hashable, Sendable {
+  case readUncommitted = "read uncommitted"
+  case readCommitted = "read committed"
+  case repeatableRead = "repeatable read"
+  case serializable = "serializable"
+}
+
+/// What `BEGIN` and `SET TRANSACTION` may say; nil is "not said".
+public struct TransactionModes: Hashable, Sendable {
+  public var isolation: IsolationLevel?
+  public var isReadOnly: Bool?
+  public var isDeferrable: Bool?
+
+  public init(isolation: IsolationLevel? = nil, isReadOnly: Bool? = nil, isDeferrable: Bool? = nil) {
+    self.isolation = isolation
+    self.isReadOnly = isReadOnly
+    self.isDeferrable = isDeferrable
+  }
+}
+
+public enum TransactionStatement: Hashable, Sendable {
+  /// `isStart`: written `START TRANSACTION` (the command tag differs).
+  case begin(TransactionModes, isStart: Bool)
+  case commit(chain: Bool)
+  case rollback(chain: Bool)
+  case savepoint(String)
+  case releaseSavepoint(String)
+  case rollbackToSavepoint(String)
+}
+
+public enum SessionStatement: Hashable, Sendable {
+  /// `SET name TO a, b`: values as their text; `isLocal` for `SET LOCAL`.
+  case set(name: String, values: [String], isLocal: Bool)
+  /// `RESET name` and `SET name TO DEFAULT`.
+  case reset(name: String, isLocal: Bool)
+  case resetAll
+  case show(name: String)
+  case showAll
+  case setTransaction(TransactionModes)
+  case setSessionCharacteristics(TransactionModes)
+  case discard(Discard)
+  case listen(channel: String)
+  /// nil: all.
+  case unlisten(channel: String?)
+
+  public enum Discard: Hashable, Sendable { case all, plans, sequences, temporary }
+}
+
+public struct ExplainOptions: Hashable, Sendable {
+  public var analyze: Bool
+  public var verbose: Bool
+  /// `EXPLAIN (DDL)`: the stages of a schema change.
+  public var isSchemaChange: Bool
+
+  public init(analyze: Bool = false, verbose: Bool = false, isSchemaChange: Bool = false) {
+    self.analyze = analyze
+    self.verbose = verbose
+    self.isSchemaChange = isSchemaChange
+  }
+}
+
+/// Statements about schema-change jobs.
+public enum JobStatement: Hashable, Sendable {
+  case showAll
+  case show(JobID)
+  case pause(JobID)
+  case resume(JobID)
+  case cancel([JobID])
+}
