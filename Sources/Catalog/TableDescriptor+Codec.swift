@@ -1,0 +1,147 @@
+import Basics
+import SQLValues
+
+// Tagged records (ByteWriter): a reader skips fields it does not know, so neighbouring releases understand each other.
+
+extension TableDescriptor {
+  public func encode(into writer: inout ByteWriter) {
+    writer.field(1, id)
+    writer.field(2, databaseID)
+    writer.field(3, schemaName)
+    writer.field(4, name)
+    writer.field(5, version)
+    writer.field(6, UInt64(state.rawValue))
+    for column in columns { writer.field(7) { column.encode(into: &$0) } }
+    for index in indexes { writer.field(8) { index.encode(into: &$0) } }
+    writer.field(9, nextColumnID)
+    writer.field(10, nextIndexID)
+    writer.field(11, commitFloor)
+  }
+
+  public func encoded() -> [UInt8] {
+    var writer = ByteWriter(capacity: 64 + 48 * (columns.count + indexes.count))
+    encode(into: &writer)
+    return writer.bytes
+  }
+
+  public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(ArraySlice(bytes))
+    var table = TableDescriptor(
+      id: TableID(0), databaseID: .defaultDatabase, name: "", version: .none, columns: [], indexes: [],
+      nextColumnID: ColumnID(0), nextIndexID: IndexID(0), commitFloor: .none)
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: table.id = try field.identifier()
+      case 2: table.databaseID = try field.identifier()
+      case 3: table.schemaName = try field.string()
+      case 4: table.name = try field.string()
+      case 5: table.version = try field.identifier()
+      case 6:
+        guard let raw = UInt8(exactly: try field.integer()), let state = TableState(rawValue: raw) else {
+          throw reader.failure("unknown table state")
+        }
+        table.state = state
+      case 7: table.columns.append(try ColumnDescriptor(decoding: try field.slice()))
+      case 8: table.indexes.append(try IndexDescriptor(decoding: try field.slice()))
+      case 9: table.nextColumnID = try field.identifier()
+      case 10: table.nextIndexID = try field.identifier()
+      case 11: table.commitFloor = try field.identifier()
+      default: break
+      }
+    }
+    guard table.id.rawValue != 0, !table.indexes.isEmpty else { throw reader.failure("incomplete table descriptor") }
+    self = table
+  }
+}
+
+extension ColumnDescriptor {
+  public func encode(into writer: inout ByteWriter) {
+    writer.field(1, id)
+    writer.field(2, name)
+    writer.field(3) { type.encode(into: &$0) }
+    writer.field(4, isNullable)
+    writer.field(5, UInt64(state.rawValue))
+    writer.field(6, isHidden)
+    if let defaultExpression { writer.field(7, defaultExpression) }
+    if let defaultText { writer.field(8, defaultText) }
+    if !missingValue.isNull { writer.field(9) { missingValue.encode(into: &$0) } }
+  }
+
+  public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(ArraySlice(bytes))
+    var column = ColumnDescriptor(id: ColumnID(0), name: "", type: .unknown)
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: column.id = try field.identifier()
+      case 2: column.name = try field.string()
+      case 3:
+        var nested = try field.reader()
+        column.type = try SQLType.decode(from: &nested)
+      case 4: column.isNullable = try field.boolean()
+      case 5: column.state = try ElementState(decoding: field)
+      case 6: column.isHidden = try field.boolean()
+      case 7: column.defaultExpression = try field.bytes()
+      case 8: column.defaultText = try field.string()
+      case 9:
+        var nested = try field.reader()
+        column.missingValue = try Datum.decode(from: &nested)
+      default: break
+      }
+    }
+    self = column
+  }
+}
+
+extension IndexDescriptor {
+  public func encode(into writer: inout ByteWriter) {
+    writer.field(1, id)
+    writer.field(2, name)
+    writer.field(3, isUnique)
+    writer.field(4, UInt64(state.rawValue))
+    for key in keyColumns {
+      writer.field(5) {
+        $0.field(1, key.columnID)
+        if key.isDescending { $0.field(2, true) }
+      }
+    }
+    for stored in storedColumns { writer.field(6, stored) }
+    writer.field(7, rangeID)
+  }
+
+  public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(ArraySlice(bytes))
+    var index = IndexDescriptor(id: IndexID(0), name: "", isUnique: false, keyColumns: [], rangeID: RangeID(0))
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: index.id = try field.identifier()
+      case 2: index.name = try field.string()
+      case 3: index.isUnique = try field.boolean()
+      case 4: index.state = try ElementState(decoding: field)
+      case 5:
+        var nested = try field.reader()
+        var key = IndexKeyColumn(columnID: ColumnID(0))
+        while let part = try nested.nextField() {
+          switch part.number {
+          case 1: key.columnID = try part.identifier()
+          case 2: key.isDescending = try part.boolean()
+          default: break
+          }
+        }
+        index.keyColumns.append(key)
+      case 6: index.storedColumns.append(try field.identifier())
+      case 7: index.rangeID = try field.identifier()
+      default: break
+      }
+    }
+    self = index
+  }
+}
+
+extension ElementState {
+  init(decoding field: TaggedField) throws(MalformedBytes) {
+    guard let raw = UInt8(exactly: try field.integer()), let state = ElementState(rawValue: raw) else {
+      throw MalformedBytes("unknown element state in field \(field.number)")
+    }
+    self = state
+  }
+}
