@@ -118,7 +118,8 @@ extension RangeMachine {
       return answer(id, .failed(.malformed("entries: \(error.reason)")))
     }
     for (key, value) in unique {
-      let other = try ingestsInFlight[key] ?? snapshot.version(of: key, at: request.timestamp)?.value
+      var other = ingestsInFlight[key]
+      if other == nil { other = try snapshot.version(of: key, at: request.timestamp)?.value }
       if let other, other != value { return answer(id, .failed(.duplicateEntry(key: key))) }
     }
     for (key, value) in unique { ingestsInFlight[key] = value }
