@@ -1,0 +1,295 @@
+import Basics
+import Catalog
+import SQLValues
+
+// Tagged records. The field number of the outermost record is the kind of statement.
+
+extension SchemaStatement {
+  public func encoded() -> [UInt8] {
+    var writer = ByteWriter(capacity: 256)
+    switch self {
+    case .createTable(let statement): writer.field(1) { statement.encode(into: &$0) }
+    case .dropTables(let names, let ifExists): writer.field(2) { Self.encode(names, ifExists, into: &$0) }
+    case .renameTable(let name, let newName, let ifExists):
+      writer.field(3) { Self.encode(name, newName, ifExists, into: &$0) }
+    case .alterTable(let name, let ifExists, let changes):
+      writer.field(4) {
+        $0.field(1) { name.encode(into: &$0) }
+        $0.field(2, ifExists)
+        for change in changes { $0.field(3) { change.encode(into: &$0) } }
+      }
+    case .createIndex(let statement): writer.field(5) { statement.encode(into: &$0) }
+    case .dropIndexes(let names, let ifExists): writer.field(6) { Self.encode(names, ifExists, into: &$0) }
+    case .renameIndex(let name, let newName, let ifExists):
+      writer.field(7) { Self.encode(name, newName, ifExists, into: &$0) }
+    }
+    return writer.bytes
+  }
+
+  public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(ArraySlice(bytes))
+    guard let field = try reader.nextField() else { throw reader.failure("empty statement") }
+    let body = try field.slice()
+    switch field.number {
+    case 1: self = .createTable(try CreateTable(decoding: body))
+    case 2:
+      let (names, ifExists) = try Self.decodeNames(body)
+      self = .dropTables(names: names, ifExists: ifExists)
+    case 3:
+      let (name, newName, ifExists) = try Self.decodeRename(body)
+      self = .renameTable(name, to: newName, ifExists: ifExists)
+    case 4:
+      var nested = ByteReader(body)
+      var name = ObjectName(name: "")
+      var ifExists = false
+      var changes: [TableAlteration] = []
+      while let part = try nested.nextField() {
+        switch part.number {
+        case 1: name = try ObjectName(decoding: try part.slice())
+        case 2: ifExists = try part.boolean()
+        case 3: changes.append(try TableAlteration(decoding: try part.slice()))
+        default: break
+        }
+      }
+      self = .alterTable(name, ifExists: ifExists, changes: changes)
+    case 5: self = .createIndex(try CreateIndex(decoding: body))
+    case 6:
+      let (names, ifExists) = try Self.decodeNames(body)
+      self = .dropIndexes(names: names, ifExists: ifExists)
+    case 7:
+      let (name, newName, ifExists) = try Self.decodeRename(body)
+      self = .renameIndex(name, to: newName, ifExists: ifExists)
+    default: throw reader.failure("unknown kind of statement \(field.number)")
+    }
+  }
+
+  private static func encode(_ names: [ObjectName], _ ifExists: Bool, into writer: inout ByteWriter) {
+    for name in names { writer.field(1) { name.encode(into: &$0) } }
+    writer.field(2, ifExists)
+  }
+
+  private static func decodeNames(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(MalformedBytes) -> (names: [ObjectName], ifExists: Bool) {
+    var reader = ByteReader(bytes)
+    var names: [ObjectName] = []
+    var ifExists = false
+    while let part = try reader.nextField() {
+      switch part.number {
+      case 1: names.append(try ObjectName(decoding: try part.slice()))
+      case 2: ifExists = try part.boolean()
+      default: break
+      }
+    }
+    return (names, ifExists)
+  }
+
+  private static func encode(
+    _ name: ObjectName, _ newName: String, _ ifExists: Bool, into writer: inout ByteWriter
+  ) {
+    writer.field(1) { name.encode(into: &$0) }
+    writer.field(2, newName)
+    writer.field(3, ifExists)
+  }
+
+  private static func decodeRename(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(MalformedBytes) -> (name: ObjectName, newName: String, ifExists: Bool) {
+    var reader = ByteReader(bytes)
+    var name = ObjectName(name: "")
+    var newName = ""
+    var ifExists = false
+    while let part = try reader.nextField() {
+      switch part.number {
+      case 1: name = try ObjectName(decoding: try part.slice())
+      case 2: newName = try part.string()
+      case 3: ifExists = try part.boolean()
+      default: break
+      }
+    }
+    return (name, newName, ifExists)
+  }
+}
+
+extension ObjectName {
+  func encode(into writer: inout ByteWriter) {
+    writer.field(1, schema)
+    writer.field(2, name)
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: "")
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: schema = try field.string()
+      case 2: name = try field.string()
+      default: break
+      }
+    }
+  }
+}
+
+extension CreateTable {
+  func encode(into writer: inout ByteWriter) {
+    writer.field(1) { name.encode(into: &$0) }
+    writer.field(2, ifNotExists)
+    for column in columns { writer.field(3) { column.encode(into: &$0) } }
+    for column in primaryKey { writer.field(4, column) }
+    if let primaryKeyName { writer.field(5, primaryKeyName) }
+    for constraint in uniqueConstraints {
+      writer.field(6) {
+        if let name = constraint.name { $0.field(1, name) }
+        for column in constraint.columns { $0.field(2, column) }
+      }
+    }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: ObjectName(name: ""), ifNotExists: false, columns: [], primaryKey: [])
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: name = try ObjectName(decoding: try field.slice())
+      case 2: ifNotExists = try field.boolean()
+      case 3: columns.append(try ColumnDefinition(decoding: try field.slice()))
+      case 4: primaryKey.append(try field.string())
+      case 5: primaryKeyName = try field.string()
+      case 6:
+        var nested = try field.reader()
+        var constraint = UniqueConstraint(name: nil, columns: [])
+        while let part = try nested.nextField() {
+          switch part.number {
+          case 1: constraint.name = try part.string()
+          case 2: constraint.columns.append(try part.string())
+          default: break
+          }
+        }
+        uniqueConstraints.append(constraint)
+      default: break
+      }
+    }
+  }
+}
+
+extension ColumnDefinition {
+  func encode(into writer: inout ByteWriter) {
+    writer.field(1, name)
+    writer.field(2) { type.encode(into: &$0) }
+    writer.field(3, isNullable)
+    if let defaultExpression { writer.field(4, defaultExpression) }
+    if let defaultText { writer.field(5, defaultText) }
+    if let constantDefault { writer.field(6) { constantDefault.encode(into: &$0) } }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: "", type: .unknown)
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: name = try field.string()
+      case 2:
+        var nested = try field.reader()
+        type = try SQLType.decode(from: &nested)
+      case 3: isNullable = try field.boolean()
+      case 4: defaultExpression = try field.bytes()
+      case 5: defaultText = try field.string()
+      case 6:
+        var nested = try field.reader()
+        constantDefault = try Datum.decode(from: &nested)
+      default: break
+      }
+    }
+  }
+}
+
+extension TableAlteration {
+  func encode(into writer: inout ByteWriter) {
+    switch self {
+    case .addColumn(let definition, let ifNotExists):
+      writer.field(1) {
+        $0.field(1) { definition.encode(into: &$0) }
+        $0.field(2, ifNotExists)
+      }
+    case .dropColumn(let name, let ifExists):
+      writer.field(2) {
+        $0.field(1, name)
+        $0.field(2, ifExists)
+      }
+    case .renameColumn(let name, let newName):
+      writer.field(3) {
+        $0.field(1, name)
+        $0.field(2, newName)
+      }
+    }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    guard let field = try reader.nextField() else { throw reader.failure("empty alteration") }
+    var nested = try field.reader()
+    var definition: ColumnDefinition?
+    var flag = false
+    var name = ""
+    var newName = ""
+    while let part = try nested.nextField() {
+      switch (field.number, part.number) {
+      case (1, 1): definition = try ColumnDefinition(decoding: try part.slice())
+      case (1, 2), (2, 2): flag = try part.boolean()
+      case (2, 1), (3, 1): name = try part.string()
+      case (3, 2): newName = try part.string()
+      default: break
+      }
+    }
+    switch field.number {
+    case 1:
+      guard let definition else { throw reader.failure("no column definition") }
+      self = .addColumn(definition, ifNotExists: flag)
+    case 2: self = .dropColumn(name: name, ifExists: flag)
+    case 3: self = .renameColumn(name: name, to: newName)
+    default: throw reader.failure("unknown kind of alteration \(field.number)")
+    }
+  }
+}
+
+extension CreateIndex {
+  func encode(into writer: inout ByteWriter) {
+    if let name { writer.field(1, name) }
+    writer.field(2, ifNotExists)
+    writer.field(3) { table.encode(into: &$0) }
+    writer.field(4, isUnique)
+    for key in keyColumns {
+      writer.field(5) {
+        $0.field(1, key.columnName)
+        if key.isDescending { $0.field(2, true) }
+      }
+    }
+    for column in storedColumns { writer.field(6, column) }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: nil, ifNotExists: false, table: ObjectName(name: ""), isUnique: false, keyColumns: [])
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: name = try field.string()
+      case 2: ifNotExists = try field.boolean()
+      case 3: table = try ObjectName(decoding: try field.slice())
+      case 4: isUnique = try field.boolean()
+      case 5:
+        var nested = try field.reader()
+        var key = IndexColumnDefinition(columnName: "")
+        while let part = try nested.nextField() {
+          switch part.number {
+          case 1: key.columnName = try part.string()
+          case 2: key.isDescending = try part.boolean()
+          default: break
+          }
+        }
+        keyColumns.append(key)
+      case 6: storedColumns.append(try field.string())
+      default: break
+      }
+    }
+  }
+}
