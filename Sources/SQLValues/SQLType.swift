@@ -11,7 +11,8 @@ public enum SQLType: Hashable, Sendable {
   case text
   /// `varchar(n)`; nil means without a limit.
   case varchar(maximumCharacters: Int?)
-  /// `char(n)`: blank-padded.
+  /// `char(n)`: its values are kept without trailing blanks and padded when they are printed; 0 means without a length
+  /// (`bpchar`).
   case character(count: Int)
   /// The 63-byte type of catalog names.
   case name

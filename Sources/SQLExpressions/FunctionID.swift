@@ -1,0 +1,104 @@
+/// The stable number of a function's implementation: kept in stored defaults and sent to storage nodes, so a number is
+/// never given to another function. One implementation serves all overloads; it sees the values and the result type.
+public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
+  // Arithmetic.
+  case add = 1
+  case subtract = 2
+  case multiply = 3
+  case divide = 4
+  case modulo = 5
+  case power = 6
+  case negate = 7
+  case absolute = 8
+  case identity = 9
+  case bitAnd = 10
+  case bitOr = 11
+  case bitXor = 12
+  case bitNot = 13
+  case shiftLeft = 14
+  case shiftRight = 15
+  case round = 16
+  case truncate = 17
+  case floor = 18
+  case ceiling = 19
+  case sign = 20
+  case squareRoot = 21
+  case exponential = 22
+  case naturalLogarithm = 23
+  case commonLogarithm = 24
+  case integerDivide = 25
+  case random = 26
+  case pi = 27
+
+  // Text.
+  case concatenate = 40
+  case concat = 41
+  case concatWithSeparator = 42
+  case characterLength = 43
+  case octetLength = 44
+  case bitLength = 45
+  case lower = 46
+  case upper = 47
+  case initialCapitals = 48
+  case substring = 49
+  case trimBoth = 50
+  case trimLeft = 51
+  case trimRight = 52
+  case replace = 53
+  case position = 54
+  case left = 55
+  case right = 56
+  case `repeat` = 57
+  case reverse = 58
+  case padLeft = 59
+  case padRight = 60
+  case splitPart = 61
+  case translate = 62
+  case character = 63
+  case codePoint = 64
+  case md5 = 65
+  case startsWith = 66
+  case toHexadecimal = 67
+  case quoteLiteral = 68
+  case quoteIdentifier = 69
+  case encode = 70
+  case decode = 71
+  case like = 72
+  case likeIgnoringCase = 73
+  /// `like_escape(pattern, escape)`: the pattern with backslash as its escape character.
+  case likeEscape = 74
+  case strpos = 75
+
+  // Date and time.
+  case now = 100
+  case statementTimestamp = 101
+  case clockTimestamp = 102
+  case currentDate = 103
+  case localTimestamp = 104
+  case dateTruncate = 105
+  case datePart = 106
+  case extract = 107
+  case age = 108
+  case makeDate = 109
+  case toTimestamp = 110
+  case addInterval = 111
+  case subtractInterval = 112
+  case subtractTimestamps = 113
+  case addDays = 114
+  case subtractDays = 115
+  case subtractDates = 116
+  case scaleInterval = 117
+  case divideInterval = 118
+  case atTimeZone = 119
+  case ageToday = 120
+
+  // Identity and session.
+  case randomUUID = 140
+  case version = 141
+  case currentDatabase = 142
+  case currentSchema = 143
+  case currentUser = 144
+  case sessionUser = 145
+  case backendPID = 146
+  case typeOf = 147
+}
