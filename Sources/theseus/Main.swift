@@ -1,4 +1,6 @@
+import OperatorTool
+
 @main
 struct Main {
-  static func main() {}
+  static func main() { OperatorTool.main() }
 }

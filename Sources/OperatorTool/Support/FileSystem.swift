@@ -1,0 +1,80 @@
+import Glibc
+
+/// The few file operations the tool needs, with errors that name the path.
+enum FileSystem {
+  /// Files read whole are small: logs and descriptions of clusters (bytes).
+  static let maximumFileBytes = 64 << 20
+
+  static func read(_ path: String) throws(ToolError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure("read", path) }
+    defer { close(descriptor) }
+    var content: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = Glibc.read(descriptor, &chunk, chunk.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw failure("read", path)
+      }
+      if count == 0 { return content }
+      content += chunk[..<count]
+      guard content.count <= maximumFileBytes else {
+        throw ToolError("\(path) is larger than \(maximumFileBytes) bytes")
+      }
+    }
+  }
+
+  /// Replaces the file in one step: a reader sees the old content or the new.
+  static func write(_ text: String, to path: String) throws(ToolError) {
+    let temporary = "\(path).new"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw failure("write", temporary) }
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 {
+        if errno == EINTR { continue }
+        let error = failure("write", temporary)
+        close(descriptor)
+        throw error
+      }
+      rest = rest.dropFirst(count)
+    }
+    close(descriptor)
+    guard rename(temporary, path) == 0 else { throw failure("write", path) }
+  }
+
+  /// Creates a directory and what is missing above it.
+  static func makeDirectory(_ path: String) throws(ToolError) {
+    var made = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
+      if mkdir(made, 0o755) != 0, errno != EEXIST { throw failure("create the directory", made) }
+    }
+  }
+
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
+  static func remove(_ path: String) { unlink(path) }
+
+  /// Absolute, without symbolic links; the path itself need not exist.
+  static func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let current = getcwd(nil, 0) else { return path }
+    defer { free(current) }
+    return String(cString: current) + "/" + path
+  }
+
+  /// The directory of the running program.
+  static var programDirectory: String {
+    guard let path = realpath("/proc/self/exe", nil) else { return "." }
+    defer { free(path) }
+    let text = String(cString: path)
+    return text.lastIndex(of: "/").map { String(text[..<$0]) } ?? "."
+  }
+
+  private static func failure(_ action: String, _ path: String) -> ToolError {
+    ToolError("cannot \(action) \(path): \(String(cString: strerror(errno)))")
+  }
+}
