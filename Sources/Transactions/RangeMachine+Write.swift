@@ -23,6 +23,7 @@ extension RangeMachine {
         return answer(id, .failed(.transactionAborted))
       }
       let newest = try snapshot.newestCommit(of: mutation.key)
+      if let newest, newest.start == request.start { return answer(id, .failed(.alreadyCommitted(newest.commit))) }
       if let failure = Self.conflict(of: mutation, newest: newest) { return answer(id, .failed(failure)) }
       needed = max(needed, newest?.commit ?? .zero)
       needed = max(needed, reads.highestRead(of: mutation.key, above: request.commit.previous))

@@ -1,9 +1,9 @@
 /// Limits and times of one range's leader.
 public struct RangeMachineConfiguration: Hashable, Sendable {
   /// How far above a read's timestamp the read bound is extended.
-  public var readBoundMilliseconds: UInt64 = 3000
+  public var readBoundMilliseconds: UInt64 = 1000
   /// The bound is extended ahead of need when less than this is left.
-  public var readBoundRenewalMilliseconds: UInt64 = 1500
+  public var readBoundRenewalMilliseconds: UInt64 = 500
   /// How long a commit or prewrite waits for a row lock before it is answered `lockTimeout`.
   public var writeWaitMilliseconds: UInt64 = 1000
   public var maximumLockWaitMilliseconds: UInt64 = 60_000
