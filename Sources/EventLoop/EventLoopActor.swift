@@ -9,7 +9,7 @@
 
   /// Runs `body` as isolated code. The caller must be on the loop's thread (a C callback of the loop); anything else is
   /// a programmer error and traps.
-  public static func assumeIsolated<Result: Sendable>(
+  @inlinable public static func assumeIsolated<Result: Sendable>(
     _ body: @EventLoopActor () throws -> Result, file: StaticString = #fileID, line: UInt = #line
   ) rethrows -> Result {
     precondition(EventLoop.shared.isCurrentThread, "not on the event loop's thread", file: file, line: line)
