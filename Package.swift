@@ -60,7 +60,7 @@ let adapters: [Target] = [
   shell("Wire", ["Basics", "CWire", "CProtobufC"]),
   shell("RPC", ["Basics", "EventLoop", "Wire", "CNghttp2"]),
   shell("RocksEngine", ["Basics", "CRocksDB", "EventLoop"]),
-  shell("PostgresParser", ["Basics", "SQLSyntax", "CPgQuery", "EventLoop"]),
+  shell("PostgresParser", ["Basics", "SQLSyntax", "CProtobufC", "CPgQuery", "EventLoop"]),
   shell("NodeRuntime", ["Basics", "EventLoop", "RPC", "Wire", "CPlatform"]),
   shell("Replication", ["Basics", "Raft", "RocksEngine", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
   shell(

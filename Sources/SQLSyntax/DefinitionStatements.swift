@@ -32,8 +32,7 @@ public struct ColumnConstraintSyntax: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     case null
     case notNull
-    /// With its text as written.
-    case defaultValue(ExpressionSyntax, text: String)
+    case defaultValue(ExpressionSyntax)
     case primaryKey
     case unique
   }

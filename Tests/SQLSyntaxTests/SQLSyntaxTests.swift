@@ -1,1 +1,1 @@
-// Tests of module SQLSyntax.
+// The syntax values have no behaviour of their own; PostgresParserTests makes and compares them.

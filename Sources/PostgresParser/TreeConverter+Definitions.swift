@@ -1,0 +1,227 @@
+import Basics
+import CPgQuery
+import SQLSyntax
+
+extension TreeConverter {
+  mutating func createTable(_ create: PgQuery__CreateStmt) throws(SQLError) -> CreateTableStatement {
+    if string(create.relation?.pointee.relpersistence) == "t" { throw .unsupported("CREATE TEMPORARY TABLE") }
+    if string(create.relation?.pointee.relpersistence) == "u" { throw .unsupported("CREATE UNLOGGED TABLE") }
+    if create.partspec != nil || create.partbound != nil { throw .unsupported("partitioned tables") }
+    if create.n_inh_relations > 0 { throw .unsupported("table inheritance") }
+    if create.of_typename != nil { throw .unsupported("CREATE TABLE … OF type") }
+    if optionalString(create.tablespacename) != nil { throw .unsupported("tablespaces") }
+    if let method = optionalString(create.access_method), method != "heap" {
+      throw .unsupported("table access method \"\(method)\"")
+    }
+    for node in nodes(create.options, create.n_options) {
+      // Hints about the layout of PostgreSQL's heap mean nothing here; anything else would.
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
+        case let name = string(node.pointee.def_elem.pointee.defname), name == "fillfactor"
+      else { throw .unsupported("storage parameters") }
+    }
+    var columns: [ColumnSyntax] = []
+    var constraints: [TableConstraintSyntax] = []
+    for node in nodes(create.table_elts, create.n_table_elts) {
+      switch node.pointee.node_case {
+      case PG_QUERY__NODE__NODE_COLUMN_DEF: columns.append(try column(node.pointee.column_def.pointee))
+      case PG_QUERY__NODE__NODE_CONSTRAINT: constraints.append(try tableConstraint(node.pointee.constraint.pointee))
+      case PG_QUERY__NODE__NODE_TABLE_LIKE_CLAUSE: throw .unsupported("CREATE TABLE (LIKE …)")
+      default: throw Self.malformed
+      }
+    }
+    return CreateTableStatement(
+      table: try relation(create.relation), ifNotExists: create.if_not_exists != 0, columns: columns,
+      constraints: constraints)
+  }
+
+  mutating func column(_ definition: PgQuery__ColumnDef) throws(SQLError) -> ColumnSyntax {
+    let place = position(definition.location)
+    if let clause = definition.coll_clause?.pointee {
+      try requireBytewiseCollation(strings(clause.collname, clause.n_collname), at: position(clause.location))
+    }
+    var constraints: [ColumnConstraintSyntax] = []
+    for node in nodes(definition.constraints, definition.n_constraints) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_CONSTRAINT else { throw Self.malformed }
+      let constraint = node.pointee.constraint.pointee
+      let kind: ColumnConstraintSyntax.Kind
+      switch constraint.contype {
+      case PG_QUERY__CONSTR_TYPE__CONSTR_NULL: kind = .null
+      case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL: kind = .notNull
+      case PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT: kind = .defaultValue(try expression(constraint.raw_expr))
+      case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY: kind = .primaryKey
+      case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
+        try refuseVariants(constraint)
+        kind = .unique
+      default: throw unsupportedConstraint(constraint)
+      }
+      constraints.append(
+        ColumnConstraintSyntax(
+          name: optionalString(constraint.conname), kind: kind, at: position(constraint.location)))
+    }
+    return ColumnSyntax(
+      name: string(definition.colname), type: try typeName(definition.type_name), constraints: constraints, at: place)
+  }
+
+  private func tableConstraint(_ constraint: PgQuery__Constraint) throws(SQLError) -> TableConstraintSyntax {
+    let kind: TableConstraintSyntax.Kind
+    switch constraint.contype {
+    case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY: kind = .primaryKey(strings(constraint.keys, constraint.n_keys))
+    case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE: kind = .unique(strings(constraint.keys, constraint.n_keys))
+    default: throw unsupportedConstraint(constraint)
+    }
+    try refuseVariants(constraint)
+    return TableConstraintSyntax(
+      name: optionalString(constraint.conname), kind: kind, at: position(constraint.location))
+  }
+
+  private func refuseVariants(_ constraint: PgQuery__Constraint) throws(SQLError) {
+    let place = position(constraint.location)
+    if constraint.n_including > 0 { throw .unsupported("INCLUDE in a constraint", position: place) }
+    if constraint.nulls_not_distinct != 0 { throw .unsupported("NULLS NOT DISTINCT", position: place) }
+    if constraint.deferrable != 0 { throw .unsupported("deferrable constraints", position: place) }
+    if optionalString(constraint.indexname) != nil { throw .unsupported("USING INDEX", position: place) }
+  }
+
+  private func unsupportedConstraint(_ constraint: PgQuery__Constraint) -> SQLError {
+    let name =
+      switch constraint.contype {
+      case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: "CHECK constraints"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN: "foreign keys (REFERENCES)"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED: "generated columns"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY: "identity columns"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_EXCLUSION: "exclusion constraints"
+      default: "deferrable constraints"
+      }
+    return .unsupported(name, position: position(constraint.location))
+  }
+
+  mutating func createIndex(_ index: PgQuery__IndexStmt) throws(SQLError) -> CreateIndexStatement {
+    if index.where_clause != nil { throw .unsupported("partial indexes") }
+    if let method = optionalString(index.access_method), method != "btree" {
+      throw .unsupported("index access method \"\(method)\"")
+    }
+    if optionalString(index.table_space) != nil { throw .unsupported("tablespaces") }
+    if index.nulls_not_distinct != 0 { throw .unsupported("NULLS NOT DISTINCT") }
+    for node in nodes(index.options, index.n_options) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
+        string(node.pointee.def_elem.pointee.defname) == "fillfactor"
+      else { throw .unsupported("storage parameters") }
+    }
+    var keys: [IndexKeySyntax] = []
+    for node in nodes(index.index_params, index.n_index_params) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_INDEX_ELEM else { throw Self.malformed }
+      let element = node.pointee.index_elem.pointee
+      guard let name = optionalString(element.name) else { throw .unsupported("indexes on expressions") }
+      if element.n_opclass > 0 { throw .unsupported("operator classes") }
+      if element.n_collation > 0 {
+        try requireBytewiseCollation(strings(element.collation, element.n_collation), at: nil)
+      }
+      let isDescending = element.ordering == PG_QUERY__SORT_BY_DIR__SORTBY_DESC
+      let unusual =
+        isDescending
+        ? PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST : PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST
+      if element.nulls_ordering == unusual { throw .unsupported("NULLS FIRST and NULLS LAST in an index") }
+      keys.append(IndexKeySyntax(column: name, isDescending: isDescending))
+    }
+    var stored: [String] = []
+    for node in nodes(index.index_including_params, index.n_index_including_params) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_INDEX_ELEM,
+        let name = optionalString(node.pointee.index_elem.pointee.name)
+      else { throw .unsupported("expressions in INCLUDE") }
+      stored.append(name)
+    }
+    return CreateIndexStatement(
+      name: optionalString(index.idxname), table: try relation(index.relation), isUnique: index.unique != 0,
+      ifNotExists: index.if_not_exists != 0, keyColumns: keys, storedColumns: stored)
+  }
+
+  func drop(_ drop: PgQuery__DropStmt) throws(SQLError) -> DropStatement {
+    let kind: DropStatement.Kind
+    switch drop.remove_type {
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: kind = .table
+    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: kind = .index
+    case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW, PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: throw .unsupported("DROP VIEW")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: throw .unsupported("DROP SEQUENCE")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA: throw .unsupported("DROP SCHEMA")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TYPE, PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN: throw .unsupported("DROP TYPE")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION: throw .unsupported("DROP FUNCTION")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_EXTENSION: throw .unsupported("DROP EXTENSION")
+    default: throw .unsupported("DROP of this kind of object")
+    }
+    var names: [RelationNameSyntax] = []
+    for node in nodes(drop.objects, drop.n_objects) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_LIST else { throw Self.malformed }
+      names.append(try relation(strings(node.pointee.list.pointee.items, node.pointee.list.pointee.n_items)))
+    }
+    return DropStatement(
+      kind: kind, names: names, ifExists: drop.missing_ok != 0,
+      isCascade: drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
+  }
+
+  func rename(_ rename: PgQuery__RenameStmt) throws(SQLError) -> RenameStatement {
+    let object: RenameStatement.Object
+    switch rename.rename_type {
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: object = .table
+    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: object = .index
+    case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN where rename.relation_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
+      object = .column(string(rename.subname))
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT: throw .unsupported("RENAME CONSTRAINT")
+    default: throw .unsupported("RENAME of this kind of object")
+    }
+    return RenameStatement(
+      object: object, relation: try relation(rename.relation), newName: string(rename.newname),
+      ifExists: rename.missing_ok != 0)
+  }
+
+  mutating func alterTable(_ alter: PgQuery__AlterTableStmt) throws(SQLError) -> AlterTableStatement {
+    guard alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE else {
+      throw .unsupported(
+        alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX ? "ALTER INDEX" : "ALTER of this kind of object")
+    }
+    var changes: [AlterTableStatement.Change] = []
+    for node in nodes(alter.cmds, alter.n_cmds) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_ALTER_TABLE_CMD else { throw Self.malformed }
+      let command = node.pointee.alter_table_cmd.pointee
+      switch command.subtype {
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
+        guard let definition = command.def, definition.pointee.node_case == PG_QUERY__NODE__NODE_COLUMN_DEF else {
+          throw Self.malformed
+        }
+        changes.append(
+          .addColumn(try column(definition.pointee.column_def.pointee), ifNotExists: command.missing_ok != 0))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
+        changes.append(.dropColumn(string(command.name), ifExists: command.missing_ok != 0))
+      default: throw .unsupported(Self.alterationName(command.subtype))
+      }
+    }
+    return AlterTableStatement(table: try relation(alter.relation), ifExists: alter.missing_ok != 0, changes: changes)
+  }
+
+  private static func alterationName(_ type: PgQuery__AlterTableType) -> String {
+    switch type {
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault: "ALTER COLUMN … SET/DROP DEFAULT"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull: "ALTER COLUMN … DROP NOT NULL"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull: "ALTER COLUMN … SET NOT NULL"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType: "ALTER COLUMN … TYPE"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint: "ADD CONSTRAINT"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint: "DROP CONSTRAINT"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ValidateConstraint: "VALIDATE CONSTRAINT"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner: "OWNER TO"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace: "SET TABLESPACE"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
+      "storage parameters"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics: "ALTER COLUMN … SET STATISTICS"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStorage: "ALTER COLUMN … SET STORAGE"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddIdentity, PG_QUERY__ALTER_TABLE_TYPE__AT_SetIdentity,
+      PG_QUERY__ALTER_TABLE_TYPE__AT_DropIdentity:
+      "identity columns"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit, PG_QUERY__ALTER_TABLE_TYPE__AT_DropInherit: "table inheritance"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AttachPartition, PG_QUERY__ALTER_TABLE_TYPE__AT_DetachPartition:
+      "partitioned tables"
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_EnableRowSecurity, PG_QUERY__ALTER_TABLE_TYPE__AT_DisableRowSecurity,
+      PG_QUERY__ALTER_TABLE_TYPE__AT_ForceRowSecurity, PG_QUERY__ALTER_TABLE_TYPE__AT_NoForceRowSecurity:
+      "row security"
+    default: "this form of ALTER TABLE (\(type.rawValue))"
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import Basics
+import PostgresParser
+import SQLSyntax
+import Testing
+
+/// One statement, parsed on a thread whose stack suffices for what these tests do.
+func parseOne(_ text: String) throws -> ParsedStatement {
+  let statements = try StatementParser.parseOnThisThread(text, limits: ParserLimits(maximumDepthBound: 1_000))
+  try #require(statements.count == 1)
+  return statements[0]
+}
+
+@Suite struct StatementParserTests {
+  @Test func aPointReadBecomesAValue() throws {
+    let parsed = try parseOne("SELECT a, t.b AS c FROM t WHERE id = $1 ORDER BY 1 DESC LIMIT 10")
+    #expect(parsed.parameterCount == 1)
+    guard case .select(let select) = parsed.statement, case .select(let core) = select.body else {
+      Issue.record("not a select: \(parsed.statement)")
+      return
+    }
+    #expect(core.targets.map(\.alias) == [nil, "c"])
+    #expect(core.targets[1].expression.kind == .column(["t", "b"]))
+    #expect(core.from == [.table(RelationNameSyntax(name: "t", at: 25), alias: nil)])
+    #expect(core.filter?.position == 36)
+    #expect(select.orderBy.map(\.isDescending) == [true])
+    #expect(select.limit?.kind == .integer(10))
+  }
+
+  @Test func severalStatementsKeepTheirTexts() throws {
+    let statements = try StatementParser.parseOnThisThread(
+      " begin; insert into t values (1, 'a;b') ;; -- a comment; with a semicolon\n commit")
+    #expect(statements.map(\.text).first == "begin")
+    #expect(statements.map(\.text)[1] == "insert into t values (1, 'a;b')")
+    #expect(statements.count == 3)
+    #expect(statements[2].statement == .transaction(.commit(chain: false)))
+  }
+
+  @Test(arguments: ["", "  ", ";;", "-- nothing", "/* a /* nested */ comment */"])
+  func blankTextHasNoStatements(_ text: String) throws {
+    #expect(try StatementParser.parseOnThisThread(text).isEmpty)
+  }
+
+  @Test func jobStatementsAreKnown() throws {
+    let table: [(String, Statement)] = [
+      ("SHOW JOBS", .job(.showAll)),
+      ("show job 5", .job(.show(JobID(5)))),
+      ("PAUSE JOB 7;", .job(.pause(JobID(7)))),
+      ("resume job 7", .job(.resume(JobID(7)))),
+      ("CANCEL JOB 18446744073709551615", .job(.cancel([JobID(UInt64.max)]))),
+      ("ADMIN SHOW DDL JOBS", .job(.showAll)),
+      ("ADMIN CANCEL DDL JOBS 1, 2", .job(.cancel([JobID(1), JobID(2)]))),
+      ("CHECK TABLE t", .checkTable(RelationNameSyntax(name: "t"))),
+      ("CHECK TABLE public.\"T\"", .checkTable(RelationNameSyntax(schema: "public", name: "T"))),
+    ]
+    for (text, statement) in table { #expect(try parseOne(text).statement == statement, "\(text)") }
+  }
+
+  @Test func jobStatementsMixWithOthers() throws {
+    let statements = try StatementParser.parseOnThisThread("select 'ä' as x; show jobs; select 2")
+    #expect(statements.map(\.text) == ["select 'ä' as x", "show jobs", "select 2"])
+    #expect(throws: SQLError(.syntaxError, "syntax error at end of input", position: 39)) {
+      try StatementParser.parseOnThisThread("select 'ä' as x; show jobs; select nope(")
+    }
+  }
+
+  @Test func syntaxErrorsNameTheirPosition() throws {
+    let table: [(String, String, Int?)] = [
+      ("selec 1", "syntax error at or near \"selec\"", 1),
+      ("select 'ä' from from", "syntax error at or near \"from\"", 17),
+      ("select 'abc", "unterminated quoted string at or near \"'abc\"", 8),
+      ("show job", "syntax error at end of input", 9),
+    ]
+    for (text, message, position) in table {
+      #expect(throws: SQLError(.syntaxError, message, position: position), "\(text)") {
+        try StatementParser.parseOnThisThread(text)
+      }
+    }
+  }
+
+  @Test func whatIsNotBuiltSaysItsName() throws {
+    let table: [(String, String)] = [
+      ("truncate t", "TRUNCATE is not supported yet"),
+      ("copy t from stdin", "COPY is not supported yet"),
+      ("create database d", "CREATE DATABASE is not supported yet"),
+      ("alter table t alter column a type int8", "ALTER COLUMN … TYPE is not supported yet"),
+      ("create table t (a int check (a > 0))", "CHECK constraints is not supported yet"),
+      ("create table t (a int references u)", "foreign keys (REFERENCES) is not supported yet"),
+      ("select rank() over () from t", "window functions is not supported yet"),
+    ]
+    for (text, message) in table {
+      guard case .unsupported(let error) = try parseOne(text).statement else {
+        Issue.record("\(text) was taken")
+        continue
+      }
+      #expect(error.state == .featureNotSupported && error.message == message, "\(text)")
+    }
+  }
+}
+
+/// Text from outside may be anything: it gets an answer within bounds, and the process lives on.
+@Suite struct ParserRobustnessTests {
+  let parser = StatementParser(threads: 1)
+
+  func failure(_ text: String) async -> SQLState? {
+    do throws(SQLError) {
+      _ = try await parser.parse(text)
+      return nil
+    } catch { return error.state }
+  }
+
+  @Test func textBeyondTheLimitsIsRefused() async {
+    #expect(await failure(String(repeating: "(", count: 1 << 20)) == .statementTooComplex)
+    #expect(await failure(String(repeating: "x", count: (1 << 20) + 1)) == .programLimitExceeded)
+    #expect(await failure("select 'a\u{0}b'") == .characterNotInRepertoire)
+    #expect(await failure("select " + String(repeating: "1+", count: 500_000) + "1") == .statementTooComplex)
+    #expect(await failure("select E'a'\n'\\' ' + " + String(repeating: "1+", count: 500_000) + "1") != nil)
+  }
+
+  @Test(arguments: [
+    "select " + String(repeating: "1+", count: 6_000) + "1",
+    "select " + String(repeating: "not ", count: 9_000) + "true",
+    "select " + String(repeating: "(", count: 7_000) + "1" + String(repeating: ")", count: 7_000),
+    String(repeating: "select * from (", count: 3_000) + "select 1" + String(repeating: ") a", count: 3_000),
+    "select 1" + String(repeating: " union all select 1", count: 3_900),
+    "select 1" + String(repeating: " isnull", count: 15_000),
+    "select * from a" + String(repeating: " cross join a", count: 5_000),
+    "select a" + String(repeating: "::int", count: 5_000),
+  ])
+  func deepTextIsAnswered(_ text: String) async {
+    // Taken or refused, but never a dead process.
+    let state = await failure(text)
+    #expect(state == nil || state == .statementTooComplex || state == .syntaxError)
+  }
+
+  @Test func longFlatTextIsTaken() async throws {
+    let rows = (0..<20_000).map { "(\($0), 'name \($0)', \($0).5)" }.joined(separator: ", ")
+    let statements = try await parser.parse("insert into t (a, b, c) values " + rows)
+    guard case .insert(let insert) = statements[0].statement, case .query(let query) = insert.source,
+      case .values(let values) = query.body
+    else {
+      Issue.record("not an insert")
+      return
+    }
+    #expect(values.count == 20_000)
+  }
+
+  @Test func noiseIsAnswered() async {
+    var generator = SeededGenerator(seed: 42)
+    for _ in 0..<300 {
+      let length = Int(generator.next() % 400)
+      let bytes = (0..<length).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+      _ = await failure(String(decoding: bytes, as: UTF8.self))
+    }
+    let words = ["select", "from", "(", ")", "'", "$$", "$1", ",", "insert", "1", "a", "--", "/*", "*/", "E'", ";", "join"]
+    for _ in 0..<2_000 {
+      let text = (0..<30).map { _ in words[Int(generator.next() % UInt64(words.count))] }.joined(separator: " ")
+      _ = await failure(text)
+    }
+  }
+}
