@@ -64,7 +64,7 @@ let adapters: [Target] = [
   shell("NodeRuntime", ["Basics", "EventLoop", "RPC", "Wire", "CPlatform"]),
   shell("Replication", ["Basics", "Raft", "RocksEngine", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
   shell(
-    "ClusterClient", ["Basics", "Catalog", "Convergence", "Transactions", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
+    "ClusterClient", ["Basics", "Catalog", "Convergence", "EventLoop", "RPC", "Wire"]),
   shell("PostgresClient", ["Basics", "EventLoop", "PostgresProtocol"]),
 ]
 

@@ -1,0 +1,36 @@
+import Basics
+import Convergence
+import EventLoop
+
+/// Which schema indexes running statements and transactions still stand on, for each table.
+///
+/// A pin taken at the index in force costs nothing on the network: only pins older than the applied index are told
+/// (`held`), and releasing the last of those is told at once (`onRelease`), because a barrier may wait for it.
+@EventLoopActor public final class PinRegistry {
+  public struct Pin: Hashable, Sendable {
+    public let table: TableID
+    /// The newest schema index of the catalog the holder uses.
+    public let index: SchemaIndex
+
+    public init(table: TableID, index: SchemaIndex) {
+      self.table = table
+      self.index = index
+    }
+  }
+
+  private var ledger = PinLedger()
+  /// Called when the oldest pin of a table has gone; the receiver decides whether that matters.
+  var onRelease: (@EventLoopActor (Pin) -> Void)?
+
+  nonisolated init() {}
+
+  public func pin(_ pin: Pin) { ledger.pin(pin.table, at: pin.index) }
+
+  /// The pin must have been taken.
+  public func unpin(_ pin: Pin) { if ledger.release(pin.table, at: pin.index) { onRelease?(pin) } }
+
+  /// For each table the oldest pinned index below `applied`, by table.
+  public func held(below applied: SchemaIndex) -> [Pin] {
+    ledger.held.filter { $0.oldestIndex < applied }.map { Pin(table: $0.table, index: $0.oldestIndex) }
+  }
+}

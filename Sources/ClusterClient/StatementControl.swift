@@ -1,0 +1,64 @@
+import Basics
+import EventLoop
+import RPC
+import Wire
+
+/// The end of a statement that may come before its result: its deadline, and a cancel request.
+///
+/// Reads and waits stop at once when it is cancelled; a commit on its way is not stopped, because its outcome would be
+/// unknown then.
+@EventLoopActor public final class StatementControl {
+  public let deadline: MonotonicTime
+  /// Why the statement has to end; set once.
+  public private(set) var reason: SQLError?
+  private var waiting: [UInt64: @EventLoopActor () -> Void] = [:]
+  private var nextWait: UInt64 = 0
+
+  public init(deadline: MonotonicTime) { self.deadline = deadline }
+
+  public var isCancelled: Bool { reason != nil }
+
+  public func cancel(_ reason: SQLError) {
+    if self.reason != nil { return }
+    self.reason = reason
+    let waiting = waiting.sorted { $0.key < $1.key }
+    self.waiting = [:]
+    for (_, wake) in waiting { wake() }
+  }
+
+  /// Throws the reason once cancelled.
+  public func check() throws(TransactionFault) { if let reason { throw .failed(reason) } }
+
+  /// `error`, unless the statement was cancelled: then that is why the wait ended.
+  func fault(_ error: SQLError) -> TransactionFault { .failed(reason ?? error) }
+
+  /// Calls a range; ends early, as timed out, when the statement is cancelled.
+  func call<Request: RoutedRequest, Response: RoutedResponse>(
+    _ ranges: RangeClient, _ method: RPCMethod<Request, Response>, range: RangeID, _ request: Request,
+    patience: UInt64? = nil
+  ) async throws(RangeCallFailure) -> Response {
+    if let reason { throw RangeCallFailure(.timedOut, reason.message) }
+    let result: Result<Response, RangeCallFailure> = await withUnsafeContinuation { continuation in
+      let wait = nextWait
+      nextWait += 1
+      waiting[wait] = { continuation.resume(returning: .failure(RangeCallFailure(.timedOut, "cancelled"))) }
+      ranges.call(method, range: range, request, deadline: deadline, patience: patience) { [self] result in
+        if waiting.removeValue(forKey: wait) != nil { continuation.resume(returning: result) }
+      }
+    }
+    return try result.get()
+  }
+
+  func sleep(milliseconds: UInt64) async throws(TransactionFault) {
+    try check()
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      let wait = nextWait
+      nextWait += 1
+      waiting[wait] = { continuation.resume() }
+      Timer.once(after: .milliseconds(Int64(milliseconds))) { [self] in
+        if waiting.removeValue(forKey: wait) != nil { continuation.resume() }
+      }
+    }
+    try check()
+  }
+}

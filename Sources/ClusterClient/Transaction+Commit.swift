@@ -1,0 +1,285 @@
+import Basics
+import EventLoop
+import RPC
+import Wire
+
+extension Transaction {
+  /// Time to live of prewritten locks without a heartbeat, and the interval of heartbeats (milliseconds).
+  static let lockTimeToLiveMilliseconds: UInt64 = 10_000
+  static let heartbeatMilliseconds: Int64 = 2_000
+
+  /// Commits what is buffered. Throws `retry` or `failed` when surely nothing was committed, and `failed` with 40003 when
+  /// the outcome is not known. Pins and locks are given back in every case.
+  public func commit(deadline: MonotonicTime) async throws(TransactionFault) {
+    var passedRanges: Set<RangeID> = []
+    do throws(TransactionFault) {
+      switch CommitPlanning.chooseProtocol(&buffer) {
+      case .nothingToWrite: break
+      case .oneRound(let range):
+        try await commitOneRound(range, deadline: deadline)
+        passedRanges = [range]
+      case .twoPhase(let primary): try await commitTwoPhase(primary, deadline: deadline)
+      }
+    } catch {
+      // Locks stay for another try; the caller rolls back when there is none.
+      throw error
+    }
+    releaseLocks(except: lockedKeys.allSatisfy { buffer.write(for: $0) != nil } ? passedRanges : [])
+    releasePins()
+  }
+
+  private var tablePins: [TablePin] {
+    writePins.sorted { $0.key < $1.key }.map { TablePin(tableID: $0.key.rawValue, version: $0.value.rawValue) }
+  }
+
+  private func commitTimestamp(minimum: Timestamp, deadline: MonotonicTime) async throws(TransactionFault) -> Timestamp
+  {
+    let answer: CommitTimestamp
+    do throws(SQLError) {
+      answer = try await cluster.timestamps.commit(pins: tablePins, minimum: minimum, deadline: deadline)
+    } catch {
+      throw .failed(error)
+    }
+    switch answer {
+    case .granted(let timestamp): return timestamp
+    case .refused(let table, _): throw .schemaChanged(table)
+    }
+  }
+
+  private func mutations(_ keys: [[UInt8]]) -> [Mutation] {
+    keys.compactMap { key in
+      guard let write = buffer.write(for: key) else { return nil }
+      let kind: MutationKind =
+        switch write.kind {
+        case .put: .put
+        case .delete: .delete
+        case .insert: .insert
+        case .check: .check
+        }
+      return Mutation(kind: kind, key: key, value: write.value, forUpdateTimestamp: write.forUpdateTimestamp.rawValue)
+    }
+  }
+
+  // MARK: - One round
+
+  private func commitOneRound(_ range: RangeID, deadline: MonotonicTime) async throws(TransactionFault) {
+    let mutations = mutations(buffer.sorted())
+    var minimum = Timestamp.zero
+    var waits = 0
+    var commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
+    while true {
+      let request = CommitOneRoundRequest(
+        startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, mutations: mutations)
+      let response: CommitOneRoundResponse
+      do throws(RangeCallFailure) {
+        response = try await cluster.ranges.call(RangeService.commitOneRound, range: range, request, deadline: deadline)
+      } catch {
+        throw .failed(error.sqlError)
+      }
+      guard let error = response.error, error.kind != .ok else { return }
+      switch error.kind {
+      case .alreadyCommitted: return
+      case .commitTooLow:
+        minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
+        commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
+      case .keyLocked:
+        guard let lock = error.lock, waits < 4 else { throw Self.fault(error, range: range) }
+        let outcome: LockOutcome
+        do throws(RangeCallFailure) {
+          outcome = try await cluster.locks.resolve(lock, range: range, reader: nil, deadline: deadline)
+        } catch {
+          throw .failed(error.sqlError)
+        }
+        if outcome == .wait { throw Self.fault(error, range: range) }
+        waits += 1
+      default: throw Self.fault(error, range: range)
+      }
+    }
+  }
+
+  // MARK: - Two phases
+
+  private func commitTwoPhase(_ primaryKey: [UInt8], deadline: MonotonicTime) async throws(TransactionFault) {
+    guard let primaryRange = buffer.write(for: primaryKey)?.range else { return }
+    let groups = CommitPlanning.groups(buffer.sorted(), buffer)
+    let chunks = groups.flatMap { CommitPlanning.chunks($0, buffer, primary: primaryKey) }
+    let heartbeat = Timer.repeating(every: .milliseconds(Self.heartbeatMilliseconds)) { [self] in
+      beat(primaryKey, primaryRange)
+    }
+    defer { heartbeat.cancel() }
+    var minimum: Timestamp
+    do throws(TransactionFault) {
+      minimum = try await prewrite(chunks, primaryKey, primaryRange, deadline: deadline)
+      try await decide(primaryKey, primaryRange, groups, minimum: &minimum, deadline: deadline)
+    } catch {
+      if error.sqlError.state != .statementCompletionUnknown { rollBackPrewrites(chunks, primaryKey) }
+      // A rolled back transaction never comes back under the same name.
+      lockedKeys = []
+      releaseLocks(except: [])
+      throw error
+    }
+  }
+
+  private func beat(_ primaryKey: [UInt8], _ primaryRange: RangeID) {
+    let request = TransactionHeartbeatRequest(primaryKey: primaryKey, startTimestamp: startTimestamp.rawValue)
+    cluster.ranges.call(
+      RangeService.heartbeat, range: primaryRange, request,
+      deadline: EventLoop.now.advanced(byMilliseconds: UInt64(Self.heartbeatMilliseconds))
+    ) { _ in }
+  }
+
+  /// Prewrites all chunks; the answer is the lowest commit timestamp that every range accepts.
+  private func prewrite(
+    _ chunks: [RangeWrites], _ primaryKey: [UInt8], _ primaryRange: RangeID, deadline: MonotonicTime
+  ) async throws(TransactionFault) -> Timestamp {
+    let gate = PrewriteGate(count: chunks.count)
+    for chunk in chunks { send(chunk, primaryKey, primaryRange, waits: 0, deadline: deadline, gate) }
+    return try await gate.result()
+  }
+
+  private func send(
+    _ chunk: RangeWrites, _ primaryKey: [UInt8], _ primaryRange: RangeID, waits: Int, deadline: MonotonicTime,
+    _ gate: PrewriteGate
+  ) {
+    let request = PrewriteRequest(
+      startTimestamp: startTimestamp.rawValue, primaryKey: primaryKey, primaryRangeID: primaryRange.rawValue,
+      gatewayNodeID: cluster.connection.nodeID.rawValue, lockTTLMilliseconds: Self.lockTimeToLiveMilliseconds,
+      mutations: mutations(chunk.keys))
+    cluster.ranges.call(RangeService.prewrite, range: chunk.range, request, deadline: deadline) { [self] result in
+      switch result {
+      case .failure(let failure):
+        // Nothing is committed before the primary is: a lost prewrite is a plain failure.
+        gate.fail(.failed(RangeCallFailure(.timedOut, failure.message).sqlError))
+      case .success(let response):
+        guard let error = response.error, error.kind != .ok else {
+          return gate.succeed(Timestamp(rawValue: response.minimumCommitTimestamp))
+        }
+        guard error.kind == .keyLocked, let lock = error.lock, waits < 8 else {
+          return gate.fail(Self.fault(error, range: chunk.range))
+        }
+        Task { @EventLoopActor in
+          do throws(RangeCallFailure) {
+            let outcome = try await cluster.locks.resolve(lock, range: chunk.range, reader: nil, deadline: deadline)
+            if outcome == .wait { try? await EventLoop.sleep(for: .milliseconds(1 << min(waits, 5))) }
+            send(chunk, primaryKey, primaryRange, waits: waits + 1, deadline: deadline, gate)
+          } catch {
+            gate.fail(.failed(RangeCallFailure(.timedOut, error.message).sqlError))
+          }
+        }
+      }
+    }
+  }
+
+  /// Commits the primary key: from its answer on the transaction is committed.
+  private func decide(
+    _ primaryKey: [UInt8], _ primaryRange: RangeID, _ groups: [RangeWrites], minimum: inout Timestamp,
+    deadline: MonotonicTime
+  ) async throws(TransactionFault) {
+    while true {
+      let commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
+      var keys = groups.first { $0.range == primaryRange }?.keys ?? [primaryKey]
+      if let position = keys.firstIndex(of: primaryKey), position > 0 { keys.swapAt(0, position) }
+      let request = CommitRequest(
+        startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, keys: keys, includesPrimary: true)
+      var response: CommitResponse?
+      do throws(RangeCallFailure) {
+        response = try await cluster.ranges.call(RangeService.commit, range: primaryRange, request, deadline: deadline)
+      } catch {
+        if error.kind != .outcomeUnknown { throw .failed(RangeCallFailure(.timedOut, error.message).sqlError) }
+        guard let fate = await fate(primaryKey, primaryRange) else {
+          throw .failed(RangeCallFailure(.outcomeUnknown, error.message).sqlError)
+        }
+        return try finish(fate, groups, primaryRange)
+      }
+      guard let error = response?.error, error.kind != .ok else {
+        return try finish(.committed(commit), groups, primaryRange)
+      }
+      switch error.kind {
+      case .commitTooLow: minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
+      case .alreadyCommitted:
+        return try finish(.committed(Timestamp(rawValue: error.conflictTimestamp)), groups, primaryRange)
+      default: throw Self.fault(error, range: primaryRange)
+      }
+    }
+  }
+
+  private enum Fate {
+    case committed(Timestamp)
+    case rolledBack
+  }
+
+  /// Asks the primary's range when the answer to the commit was lost. Nil: still not known.
+  private func fate(_ primaryKey: [UInt8], _ primaryRange: RangeID) async -> Fate? {
+    let request = CheckTransactionRequest(primaryKey: primaryKey, startTimestamp: startTimestamp.rawValue)
+    let deadline = EventLoop.now.advanced(byMilliseconds: 10_000)
+    let response = try? await cluster.ranges.call(
+      RangeService.checkTransaction, range: primaryRange, request, deadline: deadline)
+    guard let response, response.error.map({ $0.kind == .ok }) ?? true else { return nil }
+    switch response.status {
+    case .committed: return .committed(Timestamp(rawValue: response.commitTimestamp))
+    case .rolledBack: return .rolledBack
+    default: return nil
+    }
+  }
+
+  /// The decision has fallen; the other ranges learn of it by and by (readers can find out by themselves).
+  private func finish(
+    _ fate: Fate, _ groups: [RangeWrites], _ primaryRange: RangeID
+  ) throws(TransactionFault) {
+    guard case .committed(let commit) = fate else {
+      throw .retry(
+        SQLError(.serializationFailure, "the transaction was rolled back by another one"), isContended: true)
+    }
+    for group in groups where group.range != primaryRange {
+      let request = CommitRequest(
+        startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, keys: group.keys)
+      cluster.ranges.call(
+        RangeService.commit, range: group.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 30_000)
+      ) { _ in }
+    }
+  }
+
+  private func rollBackPrewrites(_ chunks: [RangeWrites], _ primaryKey: [UInt8]) {
+    for chunk in chunks {
+      let request = RollbackRequest(startTimestamp: startTimestamp.rawValue, keys: chunk.keys)
+      cluster.ranges.call(
+        RangeService.rollback, range: chunk.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 10_000)
+      ) { _ in }
+    }
+  }
+}
+
+/// Collects the answers to prewrites that run side by side.
+@EventLoopActor private final class PrewriteGate {
+  private var missing: Int
+  private var minimum = Timestamp.zero
+  private var fault: TransactionFault?
+  private var continuation: UnsafeContinuation<Void, Never>?
+
+  init(count: Int) { missing = count }
+
+  func succeed(_ timestamp: Timestamp) {
+    minimum = max(minimum, timestamp)
+    settle()
+  }
+
+  func fail(_ fault: TransactionFault) {
+    if self.fault == nil { self.fault = fault }
+    settle()
+  }
+
+  private func settle() {
+    missing -= 1
+    if missing == 0 {
+      continuation?.resume()
+      continuation = nil
+    }
+  }
+
+  /// Waits for every answer, so that a rollback cannot overtake a prewrite.
+  func result() async throws(TransactionFault) -> Timestamp {
+    if missing > 0 { await withUnsafeContinuation { continuation = $0 } }
+    if let fault { throw fault }
+    return minimum
+  }
+}

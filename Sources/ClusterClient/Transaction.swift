@@ -1,0 +1,174 @@
+import Basics
+import Catalog
+import EventLoop
+import RPC
+import Wire
+
+/// What one statement sees: a timestamp, and the catalog as of it.
+@EventLoopActor public final class ReadSnapshot {
+  public let timestamp: Timestamp
+  public let catalog: CatalogView
+  /// Start timestamps of transactions whose locks are passed over: they commit above `timestamp` or not at all.
+  var ignored: [UInt64] = []
+
+  init(timestamp: Timestamp, catalog: CatalogView) {
+    self.timestamp = timestamp
+    self.catalog = catalog
+  }
+}
+
+/// One transaction: its timestamps, pins, buffered writes and row locks.
+///
+/// Happy path of an autocommit statement: `beginStatement` gets R and the catalog as of R; reads go to the ranges at R and
+/// see the buffer over them; `commit` gets C and sends the buffer in one round. What can go wrong is told by
+/// `TransactionFault`: `retry` means that nothing has happened and the statement may run again at a new timestamp.
+@EventLoopActor public final class Transaction {
+  public let cluster: Cluster
+  public let isolation: TransactionIsolation
+  public var isReadOnly: Bool
+  /// Statements lock what they write at once (explicit transactions, contended retries).
+  public var locksEarly: Bool
+
+  /// Its identity towards storage: the first timestamp it read at.
+  public internal(set) var startTimestamp = Timestamp.zero
+  /// What the running statement sees; REPEATABLE READ keeps the first.
+  public internal(set) var snapshot: ReadSnapshot?
+  var buffer: WriteBuffer
+
+  /// The oldest version each table was written with.
+  var writePins: [TableID: TableVersion] = [:]
+  /// What the registry holds for this transaction.
+  var registeredPins: [PinRegistry.Pin] = []
+  /// Of those, what the running statement took (READ COMMITTED gives reads back at its end).
+  var statementPins: [PinRegistry.Pin] = []
+  var heldTables: Set<TableID> = []
+
+  /// Ranges in which row locks are held.
+  var lockedRanges: Set<RangeID> = []
+  var lockedKeys: Set<[UInt8]> = []
+  var primary: (key: [UInt8], range: RangeID)?
+
+  public init(
+    _ cluster: Cluster, isolation: TransactionIsolation, isReadOnly: Bool = false, locksEarly: Bool,
+    bufferLimitBytes: Int = 64 << 20
+  ) {
+    self.cluster = cluster
+    self.isolation = isolation
+    self.isReadOnly = isReadOnly
+    self.locksEarly = locksEarly
+    buffer = WriteBuffer(limitBytes: bufferLimitBytes)
+  }
+
+  // MARK: - Statements
+
+  /// Gets the statement's read timestamp and the catalog it uses. REPEATABLE READ keeps the first.
+  @discardableResult
+  public func beginStatement(deadline: MonotonicTime) async throws(SQLError) -> ReadSnapshot {
+    if isolation == .repeatableRead, let snapshot { return snapshot }
+    let read = try await cluster.timestamps.read(deadline: deadline)
+    guard let history = cluster.connection.history else {
+      throw SQLError(.cannotConnectNow, "this gateway has no catalog yet", hint: "Try again in a moment.")
+    }
+    let snapshot = ReadSnapshot(timestamp: read.timestamp, catalog: try history.catalog(asOf: read.timestamp))
+    if startTimestamp == .zero { startTimestamp = read.timestamp }
+    self.snapshot = snapshot
+    return snapshot
+  }
+
+  /// Pins the version of a table that the running statement uses, until the statement ends (reads of READ COMMITTED) or the
+  /// transaction does.
+  public func pin(_ table: TableID, version: TableVersion, isWritten: Bool) {
+    guard let catalog = snapshot?.catalog else { return }
+    if isWritten {
+      writePins[table] = min(writePins[table] ?? version, version)
+      heldTables.insert(table)
+    }
+    let pin = PinRegistry.Pin(table: table, index: catalog.schemaIndex)
+    cluster.connection.pins.pin(pin)
+    statementPins.append(pin)
+  }
+
+  /// The statement is over; what it wrote stays. `keepsPins`: a portal of it is still open.
+  public func endStatement(keepsPins: Bool = false) {
+    if isolation == .repeatableRead || keepsPins {
+      registeredPins.append(contentsOf: statementPins)
+    } else {
+      for pin in statementPins {
+        if heldTables.contains(pin.table) {
+          // One pin a table is enough: the oldest.
+          if registeredPins.contains(where: { $0.table == pin.table && $0.index <= pin.index }) {
+            cluster.connection.pins.unpin(pin)
+          } else {
+            registeredPins.append(pin)
+          }
+        } else {
+          cluster.connection.pins.unpin(pin)
+        }
+      }
+    }
+    statementPins.removeAll(keepingCapacity: true)
+  }
+
+  func releasePins() {
+    for pin in statementPins { cluster.connection.pins.unpin(pin) }
+    for pin in registeredPins { cluster.connection.pins.unpin(pin) }
+    statementPins = []
+    registeredPins = []
+  }
+
+  /// Forgets reads and writes so that the statement of an autocommit transaction can run again. Row locks stay.
+  public func restart() {
+    releasePins()
+    writePins = [:]
+    heldTables = []
+    buffer = WriteBuffer(limitBytes: buffer.limitBytes)
+    snapshot = nil
+    if lockedKeys.isEmpty {
+      startTimestamp = .zero
+      primary = nil
+    }
+  }
+
+  // MARK: - Buffered writes
+
+  public var hasWrites: Bool { !buffer.isEmpty }
+  public var bufferedBytes: Int { buffer.byteCount }
+
+  public func mark() -> WriteBuffer.Mark { buffer.mark() }
+  public func undo(to mark: WriteBuffer.Mark) { buffer.undo(to: mark) }
+  public func release(_ mark: WriteBuffer.Mark) { buffer.release(mark) }
+
+  /// Throws `keyExists` when an insert meets a row of this transaction.
+  public func write(
+    _ kind: BufferedWrite.Kind, key: [UInt8], value: [UInt8] = [], range: RangeID
+  ) throws(TransactionFault) {
+    if isReadOnly {
+      throw .failed(
+        SQLError(.readOnlyTransaction, "cannot execute a statement that writes in a read-only transaction"))
+    }
+    let timestamp = snapshot?.timestamp ?? startTimestamp
+    let write = BufferedWrite(kind: kind, value: value, range: range, forUpdateTimestamp: timestamp)
+    guard try buffer.add(write, for: key) else { throw .keyExists(key: key, range: range) }
+  }
+
+  // MARK: - End
+
+  /// Gives everything back; nothing of it has happened or will.
+  public func rollback() {
+    releaseLocks(except: [])
+    releasePins()
+    buffer = WriteBuffer(limitBytes: buffer.limitBytes)
+  }
+
+  /// Row locks of ranges that the commit did not pass through.
+  func releaseLocks(except committed: Set<RangeID>) {
+    for range in lockedRanges.sorted() where !committed.contains(range) {
+      let request = RollbackRequest(startTimestamp: startTimestamp.rawValue, keys: [], locksOnly: true)
+      cluster.ranges.call(
+        RangeService.rollback, range: range, request, deadline: EventLoop.now.advanced(byMilliseconds: 5_000)
+      ) { _ in }
+    }
+    lockedRanges = []
+    lockedKeys = []
+  }
+}
