@@ -9,3 +9,8 @@ extension Datum {
 
   public static func containsDateTimeWord(_ text: String) -> Bool { false }
 }
+
+extension Datum {
+  /// As PostgreSQL prints a value of the type; empty for NULL.
+  public func text(as type: SQLType) -> String { "" }
+}

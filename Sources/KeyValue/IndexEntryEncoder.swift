@@ -1,0 +1,122 @@
+import Basics
+import Catalog
+import SQLValues
+
+/// Key and value of a row's entry in one index (the primary index included): prepared once, used for every row.
+///
+/// * primary: key = primary key columns; value = all columns.
+/// * secondary: key = indexed columns, then the primary key columns unless the index is unique and none of the
+///   indexed columns is NULL; value = indexed, primary key and stored columns.
+public struct IndexEntryEncoder: Sendable {
+  public struct Entry: Hashable, Sendable {
+    public var key: [UInt8]
+    public var value: [UInt8]
+
+    public init(key: [UInt8], value: [UInt8]) {
+      self.key = key
+      self.value = value
+    }
+  }
+
+  private struct KeyPart: Sendable {
+    let position: Int
+    let isDescending: Bool
+  }
+
+  public let isPrimary: Bool
+  public let isUnique: Bool
+  private let prefix: [UInt8]
+  private let keyParts: [KeyPart]
+  /// Appended where the indexed columns alone do not name the row.
+  private let suffixParts: [KeyPart]
+  private let record: RowRecordEncoder
+
+  /// `rowColumns[i]` is the column whose value stands at position i of the rows to come. A column of the index that is
+  /// not among them counts as NULL.
+  public init(table: TableDescriptor, index: IndexDescriptor, rowColumns: [ColumnID]) {
+    func position(_ id: ColumnID) -> Int { rowColumns.firstIndex(of: id) ?? Int.max }
+    isPrimary = index.id == table.primaryIndex.id
+    isUnique = index.isUnique || isPrimary
+    prefix = KeyEncoding.prefix(table: table.id, index: index.id)
+    keyParts = index.keyColumns.map { KeyPart(position: position($0.columnID), isDescending: $0.isDescending) }
+    suffixParts =
+      isPrimary
+      ? []
+      : table.primaryIndex.keyColumns.map { KeyPart(position: position($0.columnID), isDescending: $0.isDescending) }
+    let columns = Self.valueColumns(table: table, index: index).compactMap { table.column($0) }
+    record = RowRecordEncoder(
+      version: isPrimary ? table.version : TableVersion.none, columns: columns,
+      positions: columns.map { position($0.id) })
+  }
+
+  /// The columns an entry's value carries; what a reader of this index alone can see.
+  public static func valueColumns(table: TableDescriptor, index: IndexDescriptor) -> [ColumnID] {
+    if index.id == table.primaryIndex.id { return table.columns.filter { $0.state.isWritable }.map(\.id) }
+    var ids: [ColumnID] = []
+    for id in index.keyColumns.map(\.columnID) + table.primaryIndex.keyColumns.map(\.columnID) + index.storedColumns
+    where !ids.contains(id) {
+      ids.append(id)
+    }
+    return ids
+  }
+
+  public func key(of row: [Datum]) -> [UInt8] {
+    var key: [UInt8] = []
+    appendKey(of: row, to: &key)
+    return key
+  }
+
+  public func appendKey(of row: [Datum], to key: inout [UInt8]) {
+    key.reserveCapacity(key.count + prefix.count + 12 * (keyParts.count + suffixParts.count))
+    key.append(contentsOf: prefix)
+    var containsNull = false
+    for part in keyParts {
+      guard part.position < row.count else {
+        containsNull = true
+        KeyEncoding.append(.null, isDescending: part.isDescending, to: &key)
+        continue
+      }
+      if row[part.position].isNull { containsNull = true }
+      KeyEncoding.append(row[part.position], isDescending: part.isDescending, to: &key)
+    }
+    if isUnique && !containsNull { return }
+    for part in suffixParts {
+      let value = part.position < row.count ? row[part.position] : .null
+      KeyEncoding.append(value, isDescending: part.isDescending, to: &key)
+    }
+  }
+
+  /// Whether two rows of this key may not exist at once: unique, and no indexed column is NULL.
+  public func isConstraining(_ row: [Datum]) -> Bool {
+    isUnique && keyParts.allSatisfy { $0.position < row.count && !row[$0.position].isNull }
+  }
+
+  public func value(of row: [Datum]) -> [UInt8] { record.encode(row) }
+
+  public func entry(for row: [Datum]) -> Entry { Entry(key: key(of: row), value: value(of: row)) }
+}
+
+/// Turns stored primary rows into entries of a secondary index: the inner loop of a backfill.
+public struct BackfillEncoder: Sendable {
+  private let layout: RowLayout
+  private let encoder: IndexEntryEncoder
+  private var row: [Datum] = []
+
+  public init(table: TableDescriptor, index: IndexDescriptor) {
+    let columns = IndexEntryEncoder.valueColumns(table: table, index: index)
+    layout = RowLayout(table: table, columnIDs: columns)
+    encoder = IndexEntryEncoder(table: table, index: index, rowColumns: columns)
+  }
+
+  /// Throws `MalformedBytes` for a stored row that cannot be read.
+  public mutating func entry(forPrimaryRecord record: Span<UInt8>) throws(MalformedBytes) -> IndexEntryEncoder.Entry {
+    try layout.decode(record, into: &row)
+    return encoder.entry(for: row)
+  }
+
+  /// Whether the last entry's key may exist only once.
+  public var isLastEntryConstraining: Bool { encoder.isConstraining(row) }
+
+  /// The indexed values of the last entry, for messages.
+  public var lastRow: [Datum] { row }
+}
