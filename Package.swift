@@ -128,7 +128,7 @@ let testTargets: [Target] = [
   tests("GatewayNode"),
   tests("StorageNode"),
   tests("MetadataNode"),
-  tests("AckNode"),
+  tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),
 ]
 

@@ -1,0 +1,162 @@
+"""A cluster of real processes for one test: started, disturbed and stopped through `theseus local`."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import psycopg
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAMS = pathlib.Path(os.environ.get("THESEUS_PROGRAMS", ROOT / ".build/release"))
+THESEUS = PROGRAMS / "theseus"
+LOGS = ROOT / ".build/test-logs"
+
+
+def run(*arguments, timeout=120, check=True, **options):
+    done = subprocess.run(
+        [str(argument) for argument in arguments], capture_output=True, text=True, timeout=timeout, **options
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def wait_until(condition, seconds=30, what="the condition", pause=0.02):
+    """Polls until `condition()` is true and answers its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+        time.sleep(pause)
+
+
+class Cluster:
+    def __init__(self, name="cluster"):
+        self.name = name
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="theseus-"))
+
+    def start(self, **counts):
+        flags = [part for key, value in counts.items() for part in (f"--{key}", value)]
+        for attempt in range(5):
+            # Below the range the kernel takes client ports from.
+            base = random.randrange(20_000, 31_000)
+            done = run(THESEUS, "local", "start", "--directory", self.directory, "--port-base", base, *flags, check=False)
+            if done.returncode == 0:
+                return self
+            if "in use" not in done.stderr:
+                break
+            (self.directory / "cluster.json").unlink(missing_ok=True)
+        raise AssertionError(f"the cluster did not start: {done.stdout}\n{done.stderr}")
+
+    def restart(self):
+        """Starts whatever does not run."""
+        return self.local("start")
+
+    def stop(self, keep_logs=False):
+        try:
+            if (self.directory / "cluster.json").exists():
+                self.local("stop", check=False)
+                for member in self.members():
+                    if self.is_alive(member):
+                        os.kill(member["pid"], signal.SIGKILL)
+            if keep_logs and (self.directory / "logs").exists():
+                target = LOGS / self.name
+                shutil.rmtree(target, ignore_errors=True)
+                shutil.copytree(self.directory / "logs", target)
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def local(self, verb, *arguments, check=True):
+        return run(THESEUS, "local", verb, *arguments, "--directory", self.directory, check=check)
+
+    # What runs
+
+    def members(self, role=None):
+        rows = json.loads((self.directory / "cluster.json").read_text())
+        return [row for row in rows if role is None or row["role"] == role]
+
+    def member(self, name):
+        return next(row for row in self.members() if row["name"] == name)
+
+    @staticmethod
+    def is_alive(member):
+        try:
+            command = pathlib.Path(f"/proc/{member['pid']}/cmdline").read_bytes()
+        except OSError:
+            return False
+        return member["name"].encode() in command.split(b"\0")
+
+    @staticmethod
+    def resident_bytes(member):
+        return int(pathlib.Path(f"/proc/{member['pid']}/statm").read_text().split()[1]) * 4096
+
+    def status(self):
+        return json.loads(run(THESEUS, "status", "--directory", self.directory, "--json").stdout)
+
+    def metadata_leader(self):
+        def leader():
+            done = run(THESEUS, "status", "--directory", self.directory, "--json", check=False)
+            return done.returncode == 0 and json.loads(done.stdout).get("leader")
+
+        return wait_until(leader, what="a metadata leader")
+
+    # SQL
+
+    def address(self, gateway=1):
+        host, port = self.member(f"gateway-{gateway}")["sql"].rsplit(":", 1)
+        return host, int(port)
+
+    def connect(self, gateway=1, autocommit=True, **options):
+        host, port = self.address(gateway)
+        return psycopg.connect(
+            host=host, port=port, user="root", dbname="defaultdb", autocommit=autocommit, connect_timeout=10, **options
+        )
+
+    def execute(self, statement, gateway=1, parameters=None):
+        with self.connect(gateway) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else cursor.statusmessage
+
+    def fill(self, table, rows, batch=1000, columns="id, k, v", value="({id}, {k}, 'value-{id}')", connections=4):
+        """Inserts rows 1…`rows` with multi-row statements over several connections."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        starts = list(range(1, rows + 1, batch))
+
+        def work(part):
+            with self.connect(1 + part % len(self.members("gateway"))) as connection:
+                for start in starts[part::connections]:
+                    values = ", ".join(
+                        value.format(id=number, k=number * 7919 % 1_000_003)
+                        for number in range(start, min(start + batch, rows + 1))
+                    )
+                    connection.execute(f"INSERT INTO {table} ({columns}) VALUES {values}")
+
+        with ThreadPoolExecutor(connections) as pool:
+            list(pool.map(work, range(connections)))
+
+    def jobs(self, gateway=1):
+        with self.connect(gateway) as connection:
+            cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+            return cursor.execute("SHOW JOBS").fetchall()
+
+    def check_table(self, table, gateway=1, indexes=None):
+        """The gateway's own full check: every index agrees with the rows."""
+        with self.connect(gateway) as connection:
+            cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+            found = cursor.execute(f"CHECK TABLE {table}").fetchall()
+        assert found, "CHECK TABLE answered no row"
+        wrong = [row for row in found if not row["ok"] or row["rows"] != row["entries"]]
+        assert not wrong, f"rows and indexes differ: {wrong}"
+        if indexes is not None:
+            names = {row["index_name"] for row in found}
+            assert set(indexes) <= names, f"{indexes} are not all among {names}"
+        return found
