@@ -37,10 +37,13 @@ public enum OperatorTool {
   }
 
   @EventLoopActor private static func runPlain(_ name: String, _ flags: FlagValues) async throws(ToolError) -> Int32 {
-    throw .usage("\"\(name)\" is no command; see theseus --help")
+    switch name {
+    case "status": return try await StatusCommand.run(flags)
+    default: throw .usage("\"\(name)\" is no command; see theseus --help")
+    }
   }
 
-  @EventLoopActor private static var commands: [FlagSet] { LocalCommand.all }
+  @EventLoopActor private static var commands: [FlagSet] { LocalCommand.all + [StatusCommand.flags] }
 
   @EventLoopActor private static var overview: String {
     let width = (commands.map(\.command.count).max() ?? 0) + 2

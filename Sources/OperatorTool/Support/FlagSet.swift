@@ -1,7 +1,7 @@
 import Glibc
 
-/// The flags of one command: what they mean, and their values from the command line, a configuration file and the
-/// environment, in this order of precedence.
+/// The flags of one command: what they mean, and their values from the command line, the environment and a
+/// configuration file, in this order of precedence.
 struct FlagSet: Sendable {
   struct Flag: Hashable, Sendable {
     var name: String
@@ -78,10 +78,9 @@ struct FlagSet: Sendable {
       throw .usage("\(positional) is missing: theseus \(command) \(positional)")
     }
     var values = try fileValues(given["config"])
+    for flag in flags { if let value = Self.environment(flag.name) { values[flag.name] = value } }
     values.merge(given) { $1 }
-    for flag in flags where values[flag.name] == nil {
-      values[flag.name] = Self.environment(flag.name) ?? flag.defaultValue
-    }
+    for flag in flags where values[flag.name] == nil { values[flag.name] = flag.defaultValue }
     return FlagValues(values: values, positional: positionals.first)
   }
 
