@@ -1,9 +1,10 @@
 import Basics
 
 extension RaftCore {
-  /// Campaigns now instead of at the deadline, with pre-vote: harmless while there is a leader.
-  public mutating func campaignSoon(_ now: MonotonicTime) {
-    if leadership == nil && campaign == nil && !hearsLeader(now) { startCampaign(now, isTransfer: false) }
+  /// Campaigns now instead of at the deadline, with pre-vote: harmless while there is a leader. May be repeated.
+  public mutating func campaignNow(_ now: MonotonicTime) {
+    if let campaign, !campaign.isPreVote { return }
+    if leadership == nil && !hearsLeader(now) { startCampaign(now, isTransfer: false) }
   }
 
   mutating func startCampaign(_ now: MonotonicTime, isTransfer: Bool) {

@@ -73,6 +73,12 @@ public struct RaftCore: Sendable {
     TruncatedState(
       index: log.truncatedIndex, term: log.truncatedTerm, membership: members.membership(at: log.truncatedIndex))
   }
+  /// What a snapshot of the state after `index` carries; nil when the log does not have that position.
+  public func truncatedState(at index: LogIndex) -> TruncatedState? {
+    guard let term = log.term(at: index) else { return nil }
+    return TruncatedState(index: index, term: term, membership: members.membership(at: index))
+  }
+
   /// The uncompacted log in memory.
   public var logSizeBytes: Int { log.sizeBytes }
   public var logEntryCount: Int { log.entries.count }
@@ -116,6 +122,35 @@ public struct RaftCore: Sendable {
     guard target > log.truncatedIndex else { return }
     log.compact(to: target)
     members.compact(to: target)
+  }
+
+  /// Where to compact to, so that no more than so many entries and bytes stay. A leader keeps what its slowest reachable
+  /// follower needs, unless `isUrgent`.
+  public func compactionIndex(keepingEntries: Int, keepingBytes: Int, isUrgent: Bool) -> LogIndex {
+    var bytes = 0
+    var kept = 0
+    var index = log.lastIndex
+    for entry in log.entries.reversed() {
+      bytes += entry.sizeBytes
+      kept += 1
+      if kept > keepingEntries || bytes > keepingBytes { break }
+      index = entry.index - 1
+    }
+    index = min(index, appliedIndex)
+    guard !isUrgent, let leadership else { return index }
+    let slowest = leadership.progress.filter { $0.node != id && $0.isReachable }.map(\.matchIndex).min()
+    return min(index, slowest ?? index)
+  }
+
+  /// True while the host's snapshot for `node` is awaited.
+  public func isSendingSnapshot(to node: NodeID) -> Bool {
+    guard let position = leadership?.position(of: node) else { return false }
+    return leadership?.progress[position].mode == .snapshot
+  }
+
+  /// What a leader knows of each other member: the last position stored there. Nil on other roles.
+  public var followerMatch: [(node: NodeID, matchIndex: LogIndex)]? {
+    leadership?.progress.filter { $0.node != id }.map { (node: $0.node, matchIndex: $0.matchIndex) }
   }
 
   mutating func adoptMembership(of entry: Entry) {
