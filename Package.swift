@@ -101,6 +101,9 @@ let programs: [Target] = [
 ]
 
 let testTargets: [Target] = [
+  .executableTarget(
+    name: "rpc-echo", dependencies: ["EventLoop", "RPC", "Wire"], path: "Tests/Support/RPCEcho",
+    swiftSettings: commonSettings),
   tests("Basics"),
   tests("SQLValues"),
   tests("SQLSyntax"),
