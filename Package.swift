@@ -50,7 +50,7 @@ let cores: [Target] = [
   core("Catalog", ["Basics", "SQLValues"]),
   core("KeyValue", ["Basics", "SQLValues", "SQLExpressions", "Catalog"]),
   core("SchemaChange", ["Basics", "SQLValues", "Catalog"]),
-  core("Metadata", ["Basics", "Catalog", "SchemaChange", "Convergence"]),
+  core("Metadata", ["Basics", "SQLValues", "Catalog", "SchemaChange", "Convergence"]),
   core("SQLPlanner", ["Basics", "SQLValues", "SQLExpressions", "SQLSyntax", "Catalog", "SchemaChange"]),
   core("SQLExecution", ["Basics", "SQLValues", "SQLExpressions", "SQLPlanner", "Catalog", "KeyValue"]),
 ]

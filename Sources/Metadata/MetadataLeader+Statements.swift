@@ -1,0 +1,259 @@
+import Basics
+import Catalog
+import SchemaChange
+
+/// A DDL call as it reaches the leader.
+public struct DDLCall: Hashable, Sendable {
+  public var operationID: OperationID?
+  public var database: String
+  public var statement: [UInt8]
+  public var statementText: String
+  /// Answer with the job's number as soon as the job is stored.
+  public var isAsynchronous: Bool
+  public var boundedWaitMilliseconds: UInt64
+  public var gateway: NodeID
+  public var isExplainOnly: Bool
+
+  public init(
+    operationID: OperationID?, database: String, statement: [UInt8], statementText: String,
+    isAsynchronous: Bool = false, boundedWaitMilliseconds: UInt64 = 0, gateway: NodeID = NodeID(0),
+    isExplainOnly: Bool = false
+  ) {
+    self.operationID = operationID
+    self.database = database
+    self.statement = statement
+    self.statementText = statementText
+    self.isAsynchronous = isAsynchronous
+    self.boundedWaitMilliseconds = boundedWaitMilliseconds
+    self.gateway = gateway
+    self.isExplainOnly = isExplainOnly
+  }
+}
+
+/// What a DDL call hears: any number of reports that are not final, then one that is.
+public struct DDLProgressReport: Hashable, Sendable {
+  public var isFinal: Bool
+  public var error: SQLError?
+  public var job: JobRecord?
+  public var notices: [String]
+  public var schemaIndex: SchemaIndex
+  public var commandTag: String
+  public var explanation: [String]
+
+  public init(
+    isFinal: Bool, error: SQLError? = nil, job: JobRecord? = nil, notices: [String] = [],
+    schemaIndex: SchemaIndex = .zero, commandTag: String = "", explanation: [String] = []
+  ) {
+    self.isFinal = isFinal
+    self.error = error
+    self.job = job
+    self.notices = notices
+    self.schemaIndex = schemaIndex
+    self.commandTag = commandTag
+    self.explanation = explanation
+  }
+}
+
+struct WaitingCall: Hashable, Sendable {
+  let request: RequestID
+  let isAsynchronous: Bool
+}
+
+extension MetadataLeader {
+  /// Plans and proposes, or attaches to the job that the operation id already has.
+  public mutating func execute(
+    _ request: RequestID, _ call: DDLCall, now: MonotonicTime, wallMilliseconds: UInt64
+  ) -> [Effect] {
+    advanceClock(now, wallMilliseconds)
+    guard !isRecovering else { return [.answer(request, .tryAgain("the metadata leader is starting over"))] }
+    if let operation = call.operationID, !call.isExplainOnly, let job = speculative.operations[operation.text] {
+      return attach(request, to: job, isAsynchronous: call.isAsynchronous)
+    }
+    let waiting = waitingCalls.values.reduce(0) { $0 + $1.count }
+    guard waiting < options.maximumWaitingCalls else {
+      return [.answer(request, .tryAgain("\(waiting) schema changes are waiting"))]
+    }
+    do throws(SQLError) {
+      return try begin(request, call)
+    } catch {
+      return [.answer(request, .progress(DDLProgressReport(isFinal: true, error: error)))]
+    }
+  }
+
+  /// The caller is gone; its job goes on.
+  public mutating func forget(_ request: RequestID) {
+    for job in waitingCalls.keys.sorted() {
+      waitingCalls[job]?.removeAll { $0.request == request }
+      if waitingCalls[job]?.isEmpty == true { waitingCalls[job] = nil }
+    }
+  }
+
+  private mutating func attach(_ request: RequestID, to job: JobID, isAsynchronous: Bool) -> [Effect] {
+    if let record = applied.jobs[job], record.state.isFinished || isAsynchronous {
+      return [.answer(request, .progress(finalReport(record)))]
+    }
+    waitingCalls[job, default: []].append(WaitingCall(request: request, isAsynchronous: isAsynchronous))
+    return []
+  }
+
+  private mutating func begin(_ request: RequestID, _ call: DDLCall) throws(SQLError) -> [Effect] {
+    guard let database = speculative.catalog.database(named: call.database) else {
+      throw SQLError(.invalidCatalogName, "database \"\(call.database)\" does not exist")
+    }
+    let statement: SchemaStatement
+    do { statement = try SchemaStatement(decoding: call.statement) } catch {
+      throw SQLError(.protocolViolation, "the statement cannot be read: \(error.reason)")
+    }
+    let tables = Planner.tables(of: statement, in: speculative.catalog, database.id)
+    var job = JobRecord(
+      id: speculative.nextJobID, operationID: call.operationID, databaseID: database.id,
+      statementText: call.statementText.prefixOfBytes(JobRecord.maximumStatementTextBytes),
+      tableName: statement.objectName, state: .running)
+    job.sequence = 1
+    job.tables = tables
+    job.createdMilliseconds = wallMilliseconds
+    job.gatewayNodeID = call.gateway
+    job.boundedWaitMilliseconds = call.boundedWaitMilliseconds
+    var effects: [Effect] = []
+
+    if coordinator.isBlocked(tables) && !call.isExplainOnly {
+      guard speculative.unfinishedJobCount < options.maximumUnfinishedJobs else {
+        throw SQLError(.programLimitExceeded, "\(options.maximumUnfinishedJobs) schema changes are unfinished")
+      }
+      job.state = .queued
+      job.statement = call.statement
+      waitingCalls[job.id, default: []].append(WaitingCall(request: request, isAsynchronous: call.isAsynchronous))
+      store(job, into: &effects)
+      return effects
+    }
+    let (plan, planner) = try makePlan(statement, database.id)
+    if call.isExplainOnly || plan.stages.isEmpty {
+      let report = DDLProgressReport(
+        isFinal: true, notices: plan.notices, schemaIndex: applied.catalog.schemaIndex, commandTag: plan.commandTag,
+        explanation: call.isExplainOnly ? plan.explanation : [])
+      return [.answer(request, .progress(report))]
+    }
+    guard plan.isInstant || speculative.unfinishedJobCount < options.maximumUnfinishedJobs else {
+      throw SQLError(.programLimitExceeded, "\(options.maximumUnfinishedJobs) schema changes are unfinished")
+    }
+    job.plan = plan
+    job.tables = plan.tables
+    let stage = plan.stages[0]
+    job.advance(over: stage, at: wallMilliseconds)
+    waitingCalls[job.id, default: []].append(WaitingCall(request: request, isAsynchronous: call.isAsynchronous))
+    guard propose(job, stage, planner.context, into: &effects) else {
+      waitingCalls[job.id] = nil
+      throw SQLError(.internalError, "the planned change does not fit the catalog")
+    }
+    return effects
+  }
+
+  func makePlan(_ statement: SchemaStatement, _ database: DatabaseID) throws(SQLError) -> (Plan, Planner) {
+    var planner = Planner(
+      PlanningContext(
+        catalog: speculative.catalog, databaseID: database, nextTableID: speculative.nextTableID,
+        nextRangeID: speculative.nextRangeID, storageNodes: liveStorageNodes,
+        replicationFactor: options.replicationFactor))
+    return (try planner.plan(statement), planner)
+  }
+
+  private var liveStorageNodes: [NodeID] {
+    sessions.keys.sorted().filter { sessions[$0]?.role == .storage }
+  }
+
+  /// Makes the stage's entry, and proposes it with the job.
+  mutating func propose(
+    _ job: JobRecord, _ stage: PlanStage, _ context: PlanningContext?, control: (RequestID, JobID)? = nil,
+    into effects: inout [Effect]
+  ) -> Bool {
+    var changes: [TableChange] = []
+    for planned in stage.changes {
+      do { changes.append(try planned.change(in: speculative.catalog)) } catch { return false }
+    }
+    var record = job
+    let entry = SchemaEntry(
+      index: speculative.catalog.schemaIndex.next,
+      timestamp: oracle.entryTimestamp(after: pendingTimestamp, wallMilliseconds: wallMilliseconds),
+      databaseID: job.databaseID, operationID: job.operationID, jobID: job.id, changes: changes,
+      newRanges: stage.newRanges)
+    record.schemaIndex = entry.index
+    record.timestamp = entry.timestamp
+    if let last = record.history.indices.last { record.history[last].schemaIndex = entry.index }
+    let step = SchemaStep(
+      entry: entry, job: record, retiredRanges: stage.retiredRanges,
+      nextTableID: context?.nextTableID ?? speculative.nextTableID,
+      nextRangeID: context?.nextRangeID ?? speculative.nextRangeID, wallMilliseconds: wallMilliseconds)
+    return propose(.change(step), control: control, into: &effects)
+  }
+
+  private var pendingTimestamp: Timestamp? { pending.compactMap(\.entryTimestamp).last }
+
+  /// Stores a job without an entry.
+  mutating func store(_ job: JobRecord, control: (RequestID, JobID)? = nil, into effects: inout [Effect]) {
+    let step = SchemaStep(
+      job: job, nextTableID: speculative.nextTableID, nextRangeID: speculative.nextRangeID,
+      wallMilliseconds: wallMilliseconds)
+    propose(.change(step), control: control, into: &effects)
+  }
+
+  mutating func didApply(_ step: SchemaStep, _ proposal: Pending?, into effects: inout [Effect]) {
+    if let control = proposal?.control { effects.append(.answer(control.request, .control(control.job, nil))) }
+    guard let job = step.job else { return }
+    drive(.applied(job), into: &effects)
+    guard let calls = waitingCalls[job.id] else { return }
+    if job.state.isFinished {
+      waitingCalls[job.id] = nil
+      for call in calls { effects.append(.answer(call.request, .progress(finalReport(job)))) }
+      return
+    }
+    for call in calls {
+      let report =
+        call.isAsynchronous
+        ? finalReport(job) : DDLProgressReport(isFinal: false, job: job, notices: progressNotices(job))
+      effects.append(.answer(call.request, .progress(report)))
+    }
+    waitingCalls[job.id] = calls.contains { !$0.isAsynchronous } ? calls.filter { !$0.isAsynchronous } : nil
+  }
+
+  private func progressNotices(_ job: JobRecord) -> [String] {
+    guard job.rowsDone > 0, !job.checkpoint.isEmpty else { return [] }
+    return ["index build: \(job.rowsDone) of \(max(job.rowsDone, job.rowsTotal)) rows"]
+  }
+
+  private func finalReport(_ job: JobRecord) -> DDLProgressReport {
+    DDLProgressReport(
+      isFinal: true, error: job.error, job: job, notices: job.plan?.notices ?? [], schemaIndex: job.schemaIndex,
+      commandTag: job.plan?.commandTag ?? "")
+  }
+}
+
+extension MetadataState {
+  var unfinishedJobCount: Int { unfinishedJobs.count }
+}
+
+extension SchemaStatement {
+  /// The first object concerned, for people.
+  var objectName: String {
+    switch self {
+    case .createTable(let create): create.name.description
+    case .dropTables(let names, _), .dropIndexes(let names, _): names.first?.description ?? ""
+    case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _): name.description
+    case .createIndex(let create): create.table.description
+    }
+  }
+}
+
+extension String {
+  /// At most `count` bytes of UTF-8, cut between characters.
+  func prefixOfBytes(_ count: Int) -> String {
+    guard utf8.count > count else { return self }
+    var result = ""
+    var bytes = 0
+    for character in self {
+      bytes += String(character).utf8.count
+      if bytes > count { break }
+      result.append(character)
+    }
+    return result
+  }
+}

@@ -1,0 +1,75 @@
+import Basics
+import Catalog
+
+extension DescriptorEdit {
+  /// The field number is the kind of edit.
+  func encode(into writer: inout ByteWriter) {
+    func element(_ number: Int, _ id: some Identifier, name: String? = nil, state: ElementState? = nil) {
+      writer.field(number) {
+        $0.field(1, id)
+        if let name { $0.field(2, name) }
+        if let state { $0.field(3, UInt64(state.rawValue)) }
+      }
+    }
+    switch self {
+    case .createTable(let table): writer.field(1, table.encoded())
+    case .renameTable(let name): writer.field(2, name)
+    case .startDropping: writer.field(3, true)
+    case .removeTable: writer.field(4, true)
+    case .addColumn(let column): writer.field(5) { column.encode(into: &$0) }
+    case .setColumnState(let id, let state): element(6, id, state: state)
+    case .renameColumn(let id, let name): element(7, id, name: name)
+    case .retireColumn(let id): element(8, id)
+    case .removeColumn(let id): element(9, id)
+    case .addIndex(let index): writer.field(10) { index.encode(into: &$0) }
+    case .setIndexState(let id, let state): element(11, id, state: state)
+    case .renameIndex(let id, let name): element(12, id, name: name)
+    case .retireIndex(let id): element(13, id)
+    case .removeIndex(let id): element(14, id)
+    }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    guard let field = try reader.nextField() else { throw reader.failure("empty edit") }
+    switch field.number {
+    case 1: self = .createTable(try TableDescriptor(decoding: try field.slice()))
+    case 2: self = .renameTable(try field.string())
+    case 3: self = .startDropping
+    case 4: self = .removeTable
+    case 5: self = .addColumn(try ColumnDescriptor(decoding: try field.slice()))
+    case 10: self = .addIndex(try IndexDescriptor(decoding: try field.slice()))
+    case 6...9, 11...14:
+      var nested = try field.reader()
+      var id: UInt64 = 0
+      var name = ""
+      var state = ElementState.absent
+      while let part = try nested.nextField() {
+        switch part.number {
+        case 1: id = try part.integer()
+        case 2: name = try part.string()
+        case 3: state = try Self.state(try part.integer())
+        default: break
+        }
+      }
+      switch field.number {
+      case 6: self = .setColumnState(ColumnID(id), state)
+      case 7: self = .renameColumn(ColumnID(id), name)
+      case 8: self = .retireColumn(ColumnID(id))
+      case 9: self = .removeColumn(ColumnID(id))
+      case 11: self = .setIndexState(IndexID(id), state)
+      case 12: self = .renameIndex(IndexID(id), name)
+      case 13: self = .retireIndex(IndexID(id))
+      default: self = .removeIndex(IndexID(id))
+      }
+    default: throw reader.failure("unknown kind of edit \(field.number)")
+    }
+  }
+
+  private static func state(_ raw: UInt64) throws(MalformedBytes) -> ElementState {
+    guard let byte = UInt8(exactly: raw), let state = ElementState(rawValue: byte) else {
+      throw MalformedBytes("unknown element state \(raw)")
+    }
+    return state
+  }
+}

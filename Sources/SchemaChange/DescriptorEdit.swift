@@ -1,0 +1,87 @@
+import Basics
+import Catalog
+
+/// One change of a table descriptor. A stage is a list of them, applied to the descriptor in force when its entry is made.
+public enum DescriptorEdit: Hashable, Sendable {
+  case createTable(TableDescriptor)
+  case renameTable(String)
+  /// The name is free from now on; transactions pinned to older versions may still commit.
+  case startDropping
+  case removeTable
+  /// In the state that the descriptor says.
+  case addColumn(ColumnDescriptor)
+  case setColumnState(ColumnID, ElementState)
+  case renameColumn(ColumnID, String)
+  /// A column on its way out has no name, is no longer shown, and accepts NULL.
+  case retireColumn(ColumnID)
+  case removeColumn(ColumnID)
+  case addIndex(IndexDescriptor)
+  case setIndexState(IndexID, ElementState)
+  case renameIndex(IndexID, String)
+  /// An index on its way out has given its name back.
+  case retireIndex(IndexID)
+  case removeIndex(IndexID)
+}
+
+extension DescriptorEdit {
+  /// Makes the change, or says why the descriptor does not allow it (a planner's mistake or a conflict of jobs).
+  func apply(to table: inout TableDescriptor?) throws(PlanConflict) {
+    if case .createTable(let created) = self {
+      guard table == nil else { throw PlanConflict("table \(created.id) exists already") }
+      table = created
+      return
+    }
+    guard var changed = table else { throw PlanConflict("the table is gone") }
+    switch self {
+    case .createTable: break
+    case .renameTable(let name): changed.name = name
+    case .startDropping: changed.state = .dropping
+    case .removeTable:
+      table = nil
+      return
+    case .addColumn(let column):
+      guard changed.column(column.id) == nil else { throw PlanConflict("column \(column.id) exists already") }
+      changed.columns.append(column)
+      changed.nextColumnID = max(changed.nextColumnID, ColumnID(column.id.rawValue + 1))
+    case .setColumnState(let id, let state): changed.columns[try Self.position(of: id, in: changed)].state = state
+    case .renameColumn(let id, let name): changed.columns[try Self.position(of: id, in: changed)].name = name
+    case .retireColumn(let id):
+      let position = try Self.position(of: id, in: changed)
+      changed.columns[position].name = ""
+      changed.columns[position].isNullable = true
+    case .removeColumn(let id): changed.columns.remove(at: try Self.position(of: id, in: changed))
+    case .addIndex(let index):
+      guard changed.index(index.id) == nil else { throw PlanConflict("index \(index.id) exists already") }
+      changed.indexes.append(index)
+      changed.nextIndexID = max(changed.nextIndexID, IndexID(index.id.rawValue + 1))
+    case .setIndexState(let id, let state): changed.indexes[try Self.position(of: id, in: changed)].state = state
+    case .renameIndex(let id, let name):
+      changed.indexes[try Self.position(of: id, in: changed, orPrimary: true)].name = name
+    case .retireIndex(let id): changed.indexes[try Self.position(of: id, in: changed)].name = ""
+    case .removeIndex(let id): changed.indexes.remove(at: try Self.position(of: id, in: changed))
+    }
+    table = changed
+  }
+
+  private static func position(of id: ColumnID, in table: TableDescriptor) throws(PlanConflict) -> Int {
+    guard let position = table.columns.firstIndex(where: { $0.id == id }) else {
+      throw PlanConflict("column \(id) of table \(table.id) is gone")
+    }
+    return position
+  }
+
+  private static func position(
+    of id: IndexID, in table: TableDescriptor, orPrimary: Bool = false
+  ) throws(PlanConflict) -> Int {
+    guard let position = table.indexes.firstIndex(where: { $0.id == id }), position > 0 || orPrimary else {
+      throw PlanConflict("index \(id) of table \(table.id) is gone")
+    }
+    return position
+  }
+}
+
+/// A stage does not fit the catalog in force: the plan was made against another one.
+public struct PlanConflict: Error, Hashable, Sendable {
+  public let reason: String
+  public init(_ reason: String) { self.reason = reason }
+}

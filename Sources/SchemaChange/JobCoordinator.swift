@@ -1,0 +1,256 @@
+import Basics
+import Catalog
+
+public enum JobControlAction: Hashable, Sendable {
+  case pause
+  case resume
+  case cancel
+}
+
+/// Drives every unfinished job of the cluster, one persistent step at a time: propose an entry, wait for the barrier, do the
+/// work, propose the next. A pure machine that lives on the metadata leader; whatever it knows beyond the stored records
+/// can be lost, because the records say where to go on.
+///
+/// Steps are decided on the newest *proposed* record of a job; waiting and working begin when that record is *applied*.
+/// When a proposal is lost the leader throws the coordinator away and makes a new one from the applied records.
+public struct JobCoordinator: Sendable {
+  public enum Event: Hashable, Sendable {
+    /// A record is applied: by this leader's proposal, or found when leadership began.
+    case applied(JobRecord)
+    /// Met, or the bounded wait is over.
+    case barrierPassed(JobID)
+    /// - rows: of the whole item, from its beginning.
+    case workProgressed(JobID, checkpoint: [UInt8], rowsDone: UInt64, rowsTotal: UInt64)
+    case workFinished(JobID, rowsDone: UInt64)
+    /// A lasting failure: the rows do not allow the change.
+    case workFailed(JobID, SQLError)
+  }
+
+  public enum Effect: Hashable, Sendable {
+    /// Store the record, together with the entry of `stage` where there is one. The record's `schemaIndex` and `timestamp`
+    /// are the entry's, filled in by the leader.
+    case propose(JobRecord, stage: PlanStage?)
+    /// The job's turn has come: plan its statement against the catalog in force.
+    case plan(JobRecord)
+    case openBarrier(JobID, tables: [TableID], index: SchemaIndex, boundMilliseconds: UInt64)
+    case closeBarrier(JobID)
+    /// Begin, or go on at the record's checkpoint.
+    case startWork(JobRecord, StageWork)
+    case stopWork(JobID)
+  }
+
+  private enum Activity: Hashable, Sendable {
+    case none
+    case waitingForBarrier
+    case working
+  }
+
+  private struct Tracked: Sendable {
+    var record: JobRecord
+    var activity = Activity.none
+    var workStarted = MonotonicTime(nanoseconds: 0)
+    var checkpointStored = MonotonicTime(nanoseconds: 0)
+    var rowsStored: UInt64 = 0
+  }
+
+  /// Checkpoints are stored when this long has passed or this many rows were done since the last.
+  public static let checkpointIntervalMilliseconds: UInt64 = 1_000
+  public static let checkpointRows: UInt64 = 50_000
+
+  /// Unfinished jobs by id, as newest proposed.
+  private var jobs: [JobID: Tracked] = [:]
+
+  public init() {}
+
+  /// Unfinished jobs, ascending.
+  public var unfinished: [JobRecord] { jobs.keys.sorted().compactMap { jobs[$0]?.record } }
+
+  /// The newest proposed record of an unfinished job.
+  public func record(_ id: JobID) -> JobRecord? { jobs[id]?.record }
+
+  /// Whether an unfinished job stands before a new one (or before `job`) on one of `tables`.
+  public func isBlocked(_ tables: [TableID], before job: JobID? = nil) -> Bool {
+    jobs.values.contains { other in
+      (job.map { other.record.id < $0 } ?? true) && !Set(other.record.tables).isDisjoint(with: tables)
+    }
+  }
+
+  /// A record this leader has proposed. Called at once, before it is applied.
+  public mutating func proposed(_ record: JobRecord) {
+    // A finished one stays until it is applied, so that nobody overtakes it on its tables.
+    jobs[record.id, default: Tracked(record: record)].record = record
+  }
+
+  public mutating func handle(_ event: Event, catalog: CatalogState, now: MonotonicTime, wallMilliseconds: UInt64)
+    -> [Effect]
+  {
+    switch event {
+    case .applied(let record): return applied(record, catalog, now, wallMilliseconds)
+    case .barrierPassed(let id):
+      guard var job = jobs[id], job.activity == .waitingForBarrier else { return [] }
+      job.activity = .none
+      jobs[id] = job
+      return workOrNextStage(id, catalog, now, wallMilliseconds)
+    case .workProgressed(let id, let checkpoint, let rowsDone, let rowsTotal):
+      guard var job = jobs[id], job.activity == .working else { return [] }
+      job.record.rowsDone = rowsDone
+      job.record.rowsTotal = max(rowsTotal, rowsDone)
+      job.record.checkpoint = checkpoint
+      let isDue =
+        now.milliseconds(since: job.checkpointStored) >= Self.checkpointIntervalMilliseconds
+        || rowsDone >= job.rowsStored &+ Self.checkpointRows
+      guard isDue else {
+        jobs[id] = job
+        return []
+      }
+      job.checkpointStored = now
+      job.rowsStored = rowsDone
+      return propose(&job, stage: nil)
+    case .workFinished(let id, let rowsDone):
+      guard var job = jobs[id], job.activity == .working else { return [] }
+      job.activity = .none
+      if case .backfill? = job.record.currentStage?.work[safe: job.record.workDone] {
+        job.record.backfillMilliseconds &+= now.milliseconds(since: job.workStarted)
+        job.record.rowsDone = rowsDone
+        job.record.rowsTotal = rowsDone
+      }
+      job.record.workDone += 1
+      job.record.checkpoint = []
+      jobs[id] = job
+      return workOrNextStage(id, catalog, now, wallMilliseconds)
+    case .workFailed(let id, let error):
+      guard var job = jobs[id], job.activity == .working else { return [] }
+      job.activity = .none
+      job.record.error = error
+      return turnBack(&job, catalog, wallMilliseconds)
+    }
+  }
+
+  /// A client's or operator's wish. The change is in the effects; throws 55000 when the job's state does not allow it.
+  public mutating func control(
+    _ id: JobID, _ action: JobControlAction, catalog: CatalogState, now: MonotonicTime, wallMilliseconds: UInt64
+  ) throws(SQLError) -> [Effect] {
+    guard var job = jobs[id], !job.record.state.isFinished else {
+      throw SQLError(.objectNotInPrerequisiteState, "job \(id) has ended")
+    }
+    switch action {
+    case .pause:
+      guard job.record.state == .running, job.record.canTurnBack else {
+        throw SQLError(.objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name) and cannot be paused")
+      }
+      let stop = stopActivity(&job)
+      job.record.state = .paused
+      return stop + propose(&job, stage: nil)
+    case .resume:
+      guard job.record.state == .paused else {
+        throw SQLError(.objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name), not paused")
+      }
+      job.record.state = .running
+      return propose(&job, stage: nil)
+    case .cancel:
+      guard job.record.canTurnBack else {
+        throw SQLError(
+          .objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name) and past turning back",
+          hint: "Its change is visible already; it ends by itself.")
+      }
+      let stop = stopActivity(&job)
+      job.record.isCancelRequested = true
+      job.record.error = SQLError(.queryCanceled, "job \(id) was canceled")
+      return stop + turnBack(&job, catalog, wallMilliseconds)
+    }
+  }
+
+  // MARK: Steps
+
+  private mutating func applied(
+    _ record: JobRecord, _ catalog: CatalogState, _ now: MonotonicTime, _ wall: UInt64
+  ) -> [Effect] {
+    if record.state.isFinished {
+      let tables = record.tables
+      jobs[record.id] = nil
+      return startQueued(sharing: tables)
+    }
+    // A newer version is under way: what this one asks for is out of date.
+    if let known = jobs[record.id], known.record.sequence > record.sequence { return [] }
+    var job = jobs[record.id] ?? Tracked(record: record)
+    job.record = record
+    jobs[record.id] = job
+    switch record.state {
+    case .queued: return isBlocked(record.tables, before: record.id) ? [] : [.plan(record)]
+    case .paused, .succeeded, .failed, .canceled: return []
+    case .running, .reverting:
+      guard job.activity == .none else { return [] }
+      guard let stage = record.currentStage, stage.waitsForBarrier, record.workDone == 0, record.checkpoint.isEmpty
+      else { return workOrNextStage(record.id, catalog, now, wall) }
+      jobs[record.id]?.activity = .waitingForBarrier
+      return [
+        .openBarrier(
+          record.id, tables: stage.changes.map(\.tableID), index: record.schemaIndex,
+          boundMilliseconds: record.boundedWaitMilliseconds)
+      ]
+    }
+  }
+
+  private mutating func startQueued(sharing tables: [TableID]) -> [Effect] {
+    var effects: [Effect] = []
+    for record in unfinished where record.state == .queued && !Set(record.tables).isDisjoint(with: tables) {
+      if !isBlocked(record.tables, before: record.id) { effects.append(.plan(record)) }
+    }
+    return effects
+  }
+
+  private mutating func workOrNextStage(
+    _ id: JobID, _ catalog: CatalogState, _ now: MonotonicTime, _ wall: UInt64
+  ) -> [Effect] {
+    guard var job = jobs[id] else { return [] }
+    if let work = job.record.currentStage?.work[safe: job.record.workDone] {
+      job.activity = .working
+      job.workStarted = now
+      job.checkpointStored = now
+      job.rowsStored = job.record.rowsDone
+      job.record.begin(work.title, at: wall)
+      jobs[id] = job
+      return [.startWork(job.record, work)]
+    }
+    guard let stage = job.record.nextStage else {
+      job.record.finish(at: wall)
+      return propose(&job, stage: nil)
+    }
+    job.record.advance(over: stage, at: wall)
+    return propose(&job, stage: stage)
+  }
+
+  private mutating func turnBack(_ job: inout Tracked, _ catalog: CatalogState, _ wall: UInt64) -> [Effect] {
+    job.record.state = .reverting
+    let plan = job.record.plan.map { $0.rollback(in: catalog) }
+    job.record.plan = plan
+    job.record.stagesApplied = 0
+    job.record.workDone = 0
+    job.record.checkpoint = []
+    guard let stage = job.record.nextStage else {
+      job.record.finish(at: wall)
+      return propose(&job, stage: nil)
+    }
+    job.record.advance(over: stage, at: wall)
+    return propose(&job, stage: stage)
+  }
+
+  private mutating func stopActivity(_ job: inout Tracked) -> [Effect] {
+    defer { job.activity = .none }
+    switch job.activity {
+    case .none: return []
+    case .waitingForBarrier: return [.closeBarrier(job.record.id)]
+    case .working: return [.stopWork(job.record.id)]
+    }
+  }
+
+  private mutating func propose(_ job: inout Tracked, stage: PlanStage?) -> [Effect] {
+    job.record.sequence += 1
+    jobs[job.record.id] = job
+    return [.propose(job.record, stage: stage)]
+  }
+}
+
+extension Array {
+  subscript(safe position: Int) -> Element? { indices.contains(position) ? self[position] : nil }
+}

@@ -1,0 +1,154 @@
+import Basics
+import Catalog
+import SQLValues
+
+extension Planner {
+  mutating func planCreateTable(_ create: CreateTable) throws(SQLError) -> Plan {
+    let tag = "CREATE TABLE"
+    try requireSchema(create.name.schema)
+    try requireName(create.name.name)
+    if context.catalog.relation(relationName(create.name)) != nil {
+      guard create.ifNotExists else {
+        throw SQLError(
+          .duplicateTable, "relation \"\(create.name.name)\" already exists", tableName: create.name.name)
+      }
+      return Plan(commandTag: tag, notices: ["relation \"\(create.name.name)\" already exists, skipping"])
+    }
+    guard context.catalog.tableCount < SchemaLimits.maximumTables else {
+      throw SQLError(.programLimitExceeded, "a cluster can have at most \(SchemaLimits.maximumTables) tables")
+    }
+    var columns = try newColumns(create)
+    var taken: Set<String> = [create.name.name]
+    let tableID = context.allocateTable()
+
+    var keyColumns: [IndexKeyColumn] = []
+    if create.primaryKey.isEmpty {
+      let id = ColumnID(UInt64(columns.count + 1))
+      columns.append(ColumnDescriptor(id: id, name: "rowid", type: .int8, isNullable: false, isHidden: true))
+      keyColumns = [IndexKeyColumn(columnID: id)]
+    } else {
+      keyColumns = try key(create.primaryKey, columns, constraint: "primary key")
+      for part in keyColumns {
+        for position in columns.indices where columns[position].id == part.columnID {
+          columns[position].isNullable = false
+        }
+      }
+    }
+    let primaryKeyName: String
+    if let given = create.primaryKeyName {
+      try requireFreeIndexName(given, taken)
+      primaryKeyName = given
+    } else {
+      primaryKeyName = freeRelationName([create.name.name], suffix: "pkey", taken: taken)
+    }
+    taken.insert(primaryKeyName)
+
+    var ranges = [try context.allocateRange(table: tableID, index: IndexID(1))]
+    var indexes = [
+      IndexDescriptor(
+        id: IndexID(1), name: primaryKeyName, isUnique: true, keyColumns: keyColumns, rangeID: ranges[0].id)
+    ]
+    guard create.uniqueConstraints.count < SchemaLimits.maximumIndexesPerTable else { throw Self.tooManyIndexes }
+    for constraint in create.uniqueConstraints {
+      let uniqueKey = try key(constraint.columns, columns, constraint: "unique constraint")
+      let name: String
+      if let given = constraint.name {
+        try requireFreeIndexName(given, taken)
+        name = given
+      } else {
+        name = freeRelationName([create.name.name] + constraint.columns, suffix: "key", taken: taken)
+      }
+      taken.insert(name)
+      let id = IndexID(UInt64(indexes.count + 1))
+      let range = try context.allocateRange(table: tableID, index: id)
+      ranges.append(range)
+      indexes.append(IndexDescriptor(id: id, name: name, isUnique: true, keyColumns: uniqueKey, rangeID: range.id))
+    }
+    let table = TableDescriptor(
+      id: tableID, databaseID: context.databaseID, schemaName: create.name.schema, name: create.name.name,
+      version: TableVersion(1), columns: columns, indexes: indexes,
+      nextColumnID: ColumnID(UInt64(columns.count + 1)), nextIndexID: IndexID(UInt64(indexes.count + 1)),
+      commitFloor: TableVersion(1))
+    let stage = PlanStage(
+      name: "table \(create.name.name): absent -> public",
+      changes: [PlannedTableChange(tableID: tableID, edits: [.createTable(table)])], newRanges: ranges)
+    return Plan(commandTag: tag, tables: [tableID], stages: [stage])
+  }
+
+  static let tooManyIndexes = SQLError(
+    .programLimitExceeded, "a table can have at most \(SchemaLimits.maximumIndexesPerTable) indexes")
+
+  private func newColumns(_ create: CreateTable) throws(SQLError) -> [ColumnDescriptor] {
+    guard create.columns.count < SchemaLimits.maximumColumns else {
+      throw SQLError(.tooManyColumns, "tables can have at most \(SchemaLimits.maximumColumns) columns")
+    }
+    var names: Set<String> = []
+    var columns: [ColumnDescriptor] = []
+    for definition in create.columns {
+      try validate(definition)
+      guard names.insert(definition.name).inserted else {
+        throw SQLError(
+          .duplicateColumn, "column \"\(definition.name)\" specified more than once", columnName: definition.name)
+      }
+      columns.append(
+        ColumnDescriptor(
+          id: ColumnID(UInt64(columns.count + 1)), name: definition.name, type: definition.type,
+          isNullable: definition.isNullable, defaultExpression: definition.defaultExpression,
+          defaultText: definition.defaultText))
+    }
+    return columns
+  }
+
+  func validate(_ definition: ColumnDefinition) throws(SQLError) {
+    try requireName(definition.name)
+    switch definition.type {
+    case .unknown, .void:
+      throw SQLError(
+        .invalidTableDefinition, "column \"\(definition.name)\" has a pseudo-type", columnName: definition.name)
+    case .boolean, .int2, .int4, .int8, .float4, .float8, .numeric, .text, .varchar, .character, .name, .bytea, .uuid,
+      .date, .timestamp, .timestampWithTimeZone, .interval, .oid:
+      break
+    @unknown default: break
+    }
+    guard (definition.defaultExpression?.count ?? 0) <= SchemaLimits.maximumDefaultBytes,
+      (definition.defaultText?.utf8.count ?? 0) <= SchemaLimits.maximumDefaultBytes
+    else {
+      throw SQLError(
+        .programLimitExceeded,
+        "the default of column \"\(definition.name)\" exceeds \(SchemaLimits.maximumDefaultBytes) bytes")
+    }
+  }
+
+  private func key(
+    _ names: [String], _ columns: [ColumnDescriptor], constraint: String
+  ) throws(SQLError) -> [IndexKeyColumn] {
+    try requireKeyLength(names.count)
+    var key: [IndexKeyColumn] = []
+    for name in names {
+      guard let column = columns.first(where: { $0.name == name && !$0.isHidden }) else {
+        throw SQLError(.undefinedColumn, "column \"\(name)\" named in key does not exist", columnName: name)
+      }
+      guard !key.contains(where: { $0.columnID == column.id }) else {
+        throw SQLError(.duplicateColumn, "column \"\(name)\" appears twice in \(constraint)", columnName: name)
+      }
+      key.append(IndexKeyColumn(columnID: column.id))
+    }
+    return key
+  }
+
+  func requireKeyLength(_ count: Int) throws(SQLError) {
+    guard count <= SchemaLimits.maximumIndexColumns else {
+      throw SQLError(
+        .tooManyColumns, "cannot use more than \(SchemaLimits.maximumIndexColumns) columns in an index")
+    }
+    guard count > 0 else { throw SQLError(.syntaxError, "an index needs at least one column") }
+  }
+
+  func requireFreeIndexName(_ name: String, _ taken: Set<String> = []) throws(SQLError) {
+    try requireName(name)
+    let relation = RelationName(databaseID: context.databaseID, name: name)
+    guard context.catalog.relation(relation) == nil, !taken.contains(name) else {
+      throw SQLError(.duplicateTable, "relation \"\(name)\" already exists", tableName: name)
+    }
+  }
+}

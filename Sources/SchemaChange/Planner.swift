@@ -1,0 +1,96 @@
+import Basics
+import Catalog
+import SQLValues
+
+/// From a statement and a catalog to a plan: resolves names, validates as PostgreSQL does, derives the stages from the
+/// transition tables. Ids come out of `context`, which therefore changes.
+public struct Planner: Sendable {
+  public var context: PlanningContext
+
+  public init(_ context: PlanningContext) { self.context = context }
+
+  /// Throws what the client is to see; the context must then be thrown away.
+  public mutating func plan(_ statement: SchemaStatement) throws(SQLError) -> Plan {
+    switch statement {
+    case .createTable(let create): try planCreateTable(create)
+    case .dropTables(let names, let ifExists): try planDropTables(names, ifExists: ifExists)
+    case .renameTable(let name, let newName, let ifExists): try planRename(name, to: newName, ifExists: ifExists)
+    case .alterTable(let name, let ifExists, let changes): try planAlterTable(name, ifExists, changes)
+    case .createIndex(let create): try planCreateIndex(create)
+    case .dropIndexes(let names, let ifExists): try planDropIndexes(names, ifExists: ifExists)
+    case .renameIndex(let name, let newName, let ifExists):
+      try planRename(name, to: newName, ifExists: ifExists, commandTag: "ALTER INDEX")
+    }
+  }
+
+  /// The tables a statement concerns, for queueing behind unfinished jobs; unknown names are left out.
+  public static func tables(of statement: SchemaStatement, in catalog: CatalogState, _ database: DatabaseID)
+    -> [TableID]
+  {
+    func table(_ name: ObjectName) -> TableID? {
+      switch catalog.relation(RelationName(databaseID: database, schema: name.schema, name: name.name)) {
+      case .table(let id), .index(let id, _): id
+      case nil: nil
+      }
+    }
+    let found: [TableID] =
+      switch statement {
+      case .createTable: []
+      case .dropTables(let names, _), .dropIndexes(let names, _): names.compactMap(table)
+      case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _):
+        [name].compactMap(table)
+      case .createIndex(let create): [create.table].compactMap(table)
+      }
+    return Set(found).sorted()
+  }
+
+  // MARK: Names
+
+  func relationName(_ name: ObjectName) -> RelationName {
+    RelationName(databaseID: context.databaseID, schema: name.schema, name: name.name)
+  }
+
+  func requireSchema(_ schema: String) throws(SQLError) {
+    guard schema == "public" else { throw SQLError(.invalidSchemaName, "schema \"\(schema)\" does not exist") }
+  }
+
+  func requireName(_ name: String) throws(SQLError) {
+    guard !name.isEmpty else { throw SQLError(.syntaxError, "zero-length delimited identifier") }
+    guard name.utf8.count <= SchemaLimits.maximumNameBytes, !name.utf8.contains(0) else {
+      throw SQLError(SQLState("42602"), "invalid name of \(name.utf8.count) bytes")
+    }
+  }
+
+  /// The table of that name; nil when it is missing and `ifExists` allows it (with a notice).
+  func resolveTable(
+    _ name: ObjectName, ifExists: Bool = false, kind: String = "relation", notices: inout [String]
+  ) throws(SQLError) -> TableDescriptor? {
+    if let table = context.catalog.table(named: name.name, schema: name.schema, in: context.databaseID) {
+      return table
+    }
+    if context.catalog.relation(relationName(name)) != nil {
+      throw SQLError(
+        SQLState("42809"), "\"\(name.name)\" is not a table",
+        hint: kind == "table" ? "Use DROP INDEX to remove an index." : nil)
+    }
+    guard ifExists else {
+      throw SQLError(.undefinedTable, "\(kind) \"\(name)\" does not exist", tableName: name.name)
+    }
+    notices.append("\(kind) \"\(name)\" does not exist, skipping")
+    return nil
+  }
+
+  /// `base`, or `base1`, `base2`… where that is taken, within the limit of a name (PostgreSQL's ChooseRelationName).
+  func freeRelationName(_ parts: [String], suffix: String, taken: Set<String>) -> String {
+    let prefix = parts.joined(separator: "_")
+    for number in 0...100_000 {
+      let ending = "_" + suffix + (number == 0 ? "" : String(number))
+      var start = prefix
+      while start.utf8.count + ending.utf8.count > SchemaLimits.maximumNameBytes, !start.isEmpty { start.removeLast() }
+      let candidate = start + ending
+      let isTaken = context.catalog.relation(RelationName(databaseID: context.databaseID, name: candidate)) != nil
+      if !isTaken && !taken.contains(candidate) { return candidate }
+    }
+    return prefix
+  }
+}

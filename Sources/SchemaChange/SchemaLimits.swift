@@ -1,0 +1,15 @@
+/// Every limit on schema objects, in one place. Exceeding one is an error of class 54.
+public enum SchemaLimits {
+  /// PostgreSQL's MaxHeapAttributeNumber.
+  public static let maximumColumns = 1_600
+  /// PostgreSQL's INDEX_MAX_KEYS.
+  public static let maximumIndexColumns = 32
+  public static let maximumIndexesPerTable = 64
+  /// PostgreSQL's NAMEDATALEN - 1.
+  public static let maximumNameBytes = 63
+  public static let maximumTables = 100_000
+  /// Alterations in one `ALTER TABLE`, tables in one `DROP TABLE`.
+  public static let maximumObjectsPerStatement = 1_600
+  /// An encoded default expression or constant of one column.
+  public static let maximumDefaultBytes = 65_536
+}

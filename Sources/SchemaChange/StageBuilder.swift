@@ -1,0 +1,237 @@
+import Basics
+import Catalog
+
+/// Derives stages from elements and their targets: first what has to be prepared out of sight, then the one entry in which
+/// everything becomes visible, then the dismantling of what was dropped.
+struct StageBuilder: Sendable {
+  fileprivate struct Element: Sendable {
+    enum Subject: Sendable {
+      case index(IndexDescriptor)
+      case column(ColumnDescriptor)
+      case table(TableDescriptor)
+    }
+    let tableID: TableID
+    let subject: Subject
+    let kind: ElementKind
+    let target: ElementState
+    var state: ElementState
+    /// Created together with the element.
+    var range: RangeDescriptor?
+    /// Columns of dropped indexes: their values are written as long as an index needs them.
+    var usedColumns: Set<ColumnID> = []
+
+    var next: Transition? { TransitionTable.table(for: kind).next(from: state, towards: target) }
+  }
+
+  private struct DirectEdit: Sendable {
+    let tableID: TableID
+    let edits: [DescriptorEdit]
+    let label: String
+  }
+
+  private let catalog: CatalogState
+  private var elements: [Element] = []
+  private var directEdits: [DirectEdit] = []
+
+  init(_ catalog: CatalogState) { self.catalog = catalog }
+
+  // MARK: Targets
+
+  mutating func add(_ index: IndexDescriptor, with range: RangeDescriptor, to table: TableDescriptor) {
+    elements.append(
+      Element(
+        tableID: table.id, subject: .index(index), kind: .index, target: .public, state: index.state, range: range))
+  }
+
+  mutating func add(_ column: ColumnDescriptor, to table: TableDescriptor) {
+    let kind: ElementKind = !column.isNullable && column.missingValue.isNull ? .requiredColumn : .column
+    elements.append(
+      Element(tableID: table.id, subject: .column(column), kind: kind, target: .public, state: column.state))
+  }
+
+  mutating func drop(_ index: IndexDescriptor, of table: TableDescriptor) {
+    let isKnown = elements.contains { element in
+      if case .index(let other) = element.subject { return element.tableID == table.id && other.id == index.id }
+      return false
+    }
+    guard !isKnown else { return }
+    elements.append(
+      Element(
+        tableID: table.id, subject: .index(index), kind: .index, target: .absent, state: index.state,
+        usedColumns: Set(index.keyColumns.map(\.columnID) + index.storedColumns)))
+  }
+
+  mutating func drop(_ column: ColumnDescriptor, of table: TableDescriptor) {
+    elements.append(
+      Element(tableID: table.id, subject: .column(column), kind: .column, target: .absent, state: column.state))
+  }
+
+  mutating func drop(_ table: TableDescriptor) {
+    elements.append(
+      Element(tableID: table.id, subject: .table(table), kind: .table, target: .absent, state: .public))
+  }
+
+  mutating func edit(_ table: TableID, _ edits: [DescriptorEdit], _ label: String) {
+    directEdits.append(DirectEdit(tableID: table, edits: edits, label: label))
+  }
+
+  // MARK: Stages
+
+  func plan(commandTag: String, notices: [String]) -> Plan {
+    var working = self
+    let tables = Set(elements.map(\.tableID) + directEdits.map(\.tableID)).sorted()
+    var stages: [PlanStage] = []
+    while let stage = working.preparation() { stages.append(stage) }
+    let visibleStage = stages.count
+    if let stage = working.publication() { stages.append(stage) }
+    while let stage = working.dismantling() { stages.append(stage) }
+    // Nothing follows the last stage, so nothing has to be waited for.
+    if let last = stages.indices.last, stages[last].work.isEmpty { stages[last].waitsForBarrier = false }
+    let additions: [PlannedAddition] = elements.filter { $0.target == .public }.compactMap { element in
+      switch element.subject {
+      case .index(let index): .index(element.tableID, index.id)
+      case .column(let column): .column(element.tableID, column.id)
+      case .table: nil
+      }
+    }
+    return Plan(
+      commandTag: commandTag, tables: tables, stages: stages, visibleStage: visibleStage, additions: additions,
+      notices: notices)
+  }
+
+  /// Back to where the plan began, from the states its additions have in `catalog`. Its first stage is past turning back.
+  static func rollback(of plan: Plan, in catalog: CatalogState) -> Plan {
+    var builder = StageBuilder(catalog)
+    for addition in plan.additions {
+      switch addition {
+      case .index(let tableID, let id):
+        guard let table = catalog.table(id: tableID), let index = table.index(id) else { continue }
+        builder.drop(index, of: table)
+      case .column(let tableID, let id):
+        guard let table = catalog.table(id: tableID), let column = table.column(id) else { continue }
+        builder.drop(column, of: table)
+      }
+    }
+    return builder.plan(commandTag: plan.commandTag, notices: [])
+  }
+
+  private mutating func preparation() -> PlanStage? {
+    let moving = elements.indices.filter {
+      elements[$0].target == .public && elements[$0].next.map { $0.to != .public } ?? false
+    }
+    return moving.isEmpty ? nil : stage(moving, [])
+  }
+
+  private mutating func publication() -> PlanStage? {
+    // What is dropped goes out of sight in the same entry in which what is added comes into sight.
+    let adding = elements.indices.filter { elements[$0].target == .public && elements[$0].next != nil }
+    let dropping = elements.indices.filter { elements[$0].target == .absent && elements[$0].next != nil }
+    guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty else { return nil }
+    return stage(dropping + adding, directEdits)
+  }
+
+  private mutating func dismantling() -> PlanStage? {
+    let indexes = elements.indices.filter {
+      elements[$0].target == .absent && elements[$0].kind != .column && elements[$0].next != nil
+    }
+    // Columns that an index still in use after this stage needs.
+    var needed: [TableID: Set<ColumnID>] = [:]
+    for element in elements where element.target == .absent && !element.usedColumns.isEmpty {
+      if let next = element.next, next.to != .absent {
+        needed[element.tableID, default: []].formUnion(element.usedColumns)
+      }
+    }
+    let columns = elements.indices.filter { position in
+      let element = elements[position]
+      guard element.target == .absent, case .column(let column) = element.subject, element.next != nil else {
+        return false
+      }
+      return !(needed[element.tableID]?.contains(column.id) ?? false)
+    }
+    let moving = (indexes + columns).sorted()
+    return moving.isEmpty ? nil : stage(moving, [])
+  }
+
+  private mutating func stage(_ moving: [Int], _ direct: [DirectEdit]) -> PlanStage {
+    var names: [String] = []
+    var changes: [TableID: PlannedTableChange] = [:]
+    var result = PlanStage(name: "", changes: [])
+    func append(_ edits: [DescriptorEdit], _ floor: FloorRule, to table: TableID) {
+      var change = changes[table] ?? PlannedTableChange(tableID: table, edits: [])
+      change.edits += edits
+      change.floor = max(change.floor, floor)
+      changes[table] = change
+    }
+    for edit in direct {
+      append(edit.edits, .unchanged, to: edit.tableID)
+      names.append(edit.label)
+    }
+    for position in moving {
+      guard let transition = elements[position].next else { continue }
+      let element = elements[position]
+      append(element.edits(for: transition), transition.floor, to: element.tableID)
+      names.append("\(element.label): \(transition.from) -> \(transition.to)")
+      if transition.waitsForBarrier { result.waitsForBarrier = true }
+      result.work += element.work(for: transition)
+      if transition.from == .absent, let range = element.range { result.newRanges.append(range) }
+      if transition.to == .absent { result.retiredRanges += element.ranges }
+      elements[position].state = transition.to
+    }
+    result.name = names.joined(separator: "; ")
+    result.changes = changes.values.sorted { $0.tableID < $1.tableID }
+    return result
+  }
+}
+
+extension StageBuilder.Element {
+  fileprivate var label: String {
+    switch subject {
+    case .index(let index): "index \(index.name.isEmpty ? "#\(index.id)" : index.name)"
+    case .column(let column): "column \(column.name.isEmpty ? "#\(column.id)" : column.name)"
+    case .table(let table): "table \(table.name)"
+    }
+  }
+
+  /// Where its data is, when it goes.
+  fileprivate var ranges: [RangeID] {
+    switch subject {
+    case .index(let index): [index.rangeID]
+    case .column: []
+    case .table(let table): table.indexes.map(\.rangeID)
+    }
+  }
+
+  fileprivate func edits(for transition: Transition) -> [DescriptorEdit] {
+    switch subject {
+    case .index(var index):
+      if transition.from == .absent {
+        index.state = transition.to
+        return [.addIndex(index)]
+      }
+      if transition.to == .absent { return [.removeIndex(index.id)] }
+      let change = DescriptorEdit.setIndexState(index.id, transition.to)
+      return target == .absent ? [change, .retireIndex(index.id)] : [change]
+    case .column(var column):
+      if transition.from == .absent {
+        column.state = transition.to
+        return [.addColumn(column)]
+      }
+      if transition.to == .absent { return [.removeColumn(column.id)] }
+      let change = DescriptorEdit.setColumnState(column.id, transition.to)
+      return target == .absent ? [change, .retireColumn(column.id)] : [change]
+    case .table:
+      return transition.to == .absent ? [.removeTable] : [.startDropping]
+    }
+  }
+
+  fileprivate func work(for transition: Transition) -> [StageWork] {
+    transition.work.compactMap { work in
+      switch (work, subject) {
+      case (.backfill, .index(let index)): .backfill(tableID, index.id)
+      case (.validateIndex, .index(let index)): .validateIndex(tableID, index.id)
+      case (.validateNotNull, .column(let column)): .validateNotNull(tableID, column.id)
+      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _): nil
+      }
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import Basics
+import Catalog
+
+/// How an entry sets the commit floor of a table: the oldest pinned version whose writes stay compatible (DESIGN 2.3).
+public enum FloorRule: UInt8, Hashable, Comparable, Sendable {
+  case unchanged = 0
+  /// The version before the entry: at most two adjacent versions can commit (F1, VLDB 2013, section 4).
+  case previous = 1
+  /// The entry's own version: every transaction pinned to an older one is refused.
+  case current = 2
+
+  public static func < (left: FloorRule, right: FloorRule) -> Bool { left.rawValue < right.rawValue }
+}
+
+public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
+  case index = 0
+  /// Nullable, or with a constant default that rows without the column read.
+  case column = 1
+  /// `NOT NULL` without a default: only an empty table can take it.
+  case requiredColumn = 2
+  case table = 3
+}
+
+/// What has to be done with the rows that are there before the next transition.
+public enum TransitionWork: UInt8, Hashable, Sendable {
+  case backfill = 0
+  case validateIndex = 1
+  case validateNotNull = 2
+}
+
+/// One permitted move of an element.
+public struct Transition: Hashable, Sendable {
+  public let from: ElementState
+  public let to: ElementState
+  public let floor: FloorRule
+  /// Every live session has to know the new state, and use no older one, before the element moves on.
+  public let waitsForBarrier: Bool
+  public let work: [TransitionWork]
+  /// Why it is so, in a sentence.
+  public let rule: String
+
+  init(
+    _ from: ElementState, _ to: ElementState, floor: FloorRule, barrier: Bool = false, work: [TransitionWork] = [],
+    _ rule: String
+  ) {
+    self.from = from
+    self.to = to
+    self.floor = floor
+    waitsForBarrier = barrier
+    self.work = work
+    self.rule = rule
+  }
+}
+
+/// The transitions of one kind of element: a path up to `public` and paths down to `absent`.
+public struct TransitionTable: Hashable, Sendable {
+  public let kind: ElementKind
+  public let adding: [Transition]
+  public let dropping: [Transition]
+
+  /// The next move of an element in `state` towards `target`; nil when it is there.
+  public func next(from state: ElementState, towards target: ElementState) -> Transition? {
+    state == target ? nil : (target == .public ? adding : dropping).first { $0.from == state }
+  }
+
+  public static func table(for kind: ElementKind) -> TransitionTable {
+    switch kind {
+    case .index: .index
+    case .column: .column
+    case .requiredColumn: .requiredColumn
+    case .table: .table
+    }
+  }
+
+  public static let index = TransitionTable(
+    kind: .index,
+    adding: [
+      Transition(
+        .absent, .deleteOnly, floor: .unchanged, barrier: true,
+        "no entry exists yet, so older writers that maintain none stay compatible"),
+      Transition(
+        .deleteOnly, .writeOnly, floor: .previous, barrier: true,
+        "entries appear, so every writer that still commits must remove those of the rows it deletes"),
+      Transition(
+        .writeOnly, .backfilling, floor: .previous, work: [.backfill, .validateIndex],
+        "from the entry's timestamp on every commit maintains entries; rows before it are read at that timestamp"),
+      Transition(
+        .backfilling, .public, floor: .unchanged,
+        "row side and index side agree, and writers do the same in both states"),
+    ],
+    dropping: [
+      Transition(
+        .public, .writeOnly, floor: .unchanged, barrier: true,
+        "no new statement reads the index, writers keep it whole for those that still do"),
+      Transition(
+        .validating, .deleteOnly, floor: .previous, barrier: true, "nobody reads it, so nothing has to be added to it"),
+      Transition(
+        .backfilling, .deleteOnly, floor: .previous, barrier: true, "nobody reads it, so nothing has to be added to it"
+      ),
+      Transition(
+        .writeOnly, .deleteOnly, floor: .previous, barrier: true, "nobody reads it, so nothing has to be added to it"),
+      Transition(
+        .deleteOnly, .absent, floor: .previous, "nobody adds entries, so what is left is removed with the range"),
+    ])
+
+  public static let column = TransitionTable(
+    kind: .column,
+    adding: [
+      Transition(
+        .absent, .public, floor: .unchanged,
+        "rows without the column read the value recorded in the descriptor, so older writers stay compatible")
+    ],
+    dropping: [
+      Transition(
+        .public, .writeOnly, floor: .unchanged, barrier: true,
+        "no new statement reads the column, writers keep its values for those that still do"),
+      Transition(
+        .writeOnly, .deleteOnly, floor: .previous, barrier: true,
+        "nobody reads it and no index needs it, so new rows leave it out"),
+      Transition(
+        .deleteOnly, .absent, floor: .previous, "its id is never used again, so values left in rows are never read"),
+    ])
+
+  public static let requiredColumn = TransitionTable(
+    kind: .requiredColumn,
+    adding: [
+      Transition(
+        .absent, .deleteOnly, floor: .unchanged, work: [.validateNotNull],
+        "a table with rows is refused before any writer is hindered"),
+      Transition(
+        .deleteOnly, .writeOnly, floor: .current, work: [.validateNotNull],
+        "no row without the column can be added from here on, so checking the rows once is enough"),
+      Transition(.writeOnly, .public, floor: .unchanged, "every row has the column"),
+    ],
+    dropping: column.dropping)
+
+  public static let table = TransitionTable(
+    kind: .table,
+    adding: [Transition(.absent, .public, floor: .unchanged, "nobody can have used it before")],
+    dropping: [
+      Transition(
+        .public, .deleteOnly, floor: .unchanged, barrier: true,
+        "the name is free; transactions that use the table may still commit"),
+      Transition(.deleteOnly, .absent, floor: .current, "nobody uses it; its ranges go after the retention time"),
+    ])
+
+  /// What is wrong with the table: empty for a sound one. Checked by a test for every kind.
+  public func defects() -> [String] {
+    var found: [String] = []
+    for (path, target) in [(adding, ElementState.public), (dropping, .absent)] {
+      for transition in path where path.filter({ $0.from == transition.from }).count > 1 {
+        found.append("two transitions leave \(transition.from) towards \(target)")
+      }
+      for start in Set(path.map(\.from)).sorted(by: { $0.rawValue < $1.rawValue }) {
+        var state = start
+        var steps = 0
+        while let transition = path.first(where: { $0.from == state }), steps <= ElementState.allCases.count {
+          state = transition.to
+          steps += 1
+        }
+        if state != target { found.append("\(start) does not lead to \(target)") }
+      }
+    }
+    // Whatever state an unfinished addition can be in, there is a way back.
+    for transition in adding
+    where transition.to != .public && !dropping.contains(where: { $0.from == transition.to }) {
+      found.append("no way back from \(transition.to)")
+    }
+    return found
+  }
+
+  /// For people and for the golden file.
+  public var lines: [String] {
+    var result = ["\(kind)"]
+    for (title, path) in [("add", adding), ("drop", dropping)] {
+      for transition in path {
+        var line = "  \(title): \(transition.from) -> \(transition.to), floor \(transition.floor)"
+        if transition.waitsForBarrier { line += ", barrier" }
+        for work in transition.work { line += ", \(work)" }
+        result.append(line)
+        result.append("    because \(transition.rule)")
+      }
+    }
+    return result
+  }
+}
