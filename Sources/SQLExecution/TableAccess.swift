@@ -6,7 +6,9 @@ import SQLValues
 /// How a statement reaches the data: the port that a transaction implements. One object stands for one statement of
 /// one transaction: it reads at the statement's timestamp, sees the transaction's own writes, and pins the tables.
 ///
-/// Calls come from one isolation domain, one at a time. Errors are what the client sees.
+/// Calls come from one isolation domain, one at a time. Errors are what the client sees. A class of a global actor
+/// conforms in isolation (`final class T: @A TableAccess`, the asynchronous methods marked `@A` one by one); no call
+/// changes threads then.
 public protocol TableAccess: AnyObject {
   /// Whether a write of kind `insert` whose key exists is found at commit and reported as `ConstraintViolation` says,
   /// so that the statement need not look first (a statement that is its own transaction).
