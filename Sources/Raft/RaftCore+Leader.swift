@@ -114,9 +114,10 @@ extension RaftCore {
     confirmReads()
     guard progress.matchIndex < log.lastIndex else { return }
     leadership?.wantsReplication = true
-    // Everything was sent and something is not answered: an append without entries finds out what is missing.
-    if progress.mode == .replicate, progress.nextIndex > log.lastIndex, let lastTerm = log.term(at: log.lastIndex) {
-      sendAppend([], after: log.lastIndex, lastTerm, at: position)
+    // Nothing more may be sent and something is not answered: an append without entries finds out what is missing.
+    let isStuck = progress.nextIndex > log.lastIndex || !progress.maySend(options)
+    if progress.mode == .replicate, isStuck, let previousTerm = log.term(at: progress.nextIndex - 1) {
+      sendAppend([], after: progress.nextIndex - 1, previousTerm, at: position)
     }
   }
 
