@@ -1,0 +1,18 @@
+import EventLoop
+
+/// What a storage node counts.
+@EventLoopActor final class StorageMetrics {
+  /// A number that only grows.
+  @EventLoopActor final class Count {
+    private(set) var value: UInt64 = 0
+    func increment(by amount: Int = 1) { value &+= UInt64(clamping: amount) }
+  }
+
+  let reads = Count()
+  let scans = Count()
+  let rowsScanned = Count()
+  let writes = Count()
+  let ingestBytes = Count()
+  let backfilledRows = Count()
+  let corruptedRanges = Count()
+}
