@@ -3077,7 +3077,7 @@ const ProtobufCMessageDescriptor theseus__v1__transaction_heartbeat_response__de
   (ProtobufCMessageInit) theseus__v1__transaction_heartbeat_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ingest_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor theseus__v1__ingest_request__field_descriptors[4] =
 {
   {
     "header",
@@ -3115,16 +3115,29 @@ static const ProtobufCFieldDescriptor theseus__v1__ingest_request__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "refuses_duplicates",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__IngestRequest, refuses_duplicates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ingest_request__field_indices_by_name[] = {
   2,   /* field[2] = entries */
   0,   /* field[0] = header */
+  3,   /* field[3] = refuses_duplicates */
   1,   /* field[1] = timestamp */
 };
 static const ProtobufCIntRange theseus__v1__ingest_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ingest_request__descriptor =
 {
@@ -3134,7 +3147,7 @@ const ProtobufCMessageDescriptor theseus__v1__ingest_request__descriptor =
   "Theseus__V1__IngestRequest",
   "theseus.v1",
   sizeof(Theseus__V1__IngestRequest),
-  3,
+  4,
   theseus__v1__ingest_request__field_descriptors,
   theseus__v1__ingest_request__field_indices_by_name,
   1,  theseus__v1__ingest_request__number_ranges,

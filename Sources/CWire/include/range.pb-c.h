@@ -473,10 +473,14 @@ struct  Theseus__V1__IngestRequest
    * (key length varint, key, value length varint, value)*, ascending by key.
    */
   ProtobufCBinaryData entries;
+  /*
+   * Refuse a key that has another value at timestamp (RANGE_KEY_EXISTS): the entries of a unique index.
+   */
+  protobuf_c_boolean refuses_duplicates;
 };
 #define THESEUS__V1__INGEST_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ingest_request__descriptor) \
-    , NULL, 0, {0,NULL} }
+    , NULL, 0, {0,NULL}, 0 }
 
 
 struct  Theseus__V1__IngestResponse

@@ -1289,21 +1289,26 @@ public struct IngestRequest: WireMessage {
   public var timestamp: UInt64
   /// (key length varint, key, value length varint, value)*, ascending by key.
   public var entries: [UInt8]
+  /// Refuse a key that has another value at timestamp (RANGE_KEY_EXISTS): the entries of a unique index.
+  public var refusesDuplicates: Bool
 
   public init() {
     self.header = nil
     self.timestamp = 0
     self.entries = []
+    self.refusesDuplicates = false
   }
 
   public init(
     header: RangeHeader? = nil,
     timestamp: UInt64 = 0,
-    entries: [UInt8] = []
+    entries: [UInt8] = [],
+    refusesDuplicates: Bool = false
   ) {
     self.header = header
     self.timestamp = timestamp
     self.entries = entries
+    self.refusesDuplicates = refusesDuplicates
   }
 }
 
@@ -1317,12 +1322,14 @@ extension IngestRequest: PackedMessage {
     if let value = self.header { message.pointee.header = arena.message(value) }
     message.pointee.timestamp = self.timestamp
     message.pointee.entries = arena.bytes(self.entries)
+    message.pointee.refuses_duplicates = self.refusesDuplicates ? 1 : 0
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.header = try Reading.message(message.pointee.header)
     self.timestamp = message.pointee.timestamp
     self.entries = Reading.bytes(message.pointee.entries)
+    self.refusesDuplicates = message.pointee.refuses_duplicates != 0
   }
 }
 
