@@ -63,7 +63,9 @@ import Transactions
   }
 
   /// Reads now, or again when what the read has to wait for has happened.
-  func get(_ keys: [[UInt8]], view: ReadView, completion: @escaping @EventLoopActor (ReadResult<[DataVersion?]>) -> Void) {
+  func get(
+    _ keys: [[UInt8]], view: ReadView, completion: @escaping @EventLoopActor (ReadResult<[DataVersion?]>) -> Void
+  ) {
     if let failure = refusal() { return completion(.failure(failure)) }
     get(keys, view: view, id: newRequestID(), completion: completion)
   }
@@ -155,6 +157,15 @@ import Transactions
       metrics.corruptedRanges.increment()
     }
     return failure
+  }
+
+  /// A scan met bytes it cannot trust.
+  func damaged(_ error: any Error) -> RangeFailure {
+    switch error {
+    case StorageFailure.corrupted(let reason), StorageFailure.inputOutput(let reason): noticed(.corrupted(reason))
+    case let error as RocksError: noticed(.corrupted(error.description))
+    default: noticed(.corrupted("\(error)"))
+    }
   }
 
   private func pump() {

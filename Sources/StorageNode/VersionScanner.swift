@@ -128,7 +128,9 @@ struct VersionScanner {
       examined += 1
       if hasRow, cell.withUnsafeBytes({ commitTimestamp(ofCell: $0) }) <= timestamp {
         visible = cursor.value
-        guard (visible?.count ?? 0) >= DataRecord.headerLengthBytes else { throw StorageFailure.corrupted("short record") }
+        guard (visible?.count ?? 0) >= DataRecord.headerLengthBytes else {
+          throw StorageFailure.corrupted("short record")
+        }
       }
       cursor.previous()
     }

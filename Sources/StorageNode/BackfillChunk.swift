@@ -1,0 +1,96 @@
+import Basics
+import Catalog
+import KeyValue
+import RocksEngine
+import SQLValues
+import Transactions
+
+/// Rows of the source index turned into sorted entries of another: what the worker thread does between two visits of the loop.
+struct BackfillChunk: Sendable {
+  /// Entries as `Ingestion.entries` wants them, each at most about `batchBytes`, ascending.
+  var batches: [[UInt8]] = []
+  var rowCount = 0
+  /// The last source key read.
+  var lastKey: [UInt8] = []
+  /// Where the next chunk starts; nil: the span is done.
+  var resumeKey: [UInt8]?
+
+  static let batchBytes = 512 << 10
+
+  /// Two rows of the chunk with the same unique key end the build.
+  static func read(
+    _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, table: TableDescriptor,
+    index: IndexDescriptor, rowLimit: Int
+  ) throws -> BackfillChunk {
+    var chunk = BackfillChunk()
+    var encoder = BackfillEncoder(table: table, index: index)
+    var entries: [IndexEntryEncoder.Entry] = []
+    entries.reserveCapacity(rowLimit)
+    var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
+    chunk.resumeKey = try scanner.forEach(examinedLimit: rowLimit * 4) { key, value in
+      do throws(MalformedBytes) {
+        entries.append(try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span))
+      } catch {
+        throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
+      }
+      chunk.lastKey.removeAll(keepingCapacity: true)
+      chunk.lastKey.append(contentsOf: key)
+      return entries.count < rowLimit
+    }
+    chunk.rowCount = entries.count
+    entries.sort { $0.key.lexicographicallyPrecedes($1.key) }
+    if index.isUnique {
+      for (entry, next) in zip(entries, entries.dropFirst()) where entry.key == next.key {
+        throw IndexMessages.duplicate(table: table, index: index, entryValue: entry.value)
+      }
+    }
+    var writer = ByteWriter(capacity: batchBytes + 4096)
+    for entry in entries {
+      writer.writeBytes(entry.key)
+      writer.writeBytes(entry.value)
+      if writer.bytes.count >= batchBytes {
+        chunk.batches.append(writer.bytes)
+        writer = ByteWriter(capacity: batchBytes + 4096)
+      }
+    }
+    if !writer.bytes.isEmpty { chunk.batches.append(writer.bytes) }
+    return chunk
+  }
+}
+
+/// What PostgreSQL says when an index or constraint cannot be built.
+enum IndexMessages {
+  /// `entryValue`: the value of an entry with the key in question.
+  static func duplicate(table: TableDescriptor, index: IndexDescriptor, entryValue: [UInt8]) -> SQLError {
+    let ids = index.keyColumns.map(\.columnID)
+    let columns = ids.compactMap { table.column($0) }
+    let values = (try? RowLayout(table: table, columnIDs: ids).decode(entryValue)) ?? []
+    let names = columns.map(\.name).joined(separator: ", ")
+    let texts = zip(columns, values).map { $1.isNull ? "null" : $1.text(as: $0.type) }.joined(separator: ", ")
+    return SQLError(
+      .uniqueViolation, "could not create unique index \"\(index.name)\"",
+      detail: "Key (\(names))=(\(texts)) is duplicated.", tableName: table.name, constraintName: index.name)
+  }
+
+  static func containsNull(table: TableDescriptor, column: ColumnDescriptor) -> SQLError {
+    SQLError(
+      .notNullViolation, "column \"\(column.name)\" of relation \"\(table.name)\" contains null values",
+      tableName: table.name, columnName: column.name)
+  }
+
+  static func mismatch(table: TableDescriptor, index: IndexDescriptor, detail: String) -> SQLError {
+    SQLError(
+      .dataCorrupted, "index \"\(index.name)\" does not agree with table \"\(table.name)\"", detail: detail,
+      tableName: table.name, constraintName: index.name)
+  }
+
+  static func storage(_ error: any Error) -> SQLError {
+    switch error {
+    case let error as SQLError: error
+    case StorageFailure.corrupted(let reason): SQLError(.dataCorrupted, "stored data is damaged", detail: reason)
+    case StorageFailure.inputOutput(let reason): SQLError(.systemError, "storage failed", detail: reason)
+    case let error as RocksError: error.sqlError
+    default: SQLError(.internalError, "\(error)")
+    }
+  }
+}

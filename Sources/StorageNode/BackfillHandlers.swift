@@ -1,0 +1,97 @@
+import Basics
+import Catalog
+import ClusterClient
+import EventLoop
+import NodeRuntime
+import RPC
+import Transactions
+import Wire
+
+/// Service `Backfill`: work on the rows of ranges that this node leads.
+@EventLoopActor final class BackfillHandlers {
+  private let store: RangeStore
+  private let ranges: RangeClient
+  private let locks: LockResolver
+  private let worker = WorkerThread(name: "backfill")
+
+  init(_ store: RangeStore, _ connection: MetadataConnection) {
+    self.store = store
+    ranges = RangeClient(connection)
+    locks = LockResolver(ranges)
+  }
+
+  func register(on server: RPCServer) {
+    server.handleServerStream(BackfillService.run) { [self] request, _, sink in
+      try await self.run(request, sink)
+    }
+    server.handleServerStream(BackfillService.validate) { [self] request, _, sink in
+      try await self.validate(request, sink)
+    }
+  }
+
+  private func run(_ request: BackfillRequest, _ sink: RPCSink<BackfillProgress>) async throws {
+    do {
+      let table = try TableDescriptor(decoding: request.table)
+      guard let index = table.index(IndexID(request.indexID)), index.id != table.primaryIndex.id else {
+        throw RPCError(.invalidArgument, "table \(table.name) has no index \(request.indexID) to build")
+      }
+      let run = BackfillRun(
+        store, ranges: ranges, locks: locks, worker: worker, table: table, index: index, request: request)
+      let began = EventLoop.now
+      try await run.run { try await sink.send($0) }
+      Log.info(
+        "backfill", "index entries are complete",
+        [
+          "index": index.name, "rows": "\(run.rowsDone)",
+          "milliseconds": "\(EventLoop.now.milliseconds(since: began))",
+        ])
+    } catch let elsewhere as SourceReader.LedElsewhere {
+      try await sink.send(BackfillProgress(leaderNodeID: elsewhere.leader?.rawValue ?? 0))
+    } catch let error as MalformedBytes {
+      throw RPCError(.invalidArgument, error.description)
+    } catch let error as RPCError {
+      throw error
+    } catch is CancellationError {
+      throw RPCError(.cancelled, "cancelled")
+    } catch {
+      let error = IndexMessages.storage(error)
+      Log.warning("backfill", "failed", ["error": "\(error)", "detail": error.detail ?? ""])
+      try await sink.send(BackfillProgress(error: SQLErrorMessage(error)))
+    }
+  }
+
+  private func validate(_ request: ValidateRequest, _ sink: RPCSink<ValidateProgress>) async throws {
+    do {
+      let table = try TableDescriptor(decoding: request.table)
+      let run = ValidationRun(
+        store, ranges: ranges, locks: locks, worker: worker, table: table, source: RangeID(request.sourceRangeID),
+        timestamp: Timestamp(rawValue: request.readTimestamp)
+      ) { try await sink.send($0) }
+      switch request.kind {
+      case .index:
+        guard let index = table.index(IndexID(request.indexID)) else {
+          throw RPCError(.invalidArgument, "table \(table.name) has no index \(request.indexID)")
+        }
+        try await sink.send(try await run.validate(index))
+      case .notNull:
+        guard let column = table.column(ColumnID(request.columnID)) else {
+          throw RPCError(.invalidArgument, "table \(table.name) has no column \(request.columnID)")
+        }
+        try await sink.send(try await run.validateNotNull(column))
+      case .unrecognized(let kind): throw RPCError(.invalidArgument, "unknown validation \(kind)")
+      }
+    } catch let elsewhere as SourceReader.LedElsewhere {
+      try await sink.send(ValidateProgress(leaderNodeID: elsewhere.leader?.rawValue ?? 0))
+    } catch let error as MalformedBytes {
+      throw RPCError(.invalidArgument, error.description)
+    } catch let error as RPCError {
+      throw error
+    } catch is CancellationError {
+      throw RPCError(.cancelled, "cancelled")
+    } catch {
+      let error = IndexMessages.storage(error)
+      Log.warning("backfill", "validation failed", ["error": "\(error)", "detail": error.detail ?? ""])
+      try await sink.send(ValidateProgress(error: SQLErrorMessage(error)))
+    }
+  }
+}
