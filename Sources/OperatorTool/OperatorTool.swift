@@ -39,11 +39,14 @@ public enum OperatorTool {
   @EventLoopActor private static func runPlain(_ name: String, _ flags: FlagValues) async throws(ToolError) -> Int32 {
     switch name {
     case "status": return try await StatusCommand.run(flags)
+    case "demo": return try await DemoCommand.run(flags)
     default: throw .usage("\"\(name)\" is no command; see theseus --help")
     }
   }
 
-  @EventLoopActor private static var commands: [FlagSet] { LocalCommand.all + [StatusCommand.flags] }
+  @EventLoopActor private static var commands: [FlagSet] {
+    LocalCommand.all + [StatusCommand.flags, DemoCommand.flags]
+  }
 
   @EventLoopActor private static var overview: String {
     let width = (commands.map(\.command.count).max() ?? 0) + 2

@@ -58,7 +58,23 @@ enum FileSystem {
   static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
   static func remove(_ path: String) { unlink(path) }
 
-  /// Absolute, without symbolic links; the path itself need not exist.
+  /// Removes a file, or a directory with everything in it; symbolic links are removed, not followed.
+  static func removeTree(_ path: String) {
+    if unlink(path) == 0 { return }
+    guard let directory = opendir(path) else { return }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    closedir(directory)
+    for name in names { removeTree("\(path)/\(name)") }
+    rmdir(path)
+  }
+
+  /// The same path from the root; it need not exist.
   static func absolute(_ path: String) -> String {
     if path.hasPrefix("/") { return path }
     guard let current = getcwd(nil, 0) else { return path }
