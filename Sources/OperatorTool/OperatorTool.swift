@@ -40,12 +40,13 @@ public enum OperatorTool {
     switch name {
     case "status": return try await StatusCommand.run(flags)
     case "demo": return try await DemoCommand.run(flags)
+    case "bench": return try await BenchCommand.run(flags)
     default: throw .usage("\"\(name)\" is no command; see theseus --help")
     }
   }
 
   @EventLoopActor private static var commands: [FlagSet] {
-    LocalCommand.all + [StatusCommand.flags, DemoCommand.flags]
+    LocalCommand.all + [StatusCommand.flags, DemoCommand.flags, BenchCommand.flags]
   }
 
   @EventLoopActor private static var overview: String {

@@ -47,12 +47,7 @@ import PostgresClient
     if let given = flags.optional("directory") {
       directory = FileSystem.absolute(given)
     } else {
-      var template = Array("/tmp/theseus-demo-XXXXXX".utf8CString)
-      let made = template.withUnsafeMutableBufferPointer { buffer in
-        buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
-      }
-      guard let made else { throw ToolError("cannot create a temporary directory") }
-      directory = made
+      directory = try FileSystem.temporaryDirectory("theseus-demo")
     }
     guard !FileSystem.exists("\(directory)/cluster.json") else {
       throw .usage("\(directory) holds a cluster already; the demo wants a new one")

@@ -54,6 +54,16 @@ enum FileSystem {
     }
   }
 
+  /// A new directory under /tmp whose name begins with `prefix`.
+  static func temporaryDirectory(_ prefix: String) throws(ToolError) -> String {
+    var template = Array("/tmp/\(prefix)-XXXXXX".utf8CString)
+    let made = template.withUnsafeMutableBufferPointer { buffer in
+      buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+    }
+    guard let made else { throw failure("create a directory", "/tmp/\(prefix)-XXXXXX") }
+    return made
+  }
+
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
   static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
   static func remove(_ path: String) { unlink(path) }
