@@ -21,7 +21,6 @@ def pytest_runtest_makereport(item, call):
 
 
 
-
 def _serve(request, name, **counts):
     cluster = Cluster(name)
     try:
