@@ -85,6 +85,14 @@ extension MetadataLeader {
     return effects + confirmNext()
   }
 
+  /// The confirmation could not be had; those who waited for it ask again.
+  public mutating func leadershipUnconfirmed(_ reason: String) -> [Effect] {
+    isConfirming = false
+    let requests = confirmingTimestamps
+    confirmingTimestamps.removeAll(keepingCapacity: true)
+    return requests.map { .answer($0.id, .tryAgain(reason)) } + confirmNext()
+  }
+
   mutating func serveStalled(into effects: inout [Effect]) {
     guard !stalledTimestamps.isEmpty else { return }
     // A confirmation holds for what was asked before it, however long ago: their timestamps are issued now.

@@ -15,8 +15,8 @@ public struct MetadataState: Sendable {
   public static let jobRetentionMilliseconds: UInt64 = 604_800_000
   /// Registered nodes that are not live; beyond it the oldest are forgotten.
   public static let maximumDeadNodes = 1_000
-  /// Ids below are left to metadata nodes, whose ids are given by flags.
-  public static let firstAllocatedNodeID = NodeID(101)
+  /// Ids below are left to operators, who may give them by flags.
+  public static let firstAllocatedNodeID = NodeID(10_001)
 
   public internal(set) var clusterID = ""
   public internal(set) var timestampBound = Timestamp.zero
@@ -115,5 +115,17 @@ public struct MetadataState: Sendable {
     for node in dead.sorted(by: { $0.epoch < $1.epoch }).prefix(dead.count - Self.maximumDeadNodes) {
       nodes[node.id] = nil
     }
+  }
+}
+
+extension MetadataState {
+  /// At most `count` jobs, newest first; unfinished ones are always among them.
+  public func newestJobs(_ count: Int) -> [JobRecord] {
+    let unfinished = unfinishedJobRecords
+    var result = unfinished
+    for job in jobs.values.reversed() where result.count < count {
+      if job.state.isFinished { result.append(job) }
+    }
+    return result.sorted { $0.id > $1.id }
   }
 }

@@ -1,0 +1,111 @@
+import Basics
+import Catalog
+import Convergence
+import Metadata
+import SchemaChange
+import Wire
+
+// Between the messages of the wire and the values of the cores.
+
+extension SQLErrorMessage {
+  init(_ error: SQLError) {
+    self.init(
+      state: error.state.code, message: error.message, detail: error.detail ?? "", hint: error.hint ?? "",
+      tableName: error.tableName ?? "", columnName: error.columnName ?? "",
+      constraintName: error.constraintName ?? "")
+  }
+
+  /// nil: no error.
+  var sqlError: SQLError? {
+    guard !state.isEmpty else { return nil }
+    func optional(_ text: String) -> String? { text.isEmpty ? nil : text }
+    return SQLError(
+      SQLState(state), message, detail: optional(detail), hint: optional(hint), tableName: optional(tableName),
+      columnName: optional(columnName), constraintName: optional(constraintName))
+  }
+}
+
+extension Acknowledgement {
+  init(_ message: AckMessage) {
+    self.init(
+      node: NodeID(message.nodeID), epoch: SessionEpoch(message.sessionEpoch), sequence: message.sequence,
+      appliedIndex: SchemaIndex(message.appliedSchemaIndex),
+      held: message.held.map {
+        HeldTable(table: TableID($0.tableID), oldestIndex: SchemaIndex($0.oldestSchemaIndex))
+      })
+  }
+}
+
+extension Metadata.TimestampsRequest {
+  init(_ message: Wire.TimestampsRequest) {
+    self.init(
+      node: NodeID(message.nodeID), epoch: SessionEpoch(message.sessionEpoch),
+      appliedIndex: SchemaIndex(message.appliedSchemaIndex), readCount: UInt64(message.readCount),
+      commits: message.commits.map { commit in
+        CommitTimestampQuery(
+          pins: commit.pins.map { (TableID($0.tableID), TableVersion($0.version)) },
+          minimum: Timestamp(rawValue: commit.minimum))
+      })
+  }
+}
+
+extension TimestampsResponse {
+  init(_ answer: TimestampsAnswer) {
+    switch answer {
+    case .sessionUnknown: self.init(outcome: .sessionUnknown)
+    case .fenced(let index): self.init(outcome: .fenced, requiredSchemaIndex: index.rawValue)
+    case .granted(let first, let index, let commits):
+      self.init(
+        outcome: .granted, firstReadTimestamp: first.rawValue, schemaIndex: index.rawValue,
+        commits: commits.map { commit in
+          switch commit {
+          case .granted(let timestamp): CommitTimestampResponse(timestamp: timestamp.rawValue)
+          case .refused(let table, let floor):
+            CommitTimestampResponse(timestamp: 0, refusedTableID: table.rawValue, commitFloor: floor.rawValue)
+          }
+        })
+    }
+  }
+}
+
+extension NodeRecord {
+  init(_ message: NodeInfo) {
+    func limited(_ text: String) -> String { text.utf8.count <= Self.maximumTextBytes ? text : "" }
+    self.init(
+      id: NodeID(message.nodeID), name: limited(message.name),
+      role: Metadata.NodeRole(rawValue: UInt8(truncatingIfNeeded: message.role.rawValue)) ?? .unspecified,
+      rpcAddress: limited(message.rpcAddress), sqlAddress: limited(message.sqlAddress),
+      httpAddress: limited(message.httpAddress))
+  }
+}
+
+extension NodeInfo {
+  init(_ record: NodeRecord, leader: MetadataLeader?, now: MonotonicTime) {
+    self.init(
+      nodeID: record.id.rawValue, name: record.name, role: Wire.NodeRole(rawValue: Int32(record.role.rawValue)),
+      sessionEpoch: record.epoch.rawValue, rpcAddress: record.rpcAddress, sqlAddress: record.sqlAddress,
+      httpAddress: record.httpAddress, isLive: leader?.isLive(record.id, record.epoch) ?? record.isLive,
+      appliedSchemaIndex: leader?.appliedIndex(of: record.id).rawValue ?? 0,
+      leaseAgeMilliseconds: leader?.leaseAgeMilliseconds(record.id, now: now) ?? 0)
+  }
+}
+
+extension JobInfo {
+  init(_ job: JobRecord, waitReason: String) {
+    let stage = job.currentStage
+    let current =
+      job.state.isFinished ? "" : (job.history.last { $0.finishedMilliseconds == 0 }?.name ?? stage?.name ?? "")
+    self.init(
+      jobID: job.id.rawValue, operationID: job.operationID?.text ?? "", statement: job.statementText,
+      tableName: job.tableName, state: job.state.name, stage: current, step: UInt32(clamping: job.stagesApplied),
+      steps: UInt32(clamping: max(job.plan?.stages.count ?? 0, job.stagesApplied)), rowsDone: job.rowsDone,
+      rowsTotal: job.rowsTotal, createdMilliseconds: job.createdMilliseconds,
+      finishedMilliseconds: job.finishedMilliseconds, waitReason: waitReason,
+      error: job.error.map { SQLErrorMessage($0) }, gatewayNodeID: job.gatewayNodeID.rawValue,
+      history: job.history.map {
+        JobStepInfo(
+          name: $0.name, schemaIndex: $0.schemaIndex.rawValue, startedMilliseconds: $0.startedMilliseconds,
+          finishedMilliseconds: $0.finishedMilliseconds)
+      }, backfillMilliseconds: job.backfillMilliseconds)
+  }
+}

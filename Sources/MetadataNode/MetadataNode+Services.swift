@@ -1,0 +1,164 @@
+import Basics
+import Catalog
+import Convergence
+import EventLoop
+import Metadata
+import RPC
+import Raft
+import Replication
+import SchemaChange
+import Wire
+
+extension MetadataNode {
+  /// Reports waiting for one DDL call.
+  static let maximumWaitingReports = 10_000
+  static let maximumListedJobs = 1_000
+
+  func registerServices() {
+    server.handleFast(MetadataService.timestamps) { [weak self] request, reply in
+      guard let self else { return }
+      guard self.leader != nil else { return reply.fail(self.notLeader()) }
+      let id = self.take(.timestamps(reply))
+      self.perform(self.leader?.timestamps(id, Metadata.TimestampsRequest(request)))
+    }
+    server.handleFast(MetadataService.register) { [weak self] request, reply in self?.register(request, reply) }
+    server.handleFast(MetadataService.renew) { [weak self] request, reply in
+      guard let self else { return }
+      guard self.leader != nil else { return reply.fail(self.notLeader()) }
+      let isLive =
+        self.leader?.renew(NodeID(request.nodeID), SessionEpoch(request.sessionEpoch), now: EventLoop.now) ?? false
+      reply.succeed(
+        RenewResponse(isLive: isLive, leaseMilliseconds: self.settings.leader.leaseMilliseconds))
+    }
+    server.handleFast(MetadataService.acknowledge) { [weak self] request, reply in
+      guard let self else { return }
+      guard self.leader != nil else { return reply.fail(self.notLeader()) }
+      self.perform(
+        self.leader?.acknowledge(
+          request.acks.map(Acknowledgement.init), now: EventLoop.now,
+          wallMilliseconds: EventLoop.wallClockMilliseconds))
+      reply.succeed(Empty())
+    }
+    server.handleServerStream(MetadataService.watch) { [weak self] request, _, sink in
+      guard let self else { return }
+      try await self.watches.serve(request, self.replica.state, sink)
+    }
+    server.handleServerStream(MetadataService.executeDDL) { [weak self] request, _, sink in
+      try await self?.executeStatement(request, sink)
+    }
+    server.handleFast(MetadataService.listJobs) { [weak self] request, reply in self?.listJobs(request, reply) }
+    server.handleFast(MetadataService.controlJob) { [weak self] request, reply in self?.controlJob(request, reply) }
+    server.handleFast(MetadataService.status) { [weak self] _, reply in
+      guard let self else { return }
+      reply.succeed(self.status())
+    }
+  }
+
+  private func register(_ request: RegisterRequest, _ reply: RPCReply<RegisterResponse>) {
+    guard leader != nil else { return reply.fail(notLeader()) }
+    let state = replica.state
+    guard request.clusterID.isEmpty || state.clusterID.isEmpty || request.clusterID == state.clusterID else {
+      let error = SQLError(
+        .objectNotInPrerequisiteState,
+        "the node belongs to cluster \(request.clusterID.prefix(64)), this is cluster \(state.clusterID)")
+      return reply.succeed(RegisterResponse(error: SQLErrorMessage(error)))
+    }
+    guard let node = request.node, settings.members[NodeID(node.nodeID)] == nil else {
+      let error = SQLError(.invalidParameterValue, "a node registers with its own id, or with 0 to be given one")
+      return reply.succeed(RegisterResponse(error: SQLErrorMessage(error)))
+    }
+    let id = take(.register(reply))
+    perform(
+      leader?.register(id, NodeRecord(node), now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
+  }
+
+  // MARK: - Statements and jobs
+
+  private func executeStatement(_ request: DDLRequest, _ sink: RPCSink<DDLProgress>) async throws {
+    guard leader != nil else { throw notLeader() }
+    guard request.operationID.isEmpty || OperationID(request.operationID) != nil else {
+      let error = SQLError(
+        .invalidParameterValue, "an operation id has at most \(OperationID.maximumLengthBytes) bytes")
+      return try await sink.send(DDLProgress(isFinal: true, error: SQLErrorMessage(error)))
+    }
+    let call = DDLCall(
+      operationID: OperationID(request.operationID), database: request.database, statement: request.statement,
+      statementText: request.statementText, isAsynchronous: request.isAsynchronous,
+      boundedWaitMilliseconds: request.boundedWaitMilliseconds, gateway: NodeID(request.gatewayNodeID),
+      isExplainOnly: request.explainOnly)
+    let mailbox = Mailbox<DDLProgress>(limit: Self.maximumWaitingReports)
+    let id = take(.statement(mailbox))
+    defer {
+      replies[id] = nil
+      leader?.forget(id)
+    }
+    perform(
+      leader?.execute(id, call, now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
+    while let messages = try await mailbox.next() {
+      for message in messages { try await sink.send(message) }
+    }
+  }
+
+  func messages(_ report: DDLProgressReport) -> [DDLProgress] {
+    var messages = report.notices.map { notice in
+      DDLProgress(jobID: report.job?.id.rawValue ?? 0, notice: notice)
+    }
+    let last = DDLProgress(
+      isFinal: report.isFinal, error: report.error.map { SQLErrorMessage($0) },
+      jobID: report.job?.id.rawValue ?? 0, schemaIndex: report.schemaIndex.rawValue, commandTag: report.commandTag,
+      job: report.job.map { jobInfo($0) }, explanation: report.explanation)
+    messages.append(last)
+    return messages
+  }
+
+  func jobInfo(_ job: JobRecord) -> JobInfo { JobInfo(job, waitReason: leader?.waitReason(job) ?? "") }
+
+  private func listJobs(_ request: ListJobsRequest, _ reply: RPCReply<ListJobsResponse>) {
+    guard leader != nil else { return reply.fail(notLeader()) }
+    if request.jobID != 0 {
+      let job = replica.state.jobs[JobID(request.jobID)]
+      return reply.succeed(ListJobsResponse(jobs: job.map { [jobInfo($0)] } ?? []))
+    }
+    reply.succeed(ListJobsResponse(jobs: replica.state.newestJobs(Self.maximumListedJobs).map { jobInfo($0) }))
+  }
+
+  private func controlJob(_ request: ControlJobRequest, _ reply: RPCReply<ControlJobResponse>) {
+    guard leader != nil else { return reply.fail(notLeader()) }
+    let action: JobControlAction
+    switch request.control {
+    case .pause: action = .pause
+    case .resume: action = .resume
+    case .cancel: action = .cancel
+    case .unspecified, .unrecognized:
+      let error = SQLError(.invalidParameterValue, "unknown job control \(request.control.rawValue)")
+      return reply.succeed(ControlJobResponse(error: SQLErrorMessage(error)))
+    }
+    let id = take(.control(reply))
+    perform(
+      leader?.control(
+        id, JobID(request.jobID), action, now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
+  }
+
+  // MARK: - Status
+
+  func nodeList() -> [NodeInfo] {
+    let now = EventLoop.now
+    let members = settings.members.keys.sorted().map { id in
+      NodeInfo(
+        nodeID: id.rawValue, name: id == settings.nodeID ? settings.name : "meta-\(id)", role: .metadata,
+        rpcAddress: settings.members[id].map(\.description) ?? "",
+        httpAddress: id == settings.nodeID ? settings.httpAddress : "", isLive: true,
+        appliedSchemaIndex: id == settings.nodeID ? schemaIndex.rawValue : 0)
+    }
+    return members + replica.state.nodes.values.map { NodeInfo($0, leader: leader, now: now) }
+  }
+
+  private func status() -> ClusterStatus {
+    let status = host.status(of: Self.group)
+    return ClusterStatus(
+      clusterID: replica.state.clusterID, leaderNodeID: status?.leadership.leader?.rawValue ?? 0,
+      term: status?.leadership.term ?? 0, schemaIndex: schemaIndex.rawValue, nodes: nodeList(),
+      raftAppliedIndex: status?.appliedIndex ?? 0, raftCommittedIndex: status?.commitIndex ?? 0,
+      respondingNodeID: settings.nodeID.rawValue, rangeCount: UInt64(replica.state.catalog.rangeCount))
+  }
+}

@@ -1,0 +1,174 @@
+import Basics
+import Catalog
+import EventLoop
+import Metadata
+import RPC
+import SchemaChange
+import Wire
+
+/// Has the leader's work on existing rows done by storage nodes: finds the leader of the source range, follows its hints, and
+/// tries again from the last checkpoint as long as the failure may pass.
+@EventLoopActor final class WorkRunner {
+  static let retryMilliseconds: Int64 = 100
+  static let maximumRetryMilliseconds: Int64 = 2_000
+
+  private var tasks: [JobID: Task<Void, Never>] = [:]
+  private var channels: [Endpoint: RPCChannel] = [:]
+  private let address: @EventLoopActor (NodeID) -> Endpoint?
+  private let report: @EventLoopActor (JobID, WorkReport) -> Void
+  private let log: @EventLoopActor (String) -> Void
+  /// Rows a second of one backfill; 0: without a limit.
+  private let maximumRowsPerSecond: UInt64
+
+  init(
+    maximumRowsPerSecond: UInt64, address: @escaping @EventLoopActor (NodeID) -> Endpoint?,
+    report: @escaping @EventLoopActor (JobID, WorkReport) -> Void, log: @escaping @EventLoopActor (String) -> Void
+  ) {
+    self.maximumRowsPerSecond = maximumRowsPerSecond
+    self.address = address
+    self.report = report
+    self.log = log
+  }
+
+  func start(_ order: WorkOrder) {
+    stop(order.job)
+    tasks[order.job] = Task { @EventLoopActor [weak self] in await self?.run(order) }
+  }
+
+  func stop(_ job: JobID) { tasks.removeValue(forKey: job)?.cancel() }
+
+  func stopAll() {
+    for task in tasks.values { task.cancel() }
+    tasks = [:]
+    for channel in channels.values { channel.close() }
+    channels = [:]
+  }
+
+  private struct Progress {
+    var checkpoint: [UInt8]
+    var rowsDone: UInt64
+    /// Asked next; the preferred replica first.
+    var target: NodeID?
+    var position = 0
+  }
+
+  /// What one attempt ended with.
+  private enum Outcome {
+    case finished(rows: UInt64)
+    case failed(SQLError)
+    /// May pass: another replica leads, or a node is away.
+    case again(String, hint: NodeID?)
+  }
+
+  private func run(_ order: WorkOrder) async {
+    var progress = Progress(checkpoint: order.checkpoint, rowsDone: order.rowsDone)
+    var delay = Self.retryMilliseconds
+    while !Task.isCancelled {
+      let rowsBefore = progress.rowsDone
+      switch await attempt(order, &progress) {
+      case .finished(let rows):
+        if !Task.isCancelled { report(order.job, .finished(rowsDone: rows)) }
+        return
+      case .failed(let error):
+        if !Task.isCancelled { report(order.job, .failed(error)) }
+        return
+      case .again(let reason, let hint):
+        if Task.isCancelled { return }
+        progress.target = hint
+        if hint == nil { progress.position += 1 }
+        delay = progress.rowsDone > rowsBefore ? Self.retryMilliseconds : min(delay * 2, Self.maximumRetryMilliseconds)
+        log("job \(order.job), \(order.work.title): \(reason); again in \(hint == nil ? delay : 10) ms")
+        do { try await EventLoop.sleep(for: .milliseconds(hint == nil ? delay : 10)) } catch { return }
+      }
+    }
+  }
+
+  private func attempt(_ order: WorkOrder, _ progress: inout Progress) async -> Outcome {
+    let replicas = order.sourceRange.replicas
+    guard !replicas.isEmpty else { return .failed(SQLError(.internalError, "the range has no replicas")) }
+    let node = progress.target ?? replicas[progress.position % replicas.count]
+    guard let endpoint = address(node) else { return .again("the address of node \(node) is not known", hint: nil) }
+    let channel = channel(to: endpoint)
+    do {
+      switch order.work {
+      case .backfill(_, let index): return try await backfill(order, index, channel, &progress)
+      case .validateIndex(_, let index): return try await validate(order, index: index, column: nil, channel)
+      case .validateNotNull(_, let column): return try await validate(order, index: nil, column: column, channel)
+      }
+    } catch {
+      return .again("node \(node): \(error)", hint: nil)
+    }
+  }
+
+  private func backfill(
+    _ order: WorkOrder, _ index: IndexID, _ channel: RPCChannel, _ progress: inout Progress
+  ) async throws -> Outcome {
+    let base = progress.rowsDone
+    let request = BackfillRequest(
+      jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encoded(),
+      indexID: index.rawValue, readTimestamp: order.readTimestamp.rawValue, checkpoint: progress.checkpoint,
+      maxRowsPerSecond: maximumRowsPerSecond)
+    let stream = channel.openServerStream(BackfillService.run, request, deadline: nil)
+    defer { stream.cancel() }
+    while let message = try await stream.receive() {
+      if Task.isCancelled { return .again("stopped", hint: nil) }
+      if let outcome = Self.outcome(message.error, leader: message.leaderNodeID) { return outcome }
+      if !message.checkpoint.isEmpty || message.isDone {
+        progress.checkpoint = message.checkpoint
+        progress.rowsDone = base &+ message.rowsDone
+      }
+      if message.isDone { return .finished(rows: progress.rowsDone) }
+      report(
+        order.job,
+        .progressed(
+          checkpoint: progress.checkpoint, rowsDone: progress.rowsDone,
+          rowsTotal: max(message.rowsTotalEstimate, progress.rowsDone)))
+    }
+    return .again("the stream ended early", hint: nil)
+  }
+
+  private func validate(
+    _ order: WorkOrder, index: IndexID?, column: ColumnID?, _ channel: RPCChannel
+  ) async throws -> Outcome {
+    let request = ValidateRequest(
+      jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encoded(),
+      indexID: index?.rawValue ?? 0, columnID: column?.rawValue ?? 0, kind: index == nil ? .notNull : .index,
+      readTimestamp: order.readTimestamp.rawValue)
+    let stream = channel.openServerStream(BackfillService.validate, request, deadline: nil)
+    defer { stream.cancel() }
+    while let message = try await stream.receive() {
+      if Task.isCancelled { return .again("stopped", hint: nil) }
+      if let outcome = Self.outcome(message.error, leader: message.leaderNodeID) { return outcome }
+      guard message.isDone else { continue }
+      guard index == nil || (message.rowCount == message.entryCount && message.rowChecksum == message.entryChecksum)
+      else {
+        return .failed(
+          SQLError(
+            .dataCorrupted, "the index does not agree with its table and is not published",
+            detail: "\(message.rowCount) rows, \(message.entryCount) entries at \(order.readTimestamp)."))
+      }
+      return .finished(rows: message.rowsDone)
+    }
+    return .again("the stream ended early", hint: nil)
+  }
+
+  private static func outcome(_ error: SQLErrorMessage?, leader: UInt64) -> Outcome? {
+    if let error = error?.sqlError {
+      return isLasting(error.state) ? .failed(error) : .again("\(error)", hint: leader == 0 ? nil : NodeID(leader))
+    }
+    return leader == 0 ? nil : .again("node \(leader) leads the range", hint: NodeID(leader))
+  }
+
+  /// Errors that trying again cannot cure: the rows do not allow the change (22, 23), a limit or missing feature (54, 0A), or
+  /// damaged data (XX).
+  private static func isLasting(_ state: SQLState) -> Bool {
+    ["22", "23", "54", "0A", "XX"].contains(String(state.code.prefix(2)))
+  }
+
+  private func channel(to endpoint: Endpoint) -> RPCChannel {
+    if let known = channels[endpoint] { return known }
+    let created = RPCChannel(endpoint)
+    channels[endpoint] = created
+    return created
+  }
+}
