@@ -149,11 +149,10 @@ class Cluster:
             return cursor.execute("SHOW JOBS").fetchall()
 
     def check_table(self, table, gateway=1, indexes=None):
-        """The gateway's own full check: every index agrees with the rows."""
+        """The gateway's own full check: every secondary index agrees with the rows."""
         with self.connect(gateway) as connection:
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             found = cursor.execute(f"CHECK TABLE {table}").fetchall()
-        assert found, "CHECK TABLE answered no row"
         wrong = [row for row in found if not row["ok"] or row["rows"] != row["entries"]]
         assert not wrong, f"rows and indexes differ: {wrong}"
         if indexes is not None:

@@ -75,7 +75,7 @@ def test_a_unique_index_over_duplicates_is_refused_and_leaves_nothing(cluster, t
     with cluster.connect() as connection:
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute(f"CREATE UNIQUE INDEX {table}_unique ON {table} (k)")
-    assert [row["index_name"] for row in cluster.check_table(table)] == [f"{table}_pkey"]
+    assert cluster.check_table(table) == []
     # The name is free again, and duplicates may still be written.
     cluster.execute(f"INSERT INTO {table} VALUES (4, 5, 'd')")
     cluster.execute(f"CREATE INDEX {table}_unique ON {table} (k)")
