@@ -99,38 +99,49 @@ public final class StatementParser: Sendable {
     _ bytes: UnsafeBufferPointer<UInt8>, _ scanned: ScannedText
   ) throws(SQLError) -> [ParsedStatement] {
     let positions = SourcePositions(bytes)
-    var ownStatements: [Int: Statement] = [:]
+    var own: [Int: OwnStatement] = [:]
     for (index, range) in scanned.statements.enumerated() {
       let part = UnsafeBufferPointer(rebasing: bytes[range])
-      if let statement = try JobStatementParser.parse(
+      if let found = try JobStatementParser.parse(
         part, positionOffset: positions.character(atByte: range.lowerBound) - 1)
       {
-        ownStatements[index] = statement
+        own[index] = found
       }
     }
-    if ownStatements.isEmpty { return try parseWithLibrary(Array(bytes), positions) }
-    // Mixed: each statement by itself, the others blanked out so that positions stay.
+    if own.isEmpty { return try parseWithLibrary(Array(bytes), positions, after: 0) }
+    // Mixed: each statement by itself, with blanks before it so that its byte offsets stay.
     var result: [ParsedStatement] = []
     for (index, range) in scanned.statements.enumerated() {
-      if let statement = ownStatements[index] {
-        let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+      let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+      func library(from start: Int) throws(SQLError) -> [ParsedStatement] {
+        let blanks = [UInt8](repeating: 0x20, count: start)
+        return try parseWithLibrary(blanks + bytes[start..<range.upperBound], positions, after: start)
+      }
+      switch own[index] {
+      case .statement(let statement)?:
         result.append(ParsedStatement(statement: statement, text: text, parameterCount: 0))
-      } else {
-        let blanked = [UInt8](repeating: 0x20, count: range.lowerBound) + bytes[range]
-        result += try parseWithLibrary(blanked, positions)
+      case .explainSchemaChange(let offset)?:
+        for explained in try library(from: range.lowerBound + offset) {
+          let statement = Statement.explain(ExplainOptions(isSchemaChange: true), explained.statement)
+          result.append(
+            ParsedStatement(statement: statement, text: text, parameterCount: explained.parameterCount))
+        }
+      case nil: result += try library(from: range.lowerBound)
       }
     }
     return result
   }
 
   private static func parseWithLibrary(
-    _ text: [UInt8], _ positions: SourcePositions
+    _ text: [UInt8], _ positions: SourcePositions, after start: Int
   ) throws(SQLError) -> [ParsedStatement] {
     let parsed = (text + [0]).withUnsafeBytes { raw in
       pg_query_parse_protobuf(raw.bindMemory(to: CChar.self).baseAddress)
     }
     defer { pg_query_free_protobuf_parse_result(parsed) }
-    if let error = parsed.error { throw syntaxError(error.pointee, positions) }
+    if let error = parsed.error {
+      throw syntaxError(error.pointee, shift: positions.character(atByte: start) - 1 - start)
+    }
     let tree: UnsafeMutablePointer<PgQuery__ParseResult>? = pg_query__parse_result__unpack(
       nil, parsed.parse_tree.len, UnsafeRawPointer(parsed.parse_tree.data)?.assumingMemoryBound(to: UInt8.self))
     guard let tree else { throw SQLError(.outOfMemory, "out of memory while parsing") }
@@ -150,10 +161,11 @@ public final class StatementParser: Sendable {
     return result
   }
 
-  private static func syntaxError(_ error: PgQueryError, _ positions: SourcePositions) -> SQLError {
+  private static func syntaxError(_ error: PgQueryError, shift: Int) -> SQLError {
     let message = error.message.map { String(cString: $0) } ?? "syntax error"
     let cursor = Int(error.cursorpos)
-    let position = cursor > 0 ? cursor : nil
+    // The library counts the blanks in front, which stand for bytes, as characters.
+    let position = cursor > 0 ? cursor + shift : nil
     if message.contains("stack depth") || message.contains("memory exhausted") { return tooComplex }
     if message.hasPrefix("out of memory") { return SQLError(.outOfMemory, message) }
     if message.contains("not yet supported") || message.contains("not implemented") {

@@ -6,10 +6,10 @@ extension TreeConverter {
   mutating func createTable(_ create: PgQuery__CreateStmt) throws(SQLError) -> CreateTableStatement {
     if string(create.relation?.pointee.relpersistence) == "t" { throw .unsupported("CREATE TEMPORARY TABLE") }
     if string(create.relation?.pointee.relpersistence) == "u" { throw .unsupported("CREATE UNLOGGED TABLE") }
-    if create.partspec != nil || create.partbound != nil { throw .unsupported("partitioned tables") }
+    if create.partspec != nil || create.partbound != nil { throw .unsupported("table partitioning") }
     if create.n_inh_relations > 0 { throw .unsupported("table inheritance") }
     if create.of_typename != nil { throw .unsupported("CREATE TABLE … OF type") }
-    if optionalString(create.tablespacename) != nil { throw .unsupported("tablespaces") }
+    if optionalString(create.tablespacename) != nil { throw .unsupported("TABLESPACE") }
     if let method = optionalString(create.access_method), method != "heap" {
       throw .unsupported("table access method \"\(method)\"")
     }
@@ -17,7 +17,7 @@ extension TreeConverter {
       // Hints about the layout of PostgreSQL's heap mean nothing here; anything else would.
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
         case let name = string(node.pointee.def_elem.pointee.defname), name == "fillfactor"
-      else { throw .unsupported("storage parameters") }
+      else { throw .unsupported("a storage parameter") }
     }
     var columns: [ColumnSyntax] = []
     var constraints: [TableConstraintSyntax] = []
@@ -78,41 +78,41 @@ extension TreeConverter {
     let place = position(constraint.location)
     if constraint.n_including > 0 { throw .unsupported("INCLUDE in a constraint", position: place) }
     if constraint.nulls_not_distinct != 0 { throw .unsupported("NULLS NOT DISTINCT", position: place) }
-    if constraint.deferrable != 0 { throw .unsupported("deferrable constraints", position: place) }
+    if constraint.deferrable != 0 { throw .unsupported("a deferrable constraint", position: place) }
     if optionalString(constraint.indexname) != nil { throw .unsupported("USING INDEX", position: place) }
   }
 
   private func unsupportedConstraint(_ constraint: PgQuery__Constraint) -> SQLError {
     let name =
       switch constraint.contype {
-      case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: "CHECK constraints"
-      case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN: "foreign keys (REFERENCES)"
-      case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED: "generated columns"
-      case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY: "identity columns"
-      case PG_QUERY__CONSTR_TYPE__CONSTR_EXCLUSION: "exclusion constraints"
-      default: "deferrable constraints"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: "a CHECK constraint"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN: "a foreign key (REFERENCES)"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED: "a generated column"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY: "an identity column"
+      case PG_QUERY__CONSTR_TYPE__CONSTR_EXCLUSION: "an exclusion constraint"
+      default: "a deferrable constraint"
       }
     return .unsupported(name, position: position(constraint.location))
   }
 
   mutating func createIndex(_ index: PgQuery__IndexStmt) throws(SQLError) -> CreateIndexStatement {
-    if index.where_clause != nil { throw .unsupported("partial indexes") }
+    if index.where_clause != nil { throw .unsupported("a partial index") }
     if let method = optionalString(index.access_method), method != "btree" {
       throw .unsupported("index access method \"\(method)\"")
     }
-    if optionalString(index.table_space) != nil { throw .unsupported("tablespaces") }
+    if optionalString(index.table_space) != nil { throw .unsupported("TABLESPACE") }
     if index.nulls_not_distinct != 0 { throw .unsupported("NULLS NOT DISTINCT") }
     for node in nodes(index.options, index.n_options) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
         string(node.pointee.def_elem.pointee.defname) == "fillfactor"
-      else { throw .unsupported("storage parameters") }
+      else { throw .unsupported("a storage parameter") }
     }
     var keys: [IndexKeySyntax] = []
     for node in nodes(index.index_params, index.n_index_params) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_INDEX_ELEM else { throw Self.malformed }
       let element = node.pointee.index_elem.pointee
-      guard let name = optionalString(element.name) else { throw .unsupported("indexes on expressions") }
-      if element.n_opclass > 0 { throw .unsupported("operator classes") }
+      guard let name = optionalString(element.name) else { throw .unsupported("an index on expressions") }
+      if element.n_opclass > 0 { throw .unsupported("an operator class") }
       if element.n_collation > 0 {
         try requireBytewiseCollation(strings(element.collation, element.n_collation), at: nil)
       }
@@ -120,14 +120,14 @@ extension TreeConverter {
       let unusual =
         isDescending
         ? PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST : PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST
-      if element.nulls_ordering == unusual { throw .unsupported("NULLS FIRST and NULLS LAST in an index") }
+      if element.nulls_ordering == unusual { throw .unsupported("NULLS FIRST/LAST in an index") }
       keys.append(IndexKeySyntax(column: name, isDescending: isDescending))
     }
     var stored: [String] = []
     for node in nodes(index.index_including_params, index.n_index_including_params) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_INDEX_ELEM,
         let name = optionalString(node.pointee.index_elem.pointee.name)
-      else { throw .unsupported("expressions in INCLUDE") }
+      else { throw .unsupported("an expression in INCLUDE") }
       stored.append(name)
     }
     return CreateIndexStatement(
@@ -209,15 +209,15 @@ extension TreeConverter {
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner: "OWNER TO"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace: "SET TABLESPACE"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
-      "storage parameters"
+      "a storage parameter"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStatistics: "ALTER COLUMN … SET STATISTICS"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetStorage: "ALTER COLUMN … SET STORAGE"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddIdentity, PG_QUERY__ALTER_TABLE_TYPE__AT_SetIdentity,
       PG_QUERY__ALTER_TABLE_TYPE__AT_DropIdentity:
-      "identity columns"
+      "an identity column"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddInherit, PG_QUERY__ALTER_TABLE_TYPE__AT_DropInherit: "table inheritance"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AttachPartition, PG_QUERY__ALTER_TABLE_TYPE__AT_DetachPartition:
-      "partitioned tables"
+      "table partitioning"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_EnableRowSecurity, PG_QUERY__ALTER_TABLE_TYPE__AT_DisableRowSecurity,
       PG_QUERY__ALTER_TABLE_TYPE__AT_ForceRowSecurity, PG_QUERY__ALTER_TABLE_TYPE__AT_NoForceRowSecurity:
       "row security"

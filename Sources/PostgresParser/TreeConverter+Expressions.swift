@@ -71,8 +71,8 @@ extension TreeConverter {
       let clause = node.pointee.collate_clause.pointee
       try requireBytewiseCollation(strings(clause.collname, clause.n_collname), at: position(clause.location))
       return try expression(clause.arg)
-    case PG_QUERY__NODE__NODE_A_INDIRECTION: throw .unsupported("subscripts and field selection")
-    case PG_QUERY__NODE__NODE_GROUPING_SET: throw .unsupported("GROUPING SETS, ROLLUP and CUBE")
+    case PG_QUERY__NODE__NODE_A_INDIRECTION: throw .unsupported("subscripting or field selection")
+    case PG_QUERY__NODE__NODE_GROUPING_SET: throw .unsupported("GROUPING SETS/ROLLUP/CUBE")
     case PG_QUERY__NODE__NODE_GROUPING_FUNC: throw .unsupported("GROUPING")
     case PG_QUERY__NODE__NODE_XML_EXPR, PG_QUERY__NODE__NODE_XML_SERIALIZE: throw .unsupported("XML")
     case PG_QUERY__NODE__NODE_CURRENT_OF_EXPR: throw .unsupported("WHERE CURRENT OF")
@@ -96,7 +96,7 @@ extension TreeConverter {
     case PG_QUERY__A__CONST__VAL_BOOLVAL:
       return ExpressionSyntax(.boolean(constant.boolval.pointee.boolval != 0), at: place)
     case PG_QUERY__A__CONST__VAL_SVAL: return ExpressionSyntax(.string(string(constant.sval.pointee.sval)), at: place)
-    case PG_QUERY__A__CONST__VAL_BSVAL: throw .unsupported("bit strings", position: place)
+    case PG_QUERY__A__CONST__VAL_BSVAL: throw .unsupported("the bit string type", position: place)
     default: throw Self.malformed
     }
   }
@@ -119,7 +119,7 @@ extension TreeConverter {
     let names = strings(expression.name, expression.n_name)
     guard let name = names.last else { throw Self.malformed }
     if names.count > 1, names[0] != "pg_catalog" {
-      throw .unsupported("operators of schema \(names[0])", position: place)
+      throw .unsupported("an operator of schema \(names[0])", position: place)
     }
     func make(_ kind: ExpressionKind) -> ExpressionSyntax { ExpressionSyntax(kind, at: place) }
     switch expression.kind {
@@ -215,7 +215,7 @@ extension TreeConverter {
 
   mutating func functionCall(_ call: PgQuery__FuncCall) throws(SQLError) -> FunctionCallSyntax {
     let place = position(call.location)
-    if call.over != nil { throw .unsupported("window functions", position: place) }
+    if call.over != nil { throw .unsupported("a window function", position: place) }
     if call.n_agg_order > 0 { throw .unsupported("ORDER BY in an aggregate", position: place) }
     if call.agg_within_group != 0 { throw .unsupported("WITHIN GROUP", position: place) }
     if call.func_variadic != 0 { throw .unsupported("VARIADIC", position: place) }

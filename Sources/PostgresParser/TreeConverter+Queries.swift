@@ -109,7 +109,7 @@ extension TreeConverter {
     let clauses = nodes(select.locking_clause, select.n_locking_clause)
     guard let node = clauses.first else { return nil }
     guard clauses.count == 1, node.pointee.node_case == PG_QUERY__NODE__NODE_LOCKING_CLAUSE else {
-      throw .unsupported("several FOR UPDATE clauses")
+      throw .unsupported("more than one FOR UPDATE clause")
     }
     let clause = node.pointee.locking_clause.pointee
     let isUpdate =
@@ -153,7 +153,7 @@ extension TreeConverter {
   private mutating func rangeFunction(_ range: PgQuery__RangeFunction) throws(SQLError) -> TableReference {
     if range.ordinality != 0 { throw .unsupported("WITH ORDINALITY") }
     if range.is_rowsfrom != 0 { throw .unsupported("ROWS FROM") }
-    if range.n_coldeflist > 0 { throw .unsupported("column definitions of a function in FROM") }
+    if range.n_coldeflist > 0 { throw .unsupported("a column definition list in FROM") }
     // Each function is a list of the call and its column definitions.
     guard let item = nodes(range.functions, range.n_functions).first,
       item.pointee.node_case == PG_QUERY__NODE__NODE_LIST,
@@ -203,7 +203,7 @@ extension TreeConverter {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_RES_TARGET else { throw Self.malformed }
       let target = node.pointee.res_target.pointee
       if target.n_indirection > 0 {
-        throw .unsupported("subscripts and field selection", position: position(target.location))
+        throw .unsupported("subscripting or field selection", position: position(target.location))
       }
       columns.append(InsertColumn(string(target.name), at: position(target.location)))
     }
@@ -252,7 +252,7 @@ extension TreeConverter {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_RES_TARGET else { throw Self.malformed }
       let target = node.pointee.res_target.pointee
       let place = position(target.location)
-      if target.n_indirection > 0 { throw .unsupported("subscripts and field selection", position: place) }
+      if target.n_indirection > 0 { throw .unsupported("subscripting or field selection", position: place) }
       if let value = target.val, value.pointee.node_case == PG_QUERY__NODE__NODE_MULTI_ASSIGN_REF {
         assignments.append(
           Assignment(

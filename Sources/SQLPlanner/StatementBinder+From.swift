@@ -1,0 +1,241 @@
+import Basics
+import Catalog
+import SQLExpressions
+import SQLSyntax
+import SQLValues
+
+extension StatementBinder {
+  /// Binds `FROM`: adds its relations to the scope and makes its columns visible.
+  func bindFrom(_ references: [TableReference], in scope: QueryScope) throws(SQLError) -> JoinTree? {
+    var trees: [JoinTree] = []
+    var visible: [VisibleColumn] = []
+    for reference in references {
+      scope.visible = []
+      let (tree, columns) = try bind(reference, in: scope)
+      trees.append(tree)
+      visible += columns
+    }
+    scope.visible = visible
+    if trees.isEmpty { return nil }
+    return trees.count == 1 ? trees[0] : .inner(trees, conditions: [])
+  }
+
+  private func bind(
+    _ reference: TableReference, in scope: QueryScope
+  ) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
+    switch reference {
+    case .table(let name, let alias):
+      let relation = try tableRelation(name, alias, in: scope)
+      return try add(relation, alias, at: name.position, to: scope)
+    case .subquery(let query, let alias, let isLateral):
+      if isLateral { throw .unsupported("LATERAL") }
+      guard let alias else {
+        throw SQLError(
+          .syntaxError, "subquery in FROM must have an alias", hint: "For example, FROM (SELECT ...) [AS] foo.")
+      }
+      let planned = try plan(query, frame: scope.frame, commonTables: scope.commonTables)
+      return try add(derived(planned, name: alias.name, in: scope), alias, at: nil, to: scope)
+    case .function(let call, let alias, let position):
+      let relation = try located(position) { () throws(SQLError) in try functionRelation(call, alias, in: scope) }
+      return try add(relation, alias, at: position, to: scope)
+    case .join(let join): return try bindJoin(join, in: scope)
+    }
+  }
+
+  private func add(
+    _ relation: Relation, _ alias: TableAlias?, at position: Int?, to scope: QueryScope
+  ) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
+    guard scope.relations.count < PlannerLimits.maximumRelations else {
+      throw SQLError(.programLimitExceeded, "too many range table entries")
+    }
+    if scope.relationIndex(named: relation.name) != nil {
+      throw SQLError(
+        .duplicateAlias, "table name \"\(relation.name)\" specified more than once", position: position)
+    }
+    var relation = relation
+    if let names = alias?.columnNames, !names.isEmpty {
+      let visible = relation.columns.indices.filter { relation.columns[$0].isVisible }
+      guard names.count <= visible.count else {
+        throw SQLError(
+          .invalidColumnReference,
+          "table \"\(relation.name)\" has \(visible.count) columns available but \(names.count) columns specified")
+      }
+      for (index, name) in zip(visible, names) { relation.columns[index].name = name }
+    }
+    scope.relations.append(relation)
+    return (.relation(scope.relations.count - 1), relation.visibleColumns)
+  }
+
+  // MARK: Relations
+
+  private func tableRelation(
+    _ name: RelationNameSyntax, _ alias: TableAlias?, in scope: QueryScope
+  ) throws(SQLError) -> Relation {
+    if name.schema == nil, let common = scope.commonTables[name.name] {
+      var query = common.expression.query
+      query.locking = nil
+      guard subqueryDepth < PlannerLimits.maximumSubqueryDepth else {
+        throw SQLError(.statementTooComplex, "subqueries are nested too deeply")
+      }
+      subqueryDepth += 1
+      defer { subqueryDepth -= 1 }
+      let planned = try plan(query, frame: scope.frame, commonTables: common.environment)
+      var relation = derived(planned, name: alias?.name ?? name.name, in: scope)
+      for (index, column) in common.expression.columnNames.enumerated() where index < relation.columns.count {
+        relation.columns[index].name = column
+      }
+      return relation
+    }
+    if let system = SystemCatalog.relation(name, catalog: catalog, session: session) {
+      dependsOnCatalog = true
+      return Relation(
+        name: alias?.name ?? name.name, source: .derived(.values(system.plan)), firstColumn: scope.nextColumn,
+        columns: zip(system.columnNames, system.plan.types).map {
+          Relation.Column(name: $0, type: $1, isVisible: true, origin: nil)
+        })
+    }
+    return relation(of: try table(name, isWritten: false), alias: alias?.name, firstColumn: scope.nextColumn)
+  }
+
+  /// All columns of the table, so that full rows can be read; only the public ones can be named.
+  func relation(of table: TableDescriptor, alias: String?, firstColumn: Int) -> Relation {
+    var number = 0
+    let columns = table.columns.map { column in
+      let isVisible = column.state == .public && !column.isHidden
+      if isVisible { number += 1 }
+      return Relation.Column(
+        name: column.name, type: column.type, isVisible: isVisible,
+        origin: ColumnOrigin(tableID: table.id, columnNumber: number))
+    }
+    return Relation(name: alias ?? table.name, source: .table(table), firstColumn: firstColumn, columns: columns)
+  }
+
+  private func derived(_ planned: PlannedQuery, name: String, in scope: QueryScope) -> Relation {
+    Relation(
+      name: name, source: .derived(planned.plan), firstColumn: scope.nextColumn,
+      columns: planned.columns.map {
+        Relation.Column(name: $0.name, type: $0.type, isVisible: true, origin: $0.origin)
+      })
+  }
+
+  private func functionRelation(
+    _ call: FunctionCallSyntax, _ alias: TableAlias?, in scope: QueryScope
+  ) throws(SQLError) -> Relation {
+    let inner = QueryScope(frame: scope.frame, commonTables: scope.commonTables)
+    inner.clause = .functionInFrom
+    let name = call.name.last ?? ""
+    let source: QueryPlan
+    let type: SQLType
+    if name == "generate_series", call.name.count == 1 || call.name[0] == "pg_catalog" {
+      let series = try series(call, in: inner)
+      source = .series(series)
+      type = series.type
+    } else if name == "unnest" {
+      throw .unsupported("unnest")
+    } else {
+      let value = try bindSettled(ExpressionSyntax(.function(call)), in: inner)
+      guard inner.subqueries.isEmpty else { throw .unsupported("a correlated subquery in FROM") }
+      source = .values(ValuesPlan(rows: [[value]], types: [value.type]))
+      type = value.type
+    }
+    // The alias names the one column too.
+    return Relation(
+      name: alias?.name ?? name, source: .derived(source), firstColumn: scope.nextColumn,
+      columns: [Relation.Column(name: alias?.name ?? name, type: type, isVisible: true, origin: nil)])
+  }
+
+  private func series(_ call: FunctionCallSyntax, in scope: QueryScope) throws(SQLError) -> SeriesPlan {
+    let arguments = try bindAll(call.arguments, in: scope)
+    guard (2...3).contains(arguments.count) else { throw Self.noSeries(arguments) }
+    let types = arguments.map(\.type)
+    if types.prefix(2).contains(where: { $0.category == .dateTime }) {
+      guard arguments.count == 3 else { throw Self.noSeries(arguments) }
+      let type: SQLType =
+        types.prefix(2).allSatisfy { $0 == .timestamp || $0 == .unknown } ? .timestamp : .timestampWithTimeZone
+      guard let first = try builder.coerced(arguments[0], to: type, in: .implicit),
+        let last = try builder.coerced(arguments[1], to: type, in: .implicit),
+        let step = try builder.coerced(arguments[2], to: .interval, in: .implicit)
+      else { throw Self.noSeries(arguments) }
+      return SeriesPlan(first: first.simplified, last: last.simplified, step: step.simplified, type: type)
+    }
+    let candidates: [SQLType] = [.int4, .int8, .numeric(precision: nil, scale: nil)]
+    for type in candidates {
+      guard arguments.allSatisfy({ $0.type == .unknown || $0.type.isCastable(to: type, in: .implicit) }) else {
+        continue
+      }
+      var cast: [Expression] = []
+      for argument in arguments { cast.append(try builder.coerced(argument, to: type, in: .implicit) ?? argument) }
+      if cast.count == 2 { cast.append(try builder.cast(.constant(.integer(1), .int4), to: type)) }
+      return SeriesPlan(first: cast[0].simplified, last: cast[1].simplified, step: cast[2].simplified, type: type)
+    }
+    throw Self.noSeries(arguments)
+  }
+
+  private static func noSeries(_ arguments: [Expression]) -> SQLError {
+    SQLError(
+      .undefinedFunction,
+      "function generate_series(\(arguments.map(\.type.baseName).joined(separator: ", "))) does not exist",
+      hint: "No function matches the given name and argument types. You might need to add explicit type casts.")
+  }
+
+  // MARK: Joins
+
+  private func bindJoin(_ join: JoinSyntax, in scope: QueryScope) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
+    if join.kind == .full { throw .unsupported("FULL JOIN") }
+    var (left, leftColumns) = try bind(join.left, in: scope)
+    var (right, rightColumns) = try bind(join.right, in: scope)
+    let order = (leftColumns, rightColumns)
+    // A right join is a left join seen from the other side; its columns keep their order.
+    if join.kind == .right {
+      swap(&left, &right)
+      swap(&leftColumns, &rightColumns)
+    }
+    var conditions: [Expression] = []
+    var visible = order.0 + order.1
+    switch join.condition {
+    case .cross: break
+    case .on(let condition):
+      scope.visible = visible
+      let clause = scope.clause
+      scope.clause = .join
+      defer { scope.clause = clause }
+      let subqueryCount = scope.subqueries.count
+      conditions = try bindCondition(condition, in: scope).conjuncts
+      if scope.subqueries.count > subqueryCount { throw .unsupported("this subquery in JOIN … ON") }
+    case .using(let names): (conditions, visible) = try merge(names, order.0, order.1, kept: leftColumns)
+    case .natural:
+      let names = order.0.map(\.name).filter { name in order.1.contains { $0.name == name } }
+      (conditions, visible) = try merge(names, order.0, order.1, kept: leftColumns)
+    }
+    if join.kind == .inner { return (.inner([left, right], conditions: conditions), visible) }
+    return (.left(left, right, conditions: conditions), visible)
+  }
+
+  /// `USING`: equal names become one column, taken from the side that always has a row.
+  private func merge(
+    _ names: [String], _ left: [VisibleColumn], _ right: [VisibleColumn], kept: [VisibleColumn]
+  ) throws(SQLError) -> ([Expression], [VisibleColumn]) {
+    func find(_ name: String, _ columns: [VisibleColumn], _ side: String) throws(SQLError) -> VisibleColumn {
+      let matches = columns.filter { $0.name == name }
+      guard let match = matches.first else {
+        throw SQLError(
+          .undefinedColumn, "column \"\(name)\" specified in USING clause does not exist in \(side) table")
+      }
+      guard matches.count == 1 else {
+        throw SQLError(
+          .ambiguousColumn, "common column name \"\(name)\" appears more than once in \(side) table")
+      }
+      return match
+    }
+    var conditions: [Expression] = []
+    var merged: [VisibleColumn] = []
+    for name in names {
+      let first = try find(name, left, "left")
+      let second = try find(name, right, "right")
+      conditions.append(try builder.compare(.equal, first.expression, second.expression).simplified)
+      merged.append(kept.first { $0.name == name } ?? first)
+    }
+    let rest = (left + right).filter { !names.contains($0.name) }
+    return (conditions, merged + rest)
+  }
+}

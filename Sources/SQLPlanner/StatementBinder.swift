@@ -1,0 +1,95 @@
+import Basics
+import Catalog
+import SQLExpressions
+import SQLSyntax
+import SQLValues
+
+/// What binding one statement gathers: parameter types, slots, tables. Lives for one attempt.
+final class StatementBinder {
+  let catalog: CatalogView
+  let session: PlannerSession
+  var builder: ExpressionBuilder
+  private(set) var slotCount: Int
+  var preliminaryQueries: [PreliminaryQuery] = []
+  private var uses: [TableID: TableUse] = [:]
+  /// The plan holds what the catalog said about more than `uses`.
+  var dependsOnCatalog = false
+  var subqueryDepth = 0
+
+  init(catalog: CatalogView, session: PlannerSession, parameterTypes: [SQLType]) {
+    self.catalog = catalog
+    self.session = session
+    builder = ExpressionBuilder(parameterTypes: parameterTypes)
+    slotCount = parameterTypes.count
+  }
+
+  func allocateSlot() -> Int {
+    slotCount += 1
+    return slotCount - 1
+  }
+
+  var tableUses: [TableUse] { uses.values.sorted { $0.tableID < $1.tableID } }
+
+  // MARK: Tables
+
+  func table(_ name: RelationNameSyntax, isWritten: Bool) throws(SQLError) -> TableDescriptor {
+    guard let table = findTable(name) else { throw undefinedRelation(name) }
+    var use = uses[table.id] ?? TableUse(tableID: table.id, version: table.version, isWritten: false)
+    use.isWritten = use.isWritten || isWritten
+    uses[table.id] = use
+    return table
+  }
+
+  private func findTable(_ name: RelationNameSyntax) -> TableDescriptor? {
+    let schemas = name.schema.map { [$0] } ?? session.searchPath
+    for schema in schemas {
+      if let table = catalog.table(named: name.name, schema: schema, in: session.databaseID), table.state == .public {
+        return table
+      }
+    }
+    return nil
+  }
+
+  func undefinedRelation(_ name: RelationNameSyntax) -> SQLError {
+    if let schema = name.schema, !["public", "pg_catalog", "information_schema"].contains(schema) {
+      return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)
+    }
+    let schemas = name.schema.map { [$0] } ?? session.searchPath
+    for schema in schemas where catalog.index(named: name.name, schema: schema, in: session.databaseID) != nil {
+      return SQLError(
+        SQLState("42809"), "\"\(name.name)\" is an index", position: name.position)
+    }
+    return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)
+  }
+
+  // MARK: Types
+
+  func type(_ name: TypeNameSyntax) throws(SQLError) -> SQLType {
+    if name.isArray { throw .unsupported("the array type", position: name.position) }
+    guard let last = name.names.last else { throw .unsupported("a type without a name", position: name.position) }
+    if name.names.count > 1, name.names[0] != "pg_catalog" {
+      throw SQLError(
+        .undefinedObject, "type \"\(name.names.joined(separator: "."))\" does not exist", position: name.position)
+    }
+    switch last {
+    case "serial", "serial4", "bigserial", "serial8", "smallserial", "serial2":
+      throw .unsupported("type \(last)", position: name.position)
+    case "interval" where !name.modifiers.isEmpty:
+      // A list of fields (`interval day to second`); any fields are kept.
+      return .interval
+    default:
+      return try located(name.position) { () throws(SQLError) in try SQLType.named(last, modifiers: name.modifiers) }
+    }
+  }
+
+  /// Runs `body`; an error that does not say where gets `position`.
+  func located<Result>(_ position: Int?, _ body: () throws(SQLError) -> Result) throws(SQLError) -> Result {
+    do throws(SQLError) {
+      return try body()
+    } catch {
+      var located = error
+      if located.position == nil { located.position = position }
+      throw located
+    }
+  }
+}

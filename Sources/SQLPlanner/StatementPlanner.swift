@@ -1,0 +1,98 @@
+import Basics
+import Catalog
+import SQLExpressions
+import SQLSyntax
+import SQLValues
+import SchemaChange
+
+/// From a parsed statement to a plan, with the catalog as of one timestamp. All errors are PostgreSQL's, with positions.
+public struct StatementPlanner: Sendable {
+  public let catalog: CatalogView
+  public let session: PlannerSession
+
+  public init(catalog: CatalogView, session: PlannerSession = PlannerSession()) {
+    self.catalog = catalog
+    self.session = session
+  }
+
+  /// `parameterTypes` are the types that the client declared, `unknown` (or missing) where it left them to the context.
+  /// Statements about the session, transactions and jobs are not planned: they throw XX000.
+  public func plan(_ parsed: ParsedStatement, parameterTypes: [SQLType] = []) throws(SQLError) -> StatementPlan {
+    let count = max(parsed.parameterCount, parameterTypes.count)
+    var types = parameterTypes + Array(repeating: SQLType.unknown, count: count - parameterTypes.count)
+    // Types that the context decides may be found after their first use, so the statement is bound again with them.
+    for _ in 0..<4 {
+      let binder = StatementBinder(catalog: catalog, session: session, parameterTypes: types)
+      var plan = try self.plan(parsed.statement, binder)
+      let found = binder.builder.parameterTypes
+      if found == types || types.allSatisfy({ $0 != .unknown }) {
+        if let index = found.firstIndex(of: .unknown) {
+          throw SQLError(.indeterminateDatatype, "could not determine data type of parameter $\(index + 1)")
+        }
+        plan.parameterTypes = found
+        plan.preliminaryQueries = binder.preliminaryQueries
+        plan.slotCount = binder.slotCount
+        plan.tables = binder.tableUses
+        if binder.dependsOnCatalog { plan.catalogIndex = catalog.schemaIndex }
+        return plan
+      }
+      types = found
+    }
+    throw SQLError(.indeterminateDatatype, "could not determine the data types of the parameters")
+  }
+
+  private func plan(_ statement: Statement, _ binder: StatementBinder) throws(SQLError) -> StatementPlan {
+    switch statement {
+    case .select(let query):
+      let planned = try binder.plan(query, frame: nil, commonTables: [:])
+      return StatementPlan(
+        action: .query(planned.plan),
+        resultColumns: planned.columns.map { ResultColumn(name: $0.name, type: $0.type, origin: $0.origin) })
+    case .insert(let insert):
+      let planned = try ModifyPlanner(binder: binder).insert(insert)
+      return StatementPlan(action: planned.action, resultColumns: planned.columns)
+    case .update(let update):
+      let planned = try ModifyPlanner(binder: binder).update(update)
+      return StatementPlan(action: planned.action, resultColumns: planned.columns)
+    case .delete(let delete):
+      let planned = try ModifyPlanner(binder: binder).delete(delete)
+      return StatementPlan(action: planned.action, resultColumns: planned.columns)
+    case .createTable, .alterTable, .createIndex, .drop, .rename:
+      guard let change = try SchemaStatementPlanner(binder: binder).plan(statement) else { throw Self.notPlanned }
+      return StatementPlan(action: .schemaChange(change))
+    case .explain(let options, let inner): return try explain(options, inner, binder)
+    case .checkTable(let name):
+      let table = try binder.table(name, isWritten: false)
+      return StatementPlan(
+        action: .checkTable(table),
+        resultColumns: [
+          ResultColumn(name: "index", type: .text), ResultColumn(name: "row_count", type: .int8),
+          ResultColumn(name: "entry_count", type: .int8), ResultColumn(name: "ok", type: .boolean),
+        ])
+    case .unsupported(let error): throw error
+    case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job: throw Self.notPlanned
+    }
+  }
+
+  private static let notPlanned = SQLError(.internalError, "a statement of the session reached the planner")
+
+  private func explain(
+    _ options: ExplainOptions, _ statement: Statement, _ binder: StatementBinder
+  ) throws(SQLError) -> StatementPlan {
+    let columns = [ResultColumn(name: "QUERY PLAN", type: .text)]
+    if let change = try SchemaStatementPlanner(binder: binder).plan(statement) {
+      guard options.isSchemaChange else {
+        throw SQLError(
+          .syntaxError, "EXPLAIN of a schema change needs the option DDL", hint: "Write EXPLAIN (DDL) ….")
+      }
+      return StatementPlan(action: .explainSchemaChange(change), resultColumns: columns)
+    }
+    if options.isSchemaChange {
+      throw SQLError(.syntaxError, "EXPLAIN (DDL) is for statements that change the schema")
+    }
+    if options.analyze { throw .unsupported("EXPLAIN ANALYZE") }
+    let plan = try plan(statement, binder)
+    let lines = PlanText.lines(plan.action, preliminary: binder.preliminaryQueries)
+    return StatementPlan(action: .explain(lines: lines), resultColumns: columns)
+  }
+}
