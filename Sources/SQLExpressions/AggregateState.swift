@@ -149,7 +149,9 @@ public struct AggregateState: Sendable {
     case (.doubleSum(let a, let n), .doubleSum(let b, let m)): accumulator = .doubleSum(a + b, count: n &+ m)
     case (.intervalSum(let a, let n), .intervalSum(let b, let m)):
       accumulator = .intervalSum(try DateTimeArithmetic.add(a, b), count: n &+ m)
-    case (.extreme, .extreme(let b)): keep(b) { function == .minimum ? $0 < 0 : $0 > 0 }
+    case (.extreme, .extreme(let b)):
+      let wantsLess = function == .minimum
+      keep(b) { wantsLess ? $0 < 0 : $0 > 0 }
     case (.boolean(let a), .boolean(let b)):
       guard let b else { break }
       accumulator = .boolean(a.map { function == .boolAnd ? $0 && b : $0 || b } ?? b)
