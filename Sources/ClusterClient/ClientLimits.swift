@@ -6,6 +6,8 @@ enum ClientLimits {
   static let metadataAttemptMilliseconds: UInt64 = 2_000
   /// One attempt at a range's replica; then the next replica is tried.
   static let rangeAttemptMilliseconds: UInt64 = 3_000
+  /// One call of a statement with all its attempts; then the statement fails.
+  static let callMilliseconds: UInt64 = 30_000
   /// Waiting times between attempts double from the first to the last.
   static let firstBackoffMilliseconds: UInt64 = 5
   static let lastBackoffMilliseconds: UInt64 = 250

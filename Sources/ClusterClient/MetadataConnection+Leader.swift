@@ -7,6 +7,12 @@ extension MetadataConnection {
   /// The address believed to be the leader's.
   var leaderAddress: Endpoint { addresses[currentAddress] }
 
+  /// Where the metadata leader is believed to be: for streams, whose retries are their caller's.
+  public var leader: Endpoint { leaderAddress }
+
+  /// As told by a failed stream; true when the leader is known now.
+  public func learn(_ error: RPCError, asked: Endpoint) -> Bool { learnLeader(from: error, asked: asked) }
+
   /// Takes what a failed call tells about the leader. Answers whether the leader is known now, so that the next attempt
   /// need not wait.
   @discardableResult

@@ -18,6 +18,11 @@ import Wire
 
   public var isCancelled: Bool { reason != nil }
 
+  /// How long one call may take: a statement may run for hours, but a range that nobody leads is an error before that.
+  public var callDeadline: MonotonicTime {
+    min(deadline, EventLoop.now.advanced(byMilliseconds: ClientLimits.callMilliseconds))
+  }
+
   public func cancel(_ reason: SQLError) {
     if self.reason != nil { return }
     self.reason = reason
@@ -42,14 +47,15 @@ import Wire
       let wait = nextWait
       nextWait += 1
       waiting[wait] = { continuation.resume(returning: .failure(RangeCallFailure(.timedOut, "cancelled"))) }
-      ranges.call(method, range: range, request, deadline: deadline, patience: patience) { [self] result in
+      ranges.call(method, range: range, request, deadline: callDeadline, patience: patience) { [self] result in
         if waiting.removeValue(forKey: wait) != nil { continuation.resume(returning: result) }
       }
     }
     return try result.get()
   }
 
-  func sleep(milliseconds: UInt64) async throws(TransactionFault) {
+  /// Throws the reason when cancelled meanwhile.
+  public func sleep(milliseconds: UInt64) async throws(TransactionFault) {
     try check()
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
       let wait = nextWait

@@ -83,16 +83,16 @@ extension Transaction {
         minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
         commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
       case .keyLocked:
-        guard let lock = error.lock, waits < 4 else { throw Self.fault(error, range: range) }
+        guard let lock = error.lock, waits < 4 else { throw fault(error) }
         let outcome: LockOutcome
         do throws(RangeCallFailure) {
           outcome = try await cluster.locks.resolve(lock, range: range, reader: nil, deadline: deadline)
         } catch {
           throw .failed(error.sqlError)
         }
-        if outcome == .wait { throw Self.fault(error, range: range) }
+        if outcome == .wait { throw fault(error) }
         waits += 1
-      default: throw Self.fault(error, range: range)
+      default: throw fault(error)
       }
     }
   }
@@ -155,7 +155,7 @@ extension Transaction {
           return gate.succeed(Timestamp(rawValue: response.minimumCommitTimestamp))
         }
         guard error.kind == .keyLocked, let lock = error.lock, waits < 8 else {
-          return gate.fail(Self.fault(error, range: chunk.range))
+          return gate.fail(fault(error))
         }
         Task { @EventLoopActor in
           do throws(RangeCallFailure) {
@@ -198,7 +198,7 @@ extension Transaction {
       case .commitTooLow: minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
       case .alreadyCommitted:
         return try finish(.committed(Timestamp(rawValue: error.conflictTimestamp)), groups, primaryRange)
-      default: throw Self.fault(error, range: primaryRange)
+      default: throw fault(error)
       }
     }
   }

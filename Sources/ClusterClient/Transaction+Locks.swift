@@ -14,19 +14,14 @@ extension Transaction {
   /// How long a lock request waits at the range before the gateway looks for a deadlock (milliseconds).
   static let deadlockCheckMilliseconds: UInt64 = 1_000
 
-  /// Locks the keys written since `mark` and looks whether inserted ones are free. Throws `retry` when a row has a newer
-  /// commit than what the statement read: the locks stay, so that the next try will find the rows unchanged.
-  public func lockWrites(since mark: WriteBuffer.Mark, _ control: StatementControl) async throws(TransactionFault) {
-    let keys = buffer.keys(since: mark).filter { !lockedKeys.contains($0) }
-    guard !keys.isEmpty, let snapshot else { return }
+  /// Locks what was written since `mark`: rows, and entries that must be unique. Throws `retry` when one has a newer commit
+  /// than what the statement read: the locks stay, so that the next try will find the rows unchanged.
+  public func lockWrites(since mark: Mark, _ control: StatementControl) async throws(TransactionFault) {
+    let keys = buffer.keys(since: mark.buffer).filter { key in
+      !lockedKeys.contains(key) && buffer.write(for: key)?.locksEarly == true
+    }
     for group in CommitPlanning.groups(keys, buffer) {
       try await lock(range: group.range, keys: group.keys, waiting: .block, control)
-      let inserted = group.keys.filter { buffer.write(for: $0)?.kind == .insert }
-      if inserted.isEmpty { continue }
-      let values = try await getCommitted(range: group.range, keys: inserted, snapshot, control)
-      if let taken = values.firstIndex(where: { $0 != nil }) {
-        throw .keyExists(key: inserted[taken], range: group.range)
-      }
     }
   }
 
@@ -88,7 +83,7 @@ extension Transaction {
           throw .failed(SQLError(.lockNotAvailable, "could not obtain lock on row"))
         }
         try await wait(for: error, range: range, waits: &waits, control)
-      default: throw Self.fault(error, range: range)
+      default: throw fault(error)
       }
     }
   }
@@ -116,7 +111,7 @@ extension Transaction {
     guard error.kind == .keyLocked else { return }
     let outcome: LockOutcome
     do throws(RangeCallFailure) {
-      outcome = try await cluster.locks.resolve(lock, range: range, reader: nil, deadline: control.deadline)
+      outcome = try await cluster.locks.resolve(lock, range: range, reader: nil, deadline: control.callDeadline)
     } catch {
       throw .failed(error.sqlError)
     }

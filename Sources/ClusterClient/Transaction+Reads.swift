@@ -109,11 +109,11 @@ extension Transaction {
   private func pass(
     _ error: RangeError, range: RangeID, waits: inout Int, _ snapshot: ReadSnapshot, _ control: StatementControl
   ) async throws(TransactionFault) {
-    guard error.kind == .keyLocked, let lock = error.lock else { throw Self.fault(error) }
+    guard error.kind == .keyLocked, let lock = error.lock else { throw fault(error) }
     let outcome: LockOutcome
     do throws(RangeCallFailure) {
       outcome = try await cluster.locks.resolve(
-        lock, range: range, reader: snapshot.timestamp, deadline: control.deadline)
+        lock, range: range, reader: snapshot.timestamp, deadline: control.callDeadline)
     } catch {
       throw .failed(Self.readError(error))
     }
@@ -136,7 +136,7 @@ extension Transaction {
   }
 
   /// What a range refused, as the transaction sees it.
-  static func fault(_ error: RangeError, range: RangeID = RangeID(0)) -> TransactionFault {
+  func fault(_ error: RangeError) -> TransactionFault {
     switch error.kind {
     case .writeConflict: .conflict("A row was changed at \(Timestamp(rawValue: error.conflictTimestamp)).")
     case .keyLocked: .conflict("A row is locked by another transaction.")
@@ -145,9 +145,9 @@ extension Transaction {
         SQLError(
           .serializationFailure, "the transaction was rolled back by another one", detail: error.message,
           hint: "Try the transaction again."), isContended: true)
-    case .keyExists: .keyExists(key: error.key, range: range)
+    case .keyExists: .keyExists(key: error.key, value: buffer.write(for: error.key)?.value ?? [])
     case .deadlock: .failed(SQLError(.deadlockDetected, "deadlock detected"))
-    case .lockTimeout: .failed(SQLError(.lockNotAvailable, "canceling statement due to lock timeout"))
+    case .lockTimeout: .conflict("A row is locked by another transaction.")
     case .diskFull: .failed(SQLError(.diskFull, "a storage node has no disk space left", detail: error.message))
     case .corrupted: .failed(SQLError(.dataCorrupted, "stored data is corrupted", detail: error.message))
     case .sqlError:

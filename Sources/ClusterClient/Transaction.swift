@@ -134,21 +134,33 @@ import Wire
   public var hasWrites: Bool { !buffer.isEmpty }
   public var bufferedBytes: Int { buffer.byteCount }
 
-  public func mark() -> WriteBuffer.Mark { buffer.mark() }
-  public func undo(to mark: WriteBuffer.Mark) { buffer.undo(to: mark) }
-  public func release(_ mark: WriteBuffer.Mark) { buffer.release(mark) }
+  /// A point to go back to: what was written after it, and the pins of those writes, can be undone.
+  public struct Mark {
+    let buffer: WriteBuffer.Mark
+    let writePins: [TableID: TableVersion]
+  }
+
+  public func mark() -> Mark { Mark(buffer: buffer.mark(), writePins: writePins) }
+
+  public func undo(to mark: Mark) {
+    buffer.undo(to: mark.buffer)
+    writePins = mark.writePins
+  }
+
+  public func release(_ mark: Mark) { buffer.release(mark.buffer) }
 
   /// Throws `keyExists` when an insert meets a row of this transaction.
   public func write(
-    _ kind: BufferedWrite.Kind, key: [UInt8], value: [UInt8] = [], range: RangeID
+    _ kind: BufferedWrite.Kind, key: [UInt8], value: [UInt8] = [], range: RangeID, locksEarly: Bool
   ) throws(TransactionFault) {
     if isReadOnly {
       throw .failed(
         SQLError(.readOnlyTransaction, "cannot execute a statement that writes in a read-only transaction"))
     }
     let timestamp = snapshot?.timestamp ?? startTimestamp
-    let write = BufferedWrite(kind: kind, value: value, range: range, forUpdateTimestamp: timestamp)
-    guard try buffer.add(write, for: key) else { throw .keyExists(key: key, range: range) }
+    let write = BufferedWrite(
+      kind: kind, value: value, range: range, forUpdateTimestamp: timestamp, locksEarly: locksEarly)
+    guard try buffer.add(write, for: key) else { throw .keyExists(key: key, value: value) }
   }
 
   // MARK: - End

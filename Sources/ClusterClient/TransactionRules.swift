@@ -82,8 +82,8 @@ public enum TransactionFault: Error, Hashable, Sendable {
   /// Somebody else committed first, or holds what is needed: the same statement may succeed at a newer timestamp.
   case retry(SQLError, isContended: Bool)
   case failed(SQLError)
-  /// An insert met a row: the caller knows which constraint the key belongs to.
-  case keyExists(key: [UInt8], range: RangeID)
+  /// An insert met a row: the caller knows which constraint the key belongs to. `value` is what was to be inserted.
+  case keyExists(key: [UInt8], value: [UInt8])
 
   public var sqlError: SQLError {
     switch self {

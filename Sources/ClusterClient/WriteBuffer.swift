@@ -15,12 +15,17 @@ public struct BufferedWrite: Hashable, Sendable {
   public var range: RangeID
   /// A commit of the key above it by somebody else is a conflict.
   public var forUpdateTimestamp: Timestamp
+  /// An explicit transaction locks the key when the statement ends (rows, and entries that must be unique).
+  public var locksEarly: Bool
 
-  public init(kind: Kind, value: [UInt8] = [], range: RangeID, forUpdateTimestamp: Timestamp) {
+  public init(
+    kind: Kind, value: [UInt8] = [], range: RangeID, forUpdateTimestamp: Timestamp, locksEarly: Bool = true
+  ) {
     self.kind = kind
     self.value = value
     self.range = range
     self.forUpdateTimestamp = forUpdateTimestamp
+    self.locksEarly = locksEarly
   }
 }
 

@@ -1,0 +1,251 @@
+import Basics
+import Catalog
+import ClusterClient
+import EventLoop
+import SQLExecution
+import SQLExpressions
+import SQLPlanner
+import SQLSyntax
+import SQLValues
+
+/// How far an execution came.
+enum ExecutionResult {
+  case finished(tag: String)
+  /// The row limit was reached and more rows may follow.
+  case suspended(StatementRun)
+}
+
+extension Session {
+  /// Tries of a statement that the gateway runs again by itself, and from which one on it takes locks.
+  static let maximumAttempts = 20
+  static let lockingAttempt = 2
+
+  /// Runs a statement in the session's transaction, or in one of its own.
+  ///
+  /// `describedColumns`: what the client was told about the columns (nil: nothing yet).
+  func execute(
+    _ prepared: PreparedStatement, parameters: [Datum], _ output: RowOutput, rowLimit: Int,
+    describedColumns: [ResultColumn]??, _ control: StatementControl
+  ) async throws(SQLError) -> ExecutionResult {
+    if !prepared.endsTransaction { try block.requireRunnable() }
+    guard prepared.isPlanned else {
+      return .finished(tag: try await runUtility(prepared, output, control))
+    }
+    let request = ExecutionRequest(
+      prepared: prepared, parameters: parameters, rowLimit: rowLimit, describedColumns: describedColumns,
+      control: control)
+    if block.state == .idle { return try await runAlone(request, output) }
+    return try await runInBlock(request, output)
+  }
+
+  struct ExecutionRequest {
+    let prepared: PreparedStatement
+    let parameters: [Datum]
+    let rowLimit: Int
+    let describedColumns: [ResultColumn]??
+    let control: StatementControl
+  }
+
+  // MARK: - A transaction of its own
+
+  private func runAlone(_ request: ExecutionRequest, _ output: RowOutput) async throws(SQLError) -> ExecutionResult {
+    transactionTime = gateway.currentTime
+    let isReadOnly = settings.isOn("default_transaction_read_only")
+    let transaction = Transaction(
+      gateway.cluster, isolation: .readCommitted, isReadOnly: isReadOnly, locksEarly: false,
+      bufferLimitBytes: gateway.options.transactionLimitBytes)
+    var attempt = 0
+    while true {
+      do throws(TransactionFault) {
+        let result = try await attemptAlone(request, transaction, output)
+        return result
+      } catch {
+        attempt += 1
+        guard case .retry = error, attempt < Self.maximumAttempts, !output.hasFlushed, !request.control.isCancelled
+        else {
+          let catalog = transaction.snapshot?.catalog
+          transaction.rollback()
+          throw ErrorTranslation.sqlError(error, catalog: catalog)
+        }
+      }
+      gateway.metrics.retried()
+      output.reset()
+      // The first tries come at once; who keeps losing takes locks, in the order of arrival.
+      transaction.locksEarly = attempt >= Self.lockingAttempt
+      transaction.restart()
+      if attempt > Self.lockingAttempt {
+        let most = UInt64(1) << UInt64(min(attempt, 6))
+        try await pause(milliseconds: gateway.randomSeed() % most, request.control)
+      }
+    }
+  }
+
+  private func attemptAlone(
+    _ request: ExecutionRequest, _ transaction: Transaction, _ output: RowOutput
+  ) async throws(TransactionFault) -> ExecutionResult {
+    let mark = transaction.locksEarly ? transaction.mark() : nil
+    let result = try await perform(request, transaction, output, isOwnTransaction: true)
+    if transaction.hasWrites {
+      if let mark { try await transaction.lockWrites(since: mark, request.control) }
+      try request.control.check()
+      try await transaction.commit(deadline: EventLoop.now.advanced(byMilliseconds: Self.commitMilliseconds))
+      gateway.metrics.committed()
+    } else {
+      transaction.rollback()
+    }
+    return result
+  }
+
+  private func pause(milliseconds: UInt64, _ control: StatementControl) async throws(SQLError) {
+    do throws(TransactionFault) {
+      try await control.sleep(milliseconds: milliseconds)
+    } catch {
+      throw error.sqlError
+    }
+  }
+
+  // MARK: - Part of a block
+
+  private func runInBlock(_ request: ExecutionRequest, _ output: RowOutput) async throws(SQLError) -> ExecutionResult {
+    let transaction = try blockTransaction()
+    var attempt = 0
+    while true {
+      let mark = transaction.mark()
+      let fault: TransactionFault
+      do throws(TransactionFault) {
+        let result = try await perform(request, transaction, output, isOwnTransaction: false)
+        try await transaction.lockWrites(since: mark, request.control)
+        transaction.release(mark)
+        var isSuspended = false
+        if case .suspended = result { isSuspended = true }
+        transaction.endStatement(keepsPins: isSuspended)
+        statementsInTransaction += 1
+        return result
+      } catch {
+        fault = error
+      }
+      // A failed statement leaves no trace.
+      transaction.undo(to: mark)
+      transaction.release(mark)
+      attempt += 1
+      let mayRepeat = transaction.isolation == .readCommitted || statementsInTransaction == 0
+      guard case .retry = fault, mayRepeat, attempt < Self.maximumAttempts, !output.hasFlushed,
+        !request.control.isCancelled
+      else {
+        let catalog = transaction.snapshot?.catalog
+        transaction.endStatement()
+        throw ErrorTranslation.sqlError(fault, catalog: catalog)
+      }
+      gateway.metrics.retried()
+      output.reset()
+      if transaction.isolation == .readCommitted { transaction.endStatement() } else { transaction.restart() }
+      if attempt > 2 { try await pause(milliseconds: gateway.randomSeed() % 16, request.control) }
+    }
+  }
+
+  // MARK: - One try
+
+  /// Gets a snapshot, the plan for it, and runs that.
+  private func perform(
+    _ request: ExecutionRequest, _ transaction: Transaction, _ output: RowOutput, isOwnTransaction: Bool
+  ) async throws(TransactionFault) -> ExecutionResult {
+    let snapshot: ReadSnapshot
+    let plan: StatementPlan
+    do throws(SQLError) {
+      snapshot = try await transaction.beginStatement(deadline: request.control.callDeadline)
+      plan = try currentPlan(request.prepared, snapshot.catalog)
+      if case .some(let described) = request.describedColumns, !Self.isSameShape(described, plan.resultColumns) {
+        throw SQLError(.featureNotSupported, "cached plan must not change result type")
+      }
+    } catch {
+      throw .failed(error)
+    }
+    try request.control.check()
+    switch plan.action {
+    case .query, .insert, .update, .delete:
+      for use in plan.tables { transaction.pin(use.tableID, version: use.version, isWritten: use.isWritten) }
+      let access = TransactionAccess(
+        transaction, snapshot, request.control, rowIDs: gateway.rowIDs, isOwnTransaction: isOwnTransaction)
+      let run = StatementRun(plan, access, evaluationContext(request.parameters))
+      if let columns = plan.resultColumns { output.begin(columns) }
+      return try await pull(run, output, rowLimit: request.rowLimit, request.control)
+    case .explain, .schemaChange, .explainSchemaChange, .checkTable:
+      do throws(SQLError) {
+        return try await runSpecial(plan, snapshot, request, output, isOwnTransaction: isOwnTransaction)
+      } catch {
+        throw .failed(error)
+      }
+    }
+  }
+
+  /// Moves rows to the client until the end or the limit.
+  private func pull(
+    _ run: StatementRun, _ output: RowOutput, rowLimit: Int, _ control: StatementControl
+  ) async throws(TransactionFault) -> ExecutionResult {
+    let sentBefore = output.rowCount
+    while true {
+      let left = rowLimit > 0 ? rowLimit - (output.rowCount - sentBefore) : Int.max
+      if left == 0 { return .suspended(run) }
+      let rows = try await run.next(limit: left)
+      if rows.isEmpty { break }
+      do throws(SQLError) {
+        output.append(rows)
+        if !run.plan.isReadOnly { try output.hold() }
+      } catch {
+        throw .failed(error)
+      }
+      if run.plan.isReadOnly { await output.stream() }
+      if client.isClosed { throw .failed(SQLError(.queryCanceled, "the client has gone")) }
+      try control.check()
+    }
+    return .finished(tag: run.tag)
+  }
+
+  /// Goes on with a suspended portal.
+  func resume(
+    _ run: StatementRun, _ output: RowOutput, rowLimit: Int, _ control: StatementControl
+  ) async throws(SQLError) -> ExecutionResult {
+    run.adopt(control)
+    do throws(TransactionFault) {
+      return try await pull(run, output, rowLimit: rowLimit, control)
+    } catch {
+      throw ErrorTranslation.sqlError(error, catalog: nil)
+    }
+  }
+
+  // MARK: - Plans
+
+  /// The statement's plan for `catalog`: the one it has, if that still holds, else a new one.
+  func currentPlan(_ prepared: PreparedStatement, _ catalog: CatalogView) throws(SQLError) -> StatementPlan {
+    if let plan = prepared.plan, plan.isValid(in: catalog) { return plan }
+    // Once told to the client, the parameters' types stay.
+    let types = prepared.plan?.parameterTypes ?? prepared.declaredTypes.map { $0 ?? .unknown }
+    let planner = StatementPlanner(catalog: catalog, session: plannerSession(catalog))
+    let plan = try planner.plan(prepared.parsed, parameterTypes: types)
+    prepared.plan = plan
+    return plan
+  }
+
+  private func plannerSession(_ catalog: CatalogView) -> PlannerSession {
+    PlannerSession(
+      databaseID: catalog.database(named: databaseName)?.id ?? .defaultDatabase, databaseName: databaseName,
+      userName: userName)
+  }
+
+  private var sessionInformation: SessionInformation {
+    SessionInformation(
+      databaseName: databaseName, userName: userName, backendPID: Int32(truncatingIfNeeded: processID))
+  }
+
+  private func evaluationContext(_ parameters: [Datum]) -> EvaluationContext {
+    EvaluationContext(
+      parameters: parameters, transactionTime: transactionTime, statementTime: gateway.currentTime,
+      random: SeededGenerator(seed: gateway.randomSeed()), session: sessionInformation)
+  }
+
+  private static func isSameShape(_ described: [ResultColumn]?, _ planned: [ResultColumn]?) -> Bool {
+    guard let described, let planned else { return described == nil && planned == nil }
+    guard described.count == planned.count else { return false }
+    return zip(described, planned).allSatisfy { $0.name == $1.name && $0.type == $1.type }
+  }
+}

@@ -1,0 +1,157 @@
+import Basics
+import Catalog
+import ClusterClient
+import EventLoop
+import PostgresProtocol
+import RPC
+import SQLPlanner
+import SQLValues
+import SchemaChange
+import Wire
+
+extension Session {
+  /// Plans that do not run in the transaction's data: explanations, schema changes, checks.
+  func runSpecial(
+    _ plan: StatementPlan, _ snapshot: ReadSnapshot, _ request: ExecutionRequest, _ output: RowOutput,
+    isOwnTransaction: Bool
+  ) async throws(SQLError) -> ExecutionResult {
+    switch plan.action {
+    case .explain(let lines):
+      let columns = plan.resultColumns ?? [ResultColumn(name: "QUERY PLAN", type: .text)]
+      send(lines.map { [.text($0)] }, columns, output)
+      return .finished(tag: "EXPLAIN")
+    case .schemaChange(let statement):
+      try requireSchemaChangeAllowed()
+      let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: false)
+      return .finished(tag: try await change.run(request.control))
+    case .explainSchemaChange(let statement):
+      let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: true)
+      _ = try await change.run(request.control)
+      let columns = plan.resultColumns ?? [ResultColumn(name: "QUERY PLAN", type: .text)]
+      send(change.explanation.map { [.text($0)] }, columns, output)
+      return .finished(tag: "EXPLAIN")
+    case .checkTable(let table):
+      let rows = try await check(table, request.control)
+      send(rows, plan.resultColumns ?? UtilityColumns.check, output)
+      return .finished(tag: "CHECK TABLE")
+    case .query, .insert, .update, .delete:
+      throw SQLError(.internalError, "a data statement came to the wrong place")
+    }
+  }
+
+  /// A schema change commits by itself, so it must not look as if it were part of something else.
+  private func requireSchemaChangeAllowed() throws(SQLError) {
+    if block.state == .open {
+      throw SQLError.unsupported("a schema change inside a transaction block")
+    }
+    if block.state == .implicit, transaction?.hasWrites == true {
+      throw SQLError.unsupported("a schema change behind writes in one message")
+    }
+  }
+
+  /// The operation id for the next schema change: the client's, once, or a new one.
+  func takeOperationID() -> String {
+    let own = settings["theseus.operation_id"]
+    if own.isEmpty { return gateway.makeOperationID() }
+    settings.setInternally("theseus.operation_id", "")
+    return own
+  }
+}
+
+/// One schema change on its way: the same operation id at every leader until one gives the final answer (DESIGN 5).
+@EventLoopActor final class SchemaChangeCall {
+  private unowned let session: Session
+  private let request: DDLRequest
+  private(set) var explanation: [String] = []
+  private var jobID: UInt64 = 0
+
+  /// Tries without any answer before the call is given up; the job, if there is one, goes on (milliseconds).
+  static let patienceMilliseconds: UInt64 = 60_000
+
+  init(_ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool) {
+    self.session = session
+    request = DDLRequest(
+      operationID: explainOnly ? session.gateway.makeOperationID() : session.takeOperationID(),
+      database: session.databaseName, statement: statement.encoded(), statementText: text,
+      isAsynchronous: session.settings.isOn("theseus.asynchronous_ddl"),
+      boundedWaitMilliseconds: session.settings.milliseconds("theseus.bounded_wait"),
+      gatewayNodeID: session.gateway.cluster.connection.nodeID.rawValue, explainOnly: explainOnly)
+  }
+
+  private var connection: MetadataConnection { session.gateway.cluster.connection }
+
+  /// Answers the command tag when the change is done and this gateway has applied it.
+  func run(_ control: StatementControl) async throws(SQLError) -> String {
+    var lastAnswer = EventLoop.now
+    var failures = 0
+    while true {
+      try checkCancelled(control)
+      let asked = connection.leader
+      let stream = connection.channel(to: asked).openServerStream(MetadataService.executeDDL, request, deadline: nil)
+      let watch = Timer.repeating(every: .milliseconds(20)) { if control.isCancelled { stream.cancel() } }
+      defer { watch.cancel() }
+      do {
+        while let progress = try await stream.receive() {
+          lastAnswer = EventLoop.now
+          failures = 0
+          if let tag = try await take(progress, control) { return tag }
+        }
+        throw RPCError(.unavailable, "the leader ended the call without a result")
+      } catch let error as SQLError {
+        throw error
+      } catch {
+        try checkCancelled(control)
+        let rpcError = error as? RPCError ?? RPCError(.unknown, "\(error)")
+        if rpcError.status == .invalidArgument || rpcError.status == .unimplemented {
+          throw SQLError(.internalError, "the metadata service refused the request", detail: rpcError.message)
+        }
+        let isLeaderKnown = connection.learn(rpcError, asked: asked)
+        if EventLoop.now.milliseconds(since: lastAnswer) > Self.patienceMilliseconds { throw lost(rpcError) }
+        failures += 1
+        if isLeaderKnown, failures < 8 { continue }
+        try? await EventLoop.sleep(for: .milliseconds(min(250, 10 * failures)))
+      }
+    }
+  }
+
+  /// One message of the leader; the tag if it was the last.
+  private func take(_ progress: DDLProgress, _ control: StatementControl) async throws(SQLError) -> String? {
+    if progress.jobID != 0 {
+      jobID = progress.jobID
+      session.settings.setInternally("theseus.last_job", String(progress.jobID))
+    }
+    if !progress.notice.isEmpty {
+      session.client.writer.notice(progress.notice)
+      session.client.flush()
+    }
+    explanation.append(contentsOf: progress.explanation)
+    guard progress.isFinal else { return nil }
+    if let error = progress.error, !error.state.isEmpty { throw SQLError(error) }
+    if progress.schemaIndex > 0 {
+      try await connection.waitUntilApplied(SchemaIndex(progress.schemaIndex), deadline: control.callDeadline)
+    }
+    if request.isAsynchronous, jobID != 0 {
+      session.client.writer.notice("schema change is running as job \(jobID)")
+    }
+    return progress.commandTag
+  }
+
+  /// A cancelled statement cancels its job; a client that has just gone away does not.
+  private func checkCancelled(_ control: StatementControl) throws(SQLError) {
+    guard let reason = control.reason else { return }
+    if jobID != 0, !session.client.isClosed {
+      let cancel = ControlJobRequest(jobID: jobID, control: .cancel)
+      connection.call(
+        MetadataService.controlJob, cancel, deadline: EventLoop.now.advanced(byMilliseconds: 5_000)
+      ) { _ in }
+    }
+    throw reason
+  }
+
+  private func lost(_ error: RPCError) -> SQLError {
+    SQLError(
+      .statementCompletionUnknown, "the metadata service does not answer; the schema change may still be done",
+      detail: error.message,
+      hint: "Send the statement again after SET theseus.operation_id = '\(request.operationID)': it is applied once.")
+  }
+}

@@ -1,0 +1,206 @@
+import Basics
+import ClusterClient
+import EventLoop
+import PostgresProtocol
+import SQLExpressions
+import SQLSyntax
+import SQLValues
+
+/// One client's session: handles its messages one after the other.
+@EventLoopActor final class Session {
+  let gateway: Gateway
+  let client: ClientConnection
+  let processID: UInt32
+  let secretKey: UInt32
+  let clientAddress: String
+
+  var settings = SessionSettings()
+  var userName = "root"
+  var databaseName = "defaultdb"
+
+  // Transaction.
+  var block = TransactionBlock()
+  var transaction: Transaction?
+  /// Statements run in the current transaction.
+  var statementsInTransaction = 0
+  var settingsCheckpoint: SessionSettings.Checkpoint?
+  var savepoints: [Savepoint] = []
+  var transactionModes = TransactionModes()
+  /// Microseconds since 2000, what `now()` answers in this transaction.
+  var transactionTime: Int64 = 0
+
+  // Extended protocol.
+  var statements: [String: NamedStatement] = [:]
+  var portals: [String: Portal] = [:]
+  var isSkippingToSync = false
+
+  // The running statement.
+  private(set) var control: StatementControl?
+  private var timeoutTimer: Timer?
+  var statementText = ""
+  var statementStart = MonotonicTime(nanoseconds: 0)
+  /// The server wants this session to end: as soon as its statement is over.
+  var endRequest: SQLError?
+
+  struct Savepoint {
+    let name: String
+    let mark: Transaction.Mark
+  }
+
+  /// A statement by name; nil stands for a blank query string.
+  struct NamedStatement {
+    let prepared: PreparedStatement?
+    let textBytes: Int
+  }
+
+  /// Prepared statements and portals of one session, each at most.
+  static let maximumNamedObjects = 10_000
+
+  init(_ gateway: Gateway, _ client: ClientConnection, processID: UInt32, secretKey: UInt32) {
+    self.gateway = gateway
+    self.client = client
+    self.processID = processID
+    self.secretKey = secretKey
+    clientAddress = client.connection.remoteEndpoint?.description ?? ""
+  }
+
+  // MARK: - Message loop
+
+  /// Serves the client until it leaves or is sent away.
+  func serve() async {
+    while let event = await client.nextEvent() {
+      switch event {
+      case .startup:
+        client.close(SQLError(.protocolViolation, "unexpected startup message"))
+        return end()
+      case .fatal(let error):
+        client.close(error)
+        return end()
+      case .statementError(let error, let isExtended):
+        if isExtended {
+          if !isSkippingToSync { await failExtended(error) }
+        } else {
+          await failSimple(error)
+        }
+      case .message(.terminate):
+        client.close("the client said goodbye")
+        return end()
+      case .message(let message):
+        if isSkippingToSync, message != .sync { continue }
+        await handle(message)
+      }
+      if client.isClosed { break }
+      if let endRequest, !isInStatement, client.peekEvent() == nil {
+        client.close(endRequest)
+        break
+      }
+    }
+    end()
+  }
+
+  private func handle(_ message: FrontendMessage) async {
+    switch message {
+    case .query(let text): await simpleQuery(text)
+    case .parse(let parse): await extended { session throws(SQLError) in try await session.parse(parse) }
+    case .bind(let bind): await extended { session throws(SQLError) in try await session.bind(bind) }
+    case .describe(let target): await extended { session throws(SQLError) in try await session.describe(target) }
+    case .execute(let portal, let limit):
+      await extended { session throws(SQLError) in try await session.execute(portal, rowLimit: limit) }
+    case .close(let target):
+      close(target)
+      client.writer.closeComplete()
+    case .sync: await sync()
+    case .flush: await client.flushed()
+    case .functionCall:
+      await failSimple(SQLError.unsupported("the function call protocol"))
+    case .terminate, .copyData, .copyDone, .copyFail: break
+    case .password:
+      client.close(SQLError(.protocolViolation, "unexpected password message"))
+    }
+  }
+
+  private func extended(_ body: (Session) async throws(SQLError) -> Void) async {
+    do throws(SQLError) {
+      try await body(self)
+      if client.isChunkFull { await client.flushed() }
+    } catch {
+      await failExtended(error)
+    }
+  }
+
+  func failExtended(_ error: SQLError) async {
+    isSkippingToSync = true
+    await failTransaction()
+    client.writer.errorResponse(error)
+    gateway.metrics.failed(error)
+  }
+
+  func failSimple(_ error: SQLError) async {
+    await failTransaction()
+    client.writer.errorResponse(error)
+    gateway.metrics.failed(error)
+    await readyForQuery()
+  }
+
+  func readyForQuery() async {
+    client.writer.readyForQuery(block.statusByte)
+    await client.flushed()
+  }
+
+  /// The connection is over, whatever the reason.
+  private func end() {
+    transaction?.rollback()
+    transaction = nil
+    portals = [:]
+    statements = [:]
+    gateway.ended(self)
+  }
+
+  // MARK: - The running statement
+
+  var isInStatement: Bool { control != nil }
+
+  /// Sets up what can end the statement early. The caller must call `endStatement`.
+  func beginStatement(_ text: String) -> StatementControl {
+    let now = EventLoop.now
+    let timeout = settings.milliseconds("statement_timeout")
+    let control = StatementControl(
+      deadline: now.advanced(byMilliseconds: timeout > 0 ? timeout : Self.unlimitedMilliseconds))
+    if timeout > 0 {
+      timeoutTimer = Timer.once(after: .milliseconds(Int64(timeout))) { [weak control] in
+        control?.cancel(SQLError(.queryCanceled, "canceling statement due to statement timeout"))
+      }
+    }
+    self.control = control
+    statementText = text
+    statementStart = now
+    return control
+  }
+
+  static let unlimitedMilliseconds: UInt64 = 30 * 86_400_000
+
+  func endStatement() {
+    control = nil
+    timeoutTimer?.cancel()
+    timeoutTimer = nil
+  }
+
+  /// CancelRequest: harmless when nothing runs.
+  func cancelRequested() {
+    control?.cancel(SQLError(.queryCanceled, "canceling statement due to user request"))
+  }
+
+  func clientLeft() {
+    control?.cancel(SQLError(.queryCanceled, "the client has gone"))
+  }
+
+  /// The gateway shuts down or lost its session: idle sessions end at once, others after their statement.
+  func requestEnd(_ error: SQLError, isImmediate: Bool) {
+    endRequest = error
+    if isInStatement {
+      if isImmediate { control?.cancel(error) }
+    } else if isImmediate || !block.isOpen {
+      client.close(error)
+    }
+  }
+}
