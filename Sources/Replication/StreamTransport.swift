@@ -185,8 +185,9 @@ public struct StreamTransportOptions: Sendable {
 
   private func accept(_ stream: Incoming) {
     var sender: Peer?
-    stream.onMessage = { [weak self, weak stream] envelope in
-      guard let self, let stream else { return }
+    // The callback keeps the stream until it is closed: nobody else does.
+    stream.onMessage = { [weak self] envelope in
+      guard let self else { return stream.finish(RPCError(.unavailable, "shutting down")) }
       guard envelope.toNodeID == node.rawValue, envelope.fromNodeID != node.rawValue else {
         return stream.finish(RPCError(.failedPrecondition, "this is node \(node)"))
       }
@@ -204,10 +205,12 @@ public struct StreamTransportOptions: Sendable {
       deliver(envelope.messages, from: peer, stream)
     }
     stream.onClose = { [weak self, weak stream] _ in
+      guard let stream else { return }
+      stream.onMessage = nil
       guard let self, let sender, sender.incoming === stream else { return }
       sender.incoming = nil
       lost(sender)
-      stream?.finish(nil)
+      stream.finish(nil)
     }
   }
 
