@@ -129,7 +129,9 @@ let testTargets: [Target] = [
   tests("Replication", ["Raft", "RocksEngine", "EventLoop", "RPC", "Basics"]),
   tests("ClusterClient", ["EventLoop", "RPC", "Wire", "Basics"]),
   tests("GatewayNode"),
-  tests("StorageNode"),
+  tests(
+    "StorageNode",
+    ["Basics", "SQLValues", "Catalog", "KeyValue", "Transactions", "ClusterClient", "EventLoop", "RPC", "Wire"]),
   tests("MetadataNode"),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),

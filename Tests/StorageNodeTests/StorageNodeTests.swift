@@ -1,1 +1,179 @@
-// Tests of module StorageNode.
+import Basics
+import Catalog
+import EventLoop
+import KeyValue
+import SQLValues
+import Testing
+import Wire
+
+@testable import StorageNode
+
+@Suite(.serialized, .timeLimit(.minutes(2))) struct StorageNodeTests {
+  @Test func whatIsCommittedIsReadAlsoAfterARestartOfEverybody() async throws {
+    try await TestStorage.run { storage in
+      let row = storage.row(1, "ada", 100)
+      try await storage.insert([row])
+      let entry = storage.primaryEntry(row)
+      #expect(try await storage.get(entry.key).value == entry.value)
+      for id in [101, 102, 103] { await storage.stopNode(NodeID(UInt64(id))) }
+      for id in [101, 102, 103] { try await storage.startNode(NodeID(UInt64(id))) }
+      #expect(try await storage.get(entry.key).value == entry.value)
+    }
+  }
+
+  @Test func theLossOfALeaderLosesNothing() async throws {
+    try await TestStorage.run { storage in
+      let first = storage.row(1, "ada", 100)
+      try await storage.insert([first])
+      let leader = try await storage.leader(of: 1)
+      await storage.stopNode(leader)
+      let second = storage.row(2, "bob", 200)
+      try await storage.insert([second])
+      for row in [first, second] {
+        let entry = storage.primaryEntry(row)
+        #expect(try await storage.get(entry.key).value == entry.value)
+      }
+      try await storage.startNode(leader)
+      #expect(try await storage.scan(storage.table.primaryIndex).count == 2)
+    }
+  }
+
+  @Test func scansPageInBothDirections() async throws {
+    try await TestStorage.run { storage in
+      var rows: [[Datum]] = []
+      for number in 0..<500 { rows.append(storage.row(Int64(number), "owner", 1)) }
+      try await storage.insert(rows)
+      var keys: [[UInt8]] = []
+      for row in rows { keys.append(storage.primaryEntry(row).key) }
+      #expect(try await storage.scan(storage.table.primaryIndex, pageRows: 7) == keys)
+      #expect(try await storage.scan(storage.table.primaryIndex, isReverse: true, pageRows: 7) == keys.reversed())
+      #expect(try await storage.scan(storage.table.primaryIndex) == keys)
+    }
+  }
+
+  @Test func anIndexIsBuiltAndProvedWhileRowsChange() async throws {
+    try await TestStorage.run { storage in
+      var rows: [[Datum]] = []
+      for number in 0..<10_000 { rows.append(storage.row(Int64(number), "owner \(number % 97)", Int64(number))) }
+      try await storage.insert(rows)
+      let (table, index) = try await storage.addIndex(number: 2, column: 2, isUnique: false)
+      _ = try await storage.leader(of: 2)
+      let timestamp = storage.timestamp()
+      let progress = try await storage.build(table, index, at: timestamp)
+      #expect(progress.isDone && progress.rowsDone == 10_000 && progress.error == nil)
+      let proof = try await storage.validate(table, index: index)
+      #expect(proof.error == nil && proof.isDone)
+      #expect(proof.rowCount == 10_000 && proof.entryCount == 10_000)
+      #expect(proof.rowChecksum == proof.entryChecksum)
+      #expect(try await storage.scan(index).count == 10_000)
+      // Again, as after a lost answer: nothing changes.
+      let again = try await storage.build(table, index, at: timestamp)
+      #expect(again.isDone && again.error == nil)
+      // A row without its entry is found.
+      try await storage.insert([storage.row(20_000, "late", 0)])
+      let broken = try await storage.validate(table, index: index)
+      #expect(broken.error?.state == "XX001")
+      #expect(broken.rowCount == 10_001 && broken.entryCount == 10_000)
+    }
+  }
+
+  @Test func duplicatesAndNullsAreNamed() async throws {
+    try await TestStorage.run { storage in
+      var rows: [[Datum]] = []
+      for number in 0..<6000 { rows.append(storage.row(Int64(number), "o\(number)", Int64(number))) }
+      rows.append(storage.row(6000, "o17", nil))
+      try await storage.insert(rows)
+      let (table, index) = try await storage.addIndex(number: 2, column: 2, isUnique: true)
+      _ = try await storage.leader(of: 2)
+      let progress = try await storage.build(table, index, at: storage.timestamp())
+      #expect(progress.error?.state == "23505")
+      #expect(progress.error?.message == "could not create unique index \"accounts_2\"")
+      #expect(progress.error?.detail == "Key (owner)=(o17) is duplicated.")
+      let null = try await storage.validate(table, column: 3)
+      #expect(null.error?.state == "23502")
+      #expect(null.error?.message == "column \"balance\" of relation \"accounts\" contains null values")
+      let fine = try await storage.validate(table, column: 2)
+      #expect(fine.error == nil && fine.isDone && fine.rowCount == 6001)
+      // NULLs are no duplicates of each other.
+      try await storage.insert([storage.row(6001, "x", nil)])
+      let (second, balances) = try await storage.addIndex(number: 3, column: 3, isUnique: true)
+      _ = try await storage.leader(of: 3)
+      let built = try await storage.build(second, balances, at: storage.timestamp())
+      #expect(built.isDone && built.error == nil)
+      #expect(try await storage.validate(second, index: balances).error == nil)
+    }
+  }
+
+  @Test func twoPhasesAndALockInTheWayOfABuild() async throws {
+    try await TestStorage.run { storage in
+      try await storage.insert([storage.row(1, "a", 1), storage.row(2, "b", 2), storage.row(3, "c", 3)])
+      let entry = storage.primaryEntry(storage.row(2, "b", 20))
+      let start = storage.timestamp()
+      let prewrite = try await storage.ranges.call(
+        RangeService.prewrite, range: RangeID(1),
+        PrewriteRequest(
+          startTimestamp: start.rawValue, primaryKey: entry.key, primaryRangeID: 1, gatewayNodeID: 201,
+          lockTTLMilliseconds: 10_000,
+          mutations: [Mutation(kind: .put, key: entry.key, value: entry.value, forUpdateTimestamp: start.rawValue)]),
+        deadline: storage.deadline)
+      #expect(prewrite.error == nil && prewrite.minimumCommitTimestamp > start.rawValue)
+      // The build pushes the live transaction above its timestamp and passes.
+      let (table, index) = try await storage.addIndex(number: 2, column: 3, isUnique: false)
+      _ = try await storage.leader(of: 2)
+      let timestamp = storage.timestamp(atLeast: prewrite.minimumCommitTimestamp)
+      let progress = try await storage.build(table, index, at: timestamp)
+      #expect(progress.isDone && progress.rowsDone == 3)
+      let low = try await storage.ranges.call(
+        RangeService.commit, range: RangeID(1),
+        CommitRequest(
+          startTimestamp: start.rawValue, commitTimestamp: timestamp.rawValue, keys: [entry.key],
+          includesPrimary: true),
+        deadline: storage.deadline)
+      #expect(low.error?.kind == .commitTooLow)
+      let commit = storage.timestamp()
+      let committed = try await storage.ranges.call(
+        RangeService.commit, range: RangeID(1),
+        CommitRequest(
+          startTimestamp: start.rawValue, commitTimestamp: commit.rawValue, keys: [entry.key], includesPrimary: true),
+        deadline: storage.deadline)
+      #expect(committed.error == nil)
+      #expect(try await storage.get(entry.key).value == entry.value)
+      #expect(try await storage.get(entry.key, at: timestamp).value != entry.value)
+    }
+  }
+
+  @Test func aRemovedRangeLeavesNothing() async throws {
+    try await TestStorage.run { storage in
+      try await storage.insert([storage.row(1, "a", 1)])
+      var gone = storage.table
+      gone.version = gone.version.next
+      let entry = SchemaEntry(
+        index: storage.metadata.nextIndex, timestamp: storage.timestamp(), databaseID: .defaultDatabase,
+        changes: [
+          TableChange(
+            tableID: gone.id, from: gone.version.previous, to: gone.version, commitFloor: gone.version, descriptor: nil)
+        ],
+        removedRanges: [RangeID(1)])
+      try storage.metadata.append(entry)
+      try await eventually { storage.nodes.values.allSatisfy { $0.node.rangeCount == 0 } }
+      let keys = try storage.storedCellCount()
+      #expect(keys == 0)
+    }
+  }
+}
+
+extension TestStorage {
+  func storedCellCount() throws -> Int {
+    var count = 0
+    for id in nodes.keys.sorted() {
+      guard let state = nodes[id]?.node.store.state else { continue }
+      let cursor = state.database.iterator(in: state.data)
+      cursor.seekToFirst()
+      while cursor.isValid {
+        count += 1
+        cursor.next()
+      }
+    }
+    return count
+  }
+}
