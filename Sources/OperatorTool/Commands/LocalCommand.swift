@@ -71,7 +71,7 @@ import EventLoop
     var shape = LocalCluster.Shape()
     shape.metadataReplicas = try flags.integer("meta", in: 1...ClusterMember.Role.metadata.maximumCount)
     shape.storageNodes = try flags.integer("storage", in: 1...ClusterMember.Role.storage.maximumCount)
-    shape.gateways = try flags.integer("gateways", in: 1...ClusterMember.Role.gateway.maximumCount)
+    shape.gateways = try flags.integer("gateways", in: 0...ClusterMember.Role.gateway.maximumCount)
     shape.ackAggregators = try flags.integer("acks", in: 0...ClusterMember.Role.ack.maximumCount)
     shape.portBase = try flags.integer("port-base", in: 1_024...LocalCluster.maximumPortBase)
     if FileSystem.exists("\(FileSystem.absolute(directory))/cluster.json") {
