@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import psycopg
+import psycopg.rows
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAMS = pathlib.Path(os.environ.get("THESEUS_PROGRAMS", ROOT / ".build/release"))
@@ -151,11 +152,10 @@ class Cluster:
     def check_table(self, table, gateway=1, indexes=None):
         """The gateway's own full check: every secondary index agrees with the rows."""
         with self.connect(gateway) as connection:
-            cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
-            found = cursor.execute(f"CHECK TABLE {table}").fetchall()
-        wrong = [row for row in found if not row["ok"] or row["rows"] != row["entries"]]
+            found = connection.execute(f"CHECK TABLE {table}").fetchall()
+        wrong = [row for row in found if not row[3] or row[1] != row[2]]
         assert not wrong, f"rows and indexes differ: {wrong}"
         if indexes is not None:
-            names = {row["index_name"] for row in found}
+            names = {row[0] for row in found}
             assert set(indexes) <= names, f"{indexes} are not all among {names}"
         return found

@@ -4,6 +4,7 @@ import threading
 import time
 
 import psycopg
+import psycopg.rows
 import pytest
 
 from cluster import wait_until
