@@ -47,6 +47,12 @@ struct Progress: Hashable, Sendable {
     }
   }
 
+  /// Where the log agrees has to be found out, though there is nothing new to send.
+  func isUnknown(before lastIndex: LogIndex) -> Bool {
+    if case .probe(isWaiting: false) = mode { return matchIndex < lastIndex }
+    return false
+  }
+
   /// Notes that entries up to `last` (at least `nextIndex - 1`) are on their way.
   mutating func sent(through last: LogIndex, bytes: Int) {
     switch mode {

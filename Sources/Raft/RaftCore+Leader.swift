@@ -49,7 +49,7 @@ extension RaftCore {
 
   private mutating func appendEntries(at position: Int) {
     while let progress = leadership?.progress[position], progress.node != id, progress.maySend(options),
-      progress.nextIndex <= log.lastIndex
+      progress.nextIndex <= log.lastIndex || progress.isUnknown(before: log.lastIndex)
     {
       let bytesAllowed = options.maximumAppendBytes
       guard let previousTerm = log.term(at: progress.nextIndex - 1) else { return wantSnapshot(at: position) }
