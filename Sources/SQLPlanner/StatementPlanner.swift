@@ -66,8 +66,8 @@ public struct StatementPlanner: Sendable {
       return StatementPlan(
         action: .checkTable(table),
         resultColumns: [
-          ResultColumn(name: "index", type: .text), ResultColumn(name: "row_count", type: .int8),
-          ResultColumn(name: "entry_count", type: .int8), ResultColumn(name: "ok", type: .boolean),
+          ResultColumn(name: "index_name", type: .text), ResultColumn(name: "rows", type: .int8),
+          ResultColumn(name: "entries", type: .int8), ResultColumn(name: "ok", type: .boolean),
         ])
     case .unsupported(let error): throw error
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job: throw Self.notPlanned
