@@ -54,7 +54,7 @@ extension Session {
   }
 
   /// `-c name=value` and `--name=value`, blanks escaped by backslashes.
-  static func parseOptions(_ text: String) -> [(name: String, value: String)] {
+  nonisolated static func parseOptions(_ text: String) -> [(name: String, value: String)] {
     var words: [String] = []
     var current = ""
     var isEscaped = false

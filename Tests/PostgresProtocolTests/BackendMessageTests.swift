@@ -83,15 +83,27 @@ import Testing
   @Test func encryptionIsRefusedWithOneByte() {
     var writer = BackendWriter()
     writer.refuseEncryption()
-    #expect(writer.take() == [UInt8(ascii: "N")])
+    let bytes = writer.take()
+    #expect(bytes == [UInt8(ascii: "N")])
+  }
+
+  func isRefused(_ decoder: inout BackendDecoder) -> Bool {
+    do {
+      _ = try decoder.next()
+      return false
+    } catch {
+      return error.state == .protocolViolation
+    }
   }
 
   @Test func malformedServerBytesAreAnError() {
     var decoder = BackendDecoder()
     decoder.receive([UInt8(ascii: "Z"), 0, 0, 0, 5, 0x21])
-    #expect(throws: SQLError.self) { try decoder.next() }
+    let isFirstRefused = isRefused(&decoder)
+    #expect(isFirstRefused)
     var long = BackendDecoder()
     long.receive([UInt8(ascii: "D"), 0x7f, 0xff, 0xff, 0xff])
-    #expect(throws: SQLError.self) { try long.next() }
+    let isSecondRefused = isRefused(&long)
+    #expect(isSecondRefused)
   }
 }

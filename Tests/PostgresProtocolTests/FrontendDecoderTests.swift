@@ -9,9 +9,8 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
   var writer = FrontendWriter()
   writer.startup(StartupParameters(parameters: [.init(name: "user", value: "root")]))
   decoder.receive(writer.take())
-  #expect(
-    decoder.next()
-      == .startup(.startup(StartupParameters(parameters: [.init(name: "user", value: "root")]))))
+  let event = decoder.next()
+  #expect(event == .startup(.startup(StartupParameters(parameters: [.init(name: "user", value: "root")]))))
   return decoder
 }
 
@@ -49,8 +48,10 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
     var writer = FrontendWriter()
     Self.write(message, &writer)
     decoder.receive(writer.take())
-    #expect(decoder.next() == .message(message))
-    #expect(decoder.next() == nil)
+    let event1 = decoder.next()
+    #expect(event1 == .message(message))
+    let event2 = decoder.next()
+    #expect(event2 == nil)
     #expect(decoder.bufferedBytes == 0)
   }
 
@@ -71,10 +72,12 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
     var writer = FrontendWriter()
     writer.sslRequest()
     decoder.receive(writer.take())
-    #expect(decoder.next() == .startup(.encryptionRequest))
+    let event3 = decoder.next()
+    #expect(event3 == .startup(.encryptionRequest))
     writer.cancel(processID: 7, secretKey: 0xdead_beef)
     decoder.receive(writer.take())
-    #expect(decoder.next() == .startup(.cancel(processID: 7, secretKey: 0xdead_beef)))
+    let event4 = decoder.next()
+    #expect(event4 == .startup(.cancel(processID: 7, secretKey: 0xdead_beef)))
   }
 
   @Test func plainTextBehindAnEncryptionRequestIsRefused() {
@@ -83,13 +86,15 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
     writer.sslRequest()
     writer.query("SELECT 1")
     decoder.receive(writer.take())
-    #expect(isFatal(decoder.next(), .protocolViolation))
+    let event5 = decoder.next()
+    #expect(isFatal(event5, .protocolViolation))
   }
 
   @Test func protocolVersionTwoIsRefused() {
     var decoder = FrontendDecoder()
     decoder.receive([0, 0, 0, 8, 0, 2, 0, 0])
-    #expect(isFatal(decoder.next(), .featureNotSupported))
+    let event6 = decoder.next()
+    #expect(isFatal(event6, .featureNotSupported))
   }
 
   @Test(arguments: [
@@ -98,10 +103,12 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
   ]) func startupLengthsAreLimited(_ bytes: [UInt8]) {
     var decoder = FrontendDecoder()
     decoder.receive(bytes)
-    #expect(isFatal(decoder.next(), .protocolViolation))
+    let event7 = decoder.next()
+    #expect(isFatal(event7, .protocolViolation))
     // And stays so, without keeping what comes.
     decoder.receive([UInt8](repeating: 0, count: 1000))
-    #expect(isFatal(decoder.next(), .protocolViolation))
+    let event8 = decoder.next()
+    #expect(isFatal(event8, .protocolViolation))
     #expect(decoder.bufferedBytes == 0)
   }
 
@@ -117,7 +124,8 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
   ]) func malformedMessagesAreFatal(_ name: String, _ bytes: [UInt8]) {
     var decoder = startedDecoder()
     decoder.receive(bytes)
-    #expect(isFatal(decoder.next(), .protocolViolation), "\(name)")
+    let event9 = decoder.next()
+    #expect(isFatal(event9, .protocolViolation), "\(name)")
   }
 
   @Test func invalidUTF8FailsTheStatementOnly() {
@@ -132,7 +140,8 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
     }
     #expect(error.state == .characterNotInRepertoire)
     #expect(!isExtended)
-    #expect(decoder.next() == .message(.sync))
+    let event10 = decoder.next()
+    #expect(event10 == .message(.sync))
   }
 
   @Test func oversizedStatementsAreSkippedWithoutBeingHeld() {
