@@ -32,8 +32,11 @@ public struct IndexEntryEncoder: Sendable {
   private let record: RowRecordEncoder
 
   /// `rowColumns[i]` is the column whose value stands at position i of the rows to come. A column of the index that is
-  /// not among them counts as NULL.
-  public init(table: TableDescriptor, index: IndexDescriptor, rowColumns: [ColumnID]) {
+  /// not among them counts as NULL. With `preservesAllColumns` a primary value also carries columns that inserts do not
+  /// maintain (delete-only ones): for rows that exist already, whose values a neighbouring version may have written.
+  public init(
+    table: TableDescriptor, index: IndexDescriptor, rowColumns: [ColumnID], preservesAllColumns: Bool = false
+  ) {
     func position(_ id: ColumnID) -> Int { rowColumns.firstIndex(of: id) ?? Int.max }
     isPrimary = index.id == table.primaryIndex.id
     isUnique = index.isUnique || isPrimary
@@ -43,7 +46,10 @@ public struct IndexEntryEncoder: Sendable {
       isPrimary
       ? []
       : table.primaryIndex.keyColumns.map { KeyPart(position: position($0.columnID), isDescending: $0.isDescending) }
-    let columns = Self.valueColumns(table: table, index: index).compactMap { table.column($0) }
+    let columns =
+      isPrimary && preservesAllColumns
+      ? table.columns.filter { $0.state != .absent }
+      : Self.valueColumns(table: table, index: index).compactMap { table.column($0) }
     record = RowRecordEncoder(
       version: isPrimary ? table.version : TableVersion.none, columns: columns,
       positions: columns.map { position($0.id) })

@@ -1,0 +1,118 @@
+import Basics
+import Catalog
+import KeyValue
+import SQLExpressions
+import SQLPlanner
+import SQLValues
+
+/// What every statement that changes a table needs: the columns' constraints, and one encoder for each index that is
+/// maintained. Rows are full rows: every column of the descriptor, in its order.
+struct RowWriter {
+  /// One maintained index; the primary index is the first.
+  struct MaintainedIndex {
+    let descriptor: IndexDescriptor
+    let isPrimary: Bool
+    /// For rows that are new.
+    let insertEncoder: IndexEntryEncoder
+    /// For rows that exist: keeps what neighbouring versions may have written.
+    let updateEncoder: IndexEntryEncoder
+
+    /// Inserts and updates write entries; else only old ones are removed.
+    var isWritable: Bool { descriptor.state.isWritable }
+  }
+
+  private struct ConstrainedColumn {
+    let position: Int
+    let descriptor: ColumnDescriptor
+  }
+
+  let table: TableDescriptor
+  let indexes: [MaintainedIndex]
+  let columnIDs: [ColumnID]
+  /// The layout of full rows.
+  let layout: KeyValue.RowLayout
+  private let notNullOnInsert: [ConstrainedColumn]
+  private let notNullOnUpdate: [ConstrainedColumn]
+  private let limited: [ConstrainedColumn]
+
+  init(_ table: TableDescriptor) {
+    self.table = table
+    columnIDs = table.columns.map(\.id)
+    let ids = columnIDs
+    layout = KeyValue.RowLayout(table: table, columnIDs: ids)
+    indexes = table.indexes.filter { $0.state.isDeletable }.map { index in
+      MaintainedIndex(
+        descriptor: index, isPrimary: index.id == table.primaryIndex.id,
+        insertEncoder: IndexEntryEncoder(table: table, index: index, rowColumns: ids),
+        updateEncoder: IndexEntryEncoder(table: table, index: index, rowColumns: ids, preservesAllColumns: true))
+    }
+    let all = table.columns.enumerated().map { ConstrainedColumn(position: $0.offset, descriptor: $0.element) }
+    notNullOnInsert = all.filter { $0.descriptor.state.isWritable && !$0.descriptor.isNullable }
+    // A column on its way in may be missing from rows that are older than it: validation judges those.
+    notNullOnUpdate = all.filter { $0.descriptor.state == .public && !$0.descriptor.isNullable }
+    limited = all.filter {
+      $0.descriptor.state.isWritable && $0.descriptor.type != $0.descriptor.type.withoutModifier
+    }
+  }
+
+  func position(of id: ColumnID) -> Int? { columnIDs.firstIndex(of: id) }
+
+  func primaryKey(of row: [Datum]) -> [UInt8] { indexes[0].updateEncoder.key(of: row) }
+
+  func decode(_ value: [UInt8]) throws(SQLError) -> [Datum] {
+    do {
+      return try layout.decode(value)
+    } catch {
+      throw corrupted(error, in: table)
+    }
+  }
+
+  /// Lengths and precisions (22001, 22003), then NOT NULL (23502).
+  func check(_ row: inout [Datum], isInsert: Bool) throws(SQLError) {
+    for column in limited where !row[column.position].isNull {
+      let type = column.descriptor.type
+      row[column.position] = try row[column.position].cast(from: type.withoutModifier, to: type, isExplicit: false)
+    }
+    for column in isInsert ? notNullOnInsert : notNullOnUpdate where row[column.position].isNull {
+      throw ConstraintViolation.notNull(table: table, column: column.descriptor, row: row)
+    }
+  }
+
+  /// The public columns' values, as messages show a row.
+  static func shown(_ row: [Datum], of table: TableDescriptor) -> String {
+    var parts: [String] = []
+    for (value, column) in zip(row, table.columns) where column.state == .public && !column.isHidden {
+      if value.isNull {
+        parts.append("null")
+      } else {
+        let text = value.text(as: column.type)
+        parts.append(text.utf8.count > 64 ? String(text.unicodeScalars.prefix(64)) + "..." : text)
+      }
+    }
+    return "(\(parts.joined(separator: ", ")))"
+  }
+
+  func mutation(
+    _ kind: TableMutation.Kind, _ index: MaintainedIndex, key: [UInt8], value: [UInt8] = []
+  ) -> TableMutation {
+    TableMutation(
+      kind: kind, index: index.descriptor.id, rangeID: index.descriptor.rangeID, key: key, value: value)
+  }
+
+  func duplicate(_ index: MaintainedIndex, _ row: [Datum]) -> SQLError {
+    let values = index.descriptor.keyColumns.map { key in
+      position(of: key.columnID).map { row[$0] } ?? .null
+    }
+    return ConstraintViolation.duplicateKey(table: table, index: index.descriptor, keyValues: values)
+  }
+}
+
+extension ConstraintViolation {
+  static func notNull(table: TableDescriptor, column: ColumnDescriptor, row: [Datum]) -> SQLError {
+    SQLError(
+      .notNullViolation,
+      "null value in column \"\(column.name)\" of relation \"\(table.name)\" violates not-null constraint",
+      detail: "Failing row contains \(RowWriter.shown(row, of: table)).", tableName: table.name,
+      columnName: column.name)
+  }
+}
