@@ -15,7 +15,8 @@ struct BackfillChunk: Sendable {
   /// Where the next chunk starts; nil: the span is done.
   var resumeKey: [UInt8]?
 
-  static let batchBytes = 512 << 10
+  /// Small, because every replica applies a batch in one go on its loop, between foreground requests.
+  static let batchBytes = 64 << 10
 
   /// Two rows of the chunk with the same unique key end the build.
   static func read(
@@ -38,19 +39,19 @@ struct BackfillChunk: Sendable {
       return entries.count < rowLimit
     }
     chunk.rowCount = entries.count
-    entries.sort { $0.key.lexicographicallyPrecedes($1.key) }
+    entries.sort { isBelow($0.key, $1.key) }
     if index.isUnique {
       for (entry, next) in zip(entries, entries.dropFirst()) where entry.key == next.key {
         throw IndexMessages.duplicate(table: table, index: index, entryValue: entry.value)
       }
     }
-    var writer = ByteWriter(capacity: batchBytes + 4096)
+    var writer = ByteWriter(capacity: batchBytes + 1024)
     for entry in entries {
       writer.writeBytes(entry.key)
       writer.writeBytes(entry.value)
       if writer.bytes.count >= batchBytes {
         chunk.batches.append(writer.bytes)
-        writer = ByteWriter(capacity: batchBytes + 4096)
+        writer = ByteWriter(capacity: batchBytes + 1024)
       }
     }
     if !writer.bytes.isEmpty { chunk.batches.append(writer.bytes) }

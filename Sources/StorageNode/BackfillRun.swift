@@ -9,7 +9,7 @@ import Wire
 /// One index build over one source range: reads at a timestamp in chunks on a worker thread, hands the entries to the target
 /// range's leader, several batches at a time, and reports a checkpoint behind everything that is durably there.
 @EventLoopActor final class BackfillRun {
-  nonisolated static let rowsPerChunk = 4096
+  nonisolated static let rowsPerChunk = 2048
   static let maximumChunksInFlight = 4
   static let ingestMilliseconds: UInt64 = 30_000
   static let progressMilliseconds: UInt64 = 250

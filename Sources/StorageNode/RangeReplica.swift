@@ -301,6 +301,20 @@ typealias ReadResult<Value> = Result<Value, RangeFailure>
 private struct BatchWriter: KeyValueWriter {
   let batch: WriteBatch
   let state: StoreState
+  private var cell: [UInt8] = []
+  private var record: [UInt8] = []
+
+  init(batch: WriteBatch, state: StoreState) {
+    self.batch = batch
+    self.state = state
+  }
+
+  mutating func putEntry(_ key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, at timestamp: Timestamp) {
+    cell.removeAll(keepingCapacity: true)
+    record.removeAll(keepingCapacity: true)
+    DataRecord.append(key, value: value, at: timestamp, toKey: &cell, toValue: &record)
+    batch.put(cell, record, in: state.data)
+  }
 
   mutating func put(_ space: KeyValueSpace, key: [UInt8], value: [UInt8]) {
     batch.put(key, value, in: state.family(space))

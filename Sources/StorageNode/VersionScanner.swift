@@ -150,7 +150,10 @@ private func isEqual(_ left: UnsafeRawBufferPointer, _ right: [UInt8]) -> Bool {
   }
 }
 
-private func isBelow(_ left: UnsafeRawBufferPointer, _ right: [UInt8]) -> Bool {
+/// Byte order.
+func isBelow(_ left: [UInt8], _ right: [UInt8]) -> Bool { left.withUnsafeBytes { isBelow($0, right) } }
+
+func isBelow(_ left: UnsafeRawBufferPointer, _ right: [UInt8]) -> Bool {
   right.withUnsafeBytes { right in
     let common = min(left.count, right.count)
     if common > 0, let first = left.baseAddress, let second = right.baseAddress {

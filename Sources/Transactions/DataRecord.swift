@@ -57,6 +57,18 @@ public enum DataRecord {
     return cell
   }
 
+  /// Appends what `cellKey` and `encode(.put, …)` make, for callers that use the same arrays again.
+  public static func append(
+    _ key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, at timestamp: Timestamp, toKey cell: inout [UInt8],
+    toValue record: inout [UInt8]
+  ) {
+    cell.append(contentsOf: key)
+    appendBigEndian(~timestamp.rawValue, to: &cell)
+    record.append(VersionKind.put.rawValue)
+    appendLittleEndian(timestamp.rawValue, to: &record)
+    record.append(contentsOf: value)
+  }
+
   /// The row key and commit timestamp of a cell.
   public static func splitCellKey(_ cell: [UInt8]) throws(MalformedBytes) -> (key: [UInt8], commit: Timestamp) {
     guard cell.count >= suffixLengthBytes else { throw MalformedBytes("cell key of \(cell.count) bytes") }

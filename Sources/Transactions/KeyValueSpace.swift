@@ -21,7 +21,9 @@ public struct KeySpan: Hashable, Sendable {
     self.end = end
   }
 
-  public func contains(_ key: [UInt8]) -> Bool {
+  public func contains(_ key: [UInt8]) -> Bool { contains(key[...]) }
+
+  public func contains(_ key: ArraySlice<UInt8>) -> Bool {
     !key.lexicographicallyPrecedes(start) && (end.isEmpty || key.lexicographicallyPrecedes(end))
   }
 
@@ -72,4 +74,14 @@ public struct KeyLock: Hashable, Sendable {
 public protocol KeyValueWriter {
   mutating func put(_ space: KeyValueSpace, key: [UInt8], value: [UInt8])
   mutating func delete(_ space: KeyValueSpace, key: [UInt8])
+  /// Puts a version of a row whose start and commit are the same: the entries of an index build, many at a time.
+  mutating func putEntry(_ key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, at timestamp: Timestamp)
+}
+
+extension KeyValueWriter {
+  public mutating func putEntry(_ key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, at timestamp: Timestamp) {
+    put(
+      .data, key: DataRecord.cellKey(Array(key), commit: timestamp),
+      value: DataRecord.encode(.put, start: timestamp, value: value))
+  }
 }

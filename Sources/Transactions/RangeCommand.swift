@@ -59,11 +59,8 @@ public struct RangeCommand: Hashable, Sendable {
     if ingestTimestamp != .zero {
       var entries = ByteReader(try reader.readBytes())
       while !entries.isAtEnd {
-        let key = Array(try entries.readBytes())
-        let value = try entries.readBytes()
-        writer.put(
-          .data, key: DataRecord.cellKey(key, commit: ingestTimestamp),
-          value: DataRecord.encode(.put, start: ingestTimestamp, value: value))
+        let key = try entries.readBytes()
+        writer.putEntry(key, value: try entries.readBytes(), at: ingestTimestamp)
       }
     }
     while !reader.isAtEnd {

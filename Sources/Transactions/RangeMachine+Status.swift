@@ -109,10 +109,10 @@ extension RangeMachine {
     do throws(MalformedBytes) {
       var reader = ByteReader(request.entries)
       while !reader.isAtEnd {
-        let key = Array(try reader.readBytes())
+        let key = try reader.readBytes()
         let value = try reader.readBytes()
         guard bounds.contains(key) else { throw reader.failure("a key outside of range \(rangeID)") }
-        if request.refusesDuplicates { unique.append((key, Array(value))) }
+        if request.refusesDuplicates { unique.append((Array(key), Array(value))) }
       }
     } catch {
       return answer(id, .failed(.malformed("entries: \(error.reason)")))
