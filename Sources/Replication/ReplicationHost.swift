@@ -58,7 +58,9 @@ import RocksEngine
     self.options = options
     family = logFamily
     committer = GroupCommitWriter(database: database)
-    generator = SeededGenerator(seed: seed ^ node.rawValue)
+    // Nodes that were given equal seeds must not campaign at equal times.
+    var nodeGenerator = SeededGenerator(seed: node.rawValue)
+    generator = SeededGenerator(seed: seed &+ nodeGenerator.next())
     transport.receiver = self
   }
 

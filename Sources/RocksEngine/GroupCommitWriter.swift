@@ -11,7 +11,8 @@ import EventLoop
   private let thread = WorkerThread(name: "log-sync", stackSizeBytes: 1 << 20)
   private var waiting: [Completion] = []
   private var syncing: [Completion] = []
-  private var isSyncing = false
+  /// An fsync is under way.
+  public private(set) var isSyncing = false
   /// After the first error nothing is written any more: a failed fsync says nothing about what reached the disk.
   public private(set) var failure: RocksError?
   /// Fsyncs done and writes served by them.

@@ -186,13 +186,13 @@ private func removeTree(_ path: String) {
 
   /// The process is gone; its directory stays as it is.
   func kill(_ member: Member) async {
-    member.host?.fail(.other("killed"))
+    guard let host = member.host else { return }
+    host.fail(.other("killed"))
+    while host.committer.isSyncing { try? await EventLoop.sleep(for: .milliseconds(1)) }
+    member.database?.close()
     member.host = nil
     member.machines = [:]
-    weak let closed = member.database
     member.database = nil
-    // An fsync of the log may still hold it.
-    while closed != nil { try? await EventLoop.sleep(for: .milliseconds(1)) }
   }
 
   func stop() async {
@@ -232,20 +232,7 @@ private func removeTree(_ path: String) {
 
   /// Polls for a state that the code under test reaches by itself; the test's time limit bounds it.
   func until(_ what: String, _ condition: () -> Bool) async {
-    var rounds = 0
     while !condition() {
-      rounds += 1
-      if rounds == 1500 {
-        print("waiting for \(what)")
-        for member in members {
-          for group in groups {
-            print(
-              member.node, member.host?.status(of: group) as Any, member.machines[group]?.count as Any,
-              member.host?.metrics as Any)
-          }
-        }
-        fflush(nil)
-      }
       do { try await EventLoop.sleep(for: .milliseconds(2)) } catch { return }
     }
   }
