@@ -166,7 +166,7 @@ extension Session {
       for use in plan.tables { transaction.pin(use.tableID, version: use.version, isWritten: use.isWritten) }
       let access = TransactionAccess(
         transaction, snapshot, request.control, rowIDs: gateway.rowIDs, isOwnTransaction: isOwnTransaction)
-      let run = StatementRun(plan, access, evaluationContext(request.parameters))
+      let run = StatementRun(plan, request.parameters, access, evaluationContext)
       if let columns = plan.resultColumns { output.begin(columns) }
       return try await pull(run, output, rowLimit: request.rowLimit, request.control)
     case .explain, .schemaChange, .explainSchemaChange, .checkTable:
@@ -198,7 +198,7 @@ extension Session {
       if client.isClosed { throw .failed(SQLError(.queryCanceled, "the client has gone")) }
       try control.check()
     }
-    return .finished(tag: run.tag)
+    return .finished(tag: run.tag(rowsSent: output.rowCount - sentBefore))
   }
 
   /// Goes on with a suspended portal.
@@ -237,9 +237,9 @@ extension Session {
       databaseName: databaseName, userName: userName, backendPID: Int32(truncatingIfNeeded: processID))
   }
 
-  private func evaluationContext(_ parameters: [Datum]) -> EvaluationContext {
+  private var evaluationContext: EvaluationContext {
     EvaluationContext(
-      parameters: parameters, transactionTime: transactionTime, statementTime: gateway.currentTime,
+      transactionTime: transactionTime, statementTime: gateway.currentTime,
       random: SeededGenerator(seed: gateway.randomSeed()), session: sessionInformation)
   }
 

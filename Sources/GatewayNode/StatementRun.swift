@@ -10,29 +10,40 @@ import SQLValues
 @EventLoopActor final class StatementRun {
   let plan: StatementPlan
   private let access: TransactionAccess
+  private let execution: StatementExecution
+  /// Rows that came with a batch and are not wanted yet.
   private var rest: ArraySlice<[Datum]> = []
   private var isAtEnd = false
-  private var rowCount = 0
 
-  init(_ plan: StatementPlan, _ access: TransactionAccess, _ context: EvaluationContext) {
+  init(_ plan: StatementPlan, _ parameters: [Datum], _ access: TransactionAccess, _ context: EvaluationContext) {
     self.plan = plan
     self.access = access
+    execution = StatementExecution(plan: plan, parameters: parameters, access: access, context: context)
   }
 
   func adopt(_ control: StatementControl) { access.adopt(control) }
 
   /// At most `limit` rows; none: the end.
   func next(limit: Int) async throws(TransactionFault) -> ArraySlice<[Datum]> {
-    throw .failed(SQLError.unsupported("executing queries"))
+    while rest.isEmpty, !isAtEnd {
+      do throws(SQLError) {
+        guard let rows = try await execution.nextRows() else {
+          isAtEnd = true
+          break
+        }
+        rest = rows[...]
+      } catch {
+        throw access.cause(of: error)
+      }
+    }
+    let rows = rest.prefix(limit)
+    rest = rest.dropFirst(limit)
+    return rows
   }
 
-  /// The command tag, once all rows have been fetched.
-  var tag: String {
-    switch plan.action {
-    case .insert: "INSERT 0 \(rowCount)"
-    case .update: "UPDATE \(rowCount)"
-    case .delete: "DELETE \(rowCount)"
-    default: "SELECT \(rowCount)"
-    }
+  /// The command tag, once all rows have been fetched; a portal tells the rows of its last fetch.
+  func tag(rowsSent: Int) -> String {
+    if case .query = plan.action { return "SELECT \(rowsSent)" }
+    return execution.commandTag
   }
 }

@@ -18,7 +18,7 @@ import SQLValues
   private let rowIDs: RowIDSource
   nonisolated let checksInsertsAtCommit: Bool
   /// Why the last call threw: says more than the error that the executor passes on.
-  private(set) var fault: TransactionFault?
+  private var fault: TransactionFault?
 
   init(
     _ transaction: Transaction, _ snapshot: ReadSnapshot, _ control: StatementControl, rowIDs: RowIDSource,
@@ -33,6 +33,12 @@ import SQLValues
 
   /// A suspended portal goes on under another statement's control.
   func adopt(_ control: StatementControl) { self.control = control }
+
+  /// What is behind an error of the executor.
+  func cause(of error: SQLError) -> TransactionFault {
+    if let fault, ErrorTranslation.sqlError(fault, catalog: snapshot.catalog) == error { return fault }
+    return .failed(error)
+  }
 
   private func fail(_ fault: TransactionFault) -> SQLError {
     self.fault = fault
