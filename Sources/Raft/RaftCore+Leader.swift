@@ -92,6 +92,7 @@ extension RaftCore {
     leadership?.progress[position].isActive = true
     if leadership?.progress[position].accepted(matchIndex) == true { advanceCommit(now) }
     leadership?.wantsReplication = true
+    if options.announcesCommits { tellCommitIndex() }
     completeTransferIfReady()
   }
 
@@ -128,6 +129,7 @@ extension RaftCore {
     guard leadership != nil else { return }
     updateOwnProgress()
     advanceCommit(now)
+    if options.announcesCommits { tellCommitIndex() }
   }
 
   mutating func updateOwnProgress() {

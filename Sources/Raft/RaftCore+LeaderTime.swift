@@ -12,9 +12,14 @@ extension RaftCore {
       leadership?.heartbeatDeadline = now.advanced(byMilliseconds: options.heartbeatIntervalMilliseconds)
       sendHeartbeats { _ in true }
     } else {
-      let committed = commitIndex
-      sendHeartbeats { $0.toldCommitIndex < min(committed, $0.matchIndex) }
+      tellCommitIndex()
     }
+  }
+
+  /// To every follower that may apply more than it has been told.
+  mutating func tellCommitIndex() {
+    let committed = commitIndex
+    sendHeartbeats { $0.toldCommitIndex < min(committed, $0.matchIndex) }
   }
 
   mutating func restartLeaderTimers(_ now: MonotonicTime) {

@@ -7,6 +7,8 @@ public struct RaftOptions: Sendable {
   public var lostLeaderTimeoutMinimumMilliseconds: UInt64 = 20
   public var lostLeaderTimeoutMaximumMilliseconds: UInt64 = 300
   public var heartbeatIntervalMilliseconds: UInt64 = 150
+  /// Followers hear of a commit at once instead of at the next tick: for groups whose followers serve what they have applied.
+  public var announcesCommits = false
   /// A leader without work for this long falls silent; nil: never.
   public var quiesceAfterMilliseconds: UInt64? = 3000
   /// Entries of one append message beyond the first.
