@@ -73,9 +73,13 @@ import Wire
       settings.directory, columnFamilies: [ColumnFamilyOptions("raft"), ColumnFamilyOptions("meta")])
     let members = settings.members
     let transport = StreamTransport(node: settings.nodeID, server: server) { members[$0] }
+    var options = ReplicationOptions()
+    // Followers serve the watch streams, and the oracle's window is renewed all the time anyway.
+    options.raft.announcesCommits = true
+    options.raft.quiesceAfterMilliseconds = nil
     host = ReplicationHost(
       node: settings.nodeID, database: database, logFamily: database.columnFamily("raft"), transport: transport,
-      seed: settings.seed)
+      options: options, seed: settings.seed)
     replica = try MetadataReplica(
       checkpoints: Checkpoints(database: database, family: database.columnFamily("meta")))
     watches = WatchHub { [weak self] in self?.nodeList() ?? [] }
