@@ -126,7 +126,7 @@ let testTargets: [Target] = [
   tests("RocksEngine", ["Basics"]),
   tests("PostgresParser", ["SQLSyntax"]),
   tests("NodeRuntime"),
-  tests("Replication", ["Raft", "RocksEngine", "EventLoop", "RPC", "Basics"]),
+  tests("Replication", ["Raft", "RocksEngine", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("ClusterClient", ["EventLoop", "RPC", "Wire", "Basics"]),
   tests("GatewayNode"),
   tests(

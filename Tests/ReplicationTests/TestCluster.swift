@@ -144,7 +144,13 @@ private func removeTree(_ path: String) {
   var options: ReplicationOptions
   private var starts: UInt64 = 0
 
-  init(nodes: Int = 3, groups: Int = 1, _ change: (inout ReplicationOptions) -> Void = { _ in }) throws {
+  private let transports: [any RaftTransport]?
+
+  /// - Parameter transports: instead of the network in memory; such a cluster cannot restart members.
+  init(
+    nodes: Int = 3, groups: Int = 1, transports: [any RaftTransport]? = nil,
+    _ change: (inout ReplicationOptions) -> Void = { _ in }
+  ) throws {
     var options = ReplicationOptions()
     options.tickIntervalMilliseconds = 10
     options.raft.electionTimeoutMinimumMilliseconds = 150
@@ -154,6 +160,7 @@ private func removeTree(_ path: String) {
     options.raft.quiesceAfterMilliseconds = nil
     change(&options)
     self.options = options
+    self.transports = transports
     members = (1...UInt64(nodes)).map { Member(node: NodeID($0)) }
     self.groups = (1...UInt64(groups)).map { RangeID($0) }
     for member in members { try start(member) }
@@ -167,7 +174,8 @@ private func removeTree(_ path: String) {
       member.directory.path, columnFamilies: [ColumnFamilyOptions("raft"), ColumnFamilyOptions("data")])
     let host = ReplicationHost(
       node: member.node, database: database, logFamily: database.columnFamily("raft"),
-      transport: network.transport(for: member.node), options: options, seed: starts)
+      transport: transports?[Int(member.node.rawValue) - 1] ?? network.transport(for: member.node), options: options,
+      seed: starts)
     member.database = database
     member.host = host
     member.machines = [:]
@@ -188,7 +196,7 @@ private func removeTree(_ path: String) {
   func kill(_ member: Member) async {
     guard let host = member.host else { return }
     host.fail(.other("killed"))
-    while host.committer.isSyncing { try? await EventLoop.sleep(for: .milliseconds(1)) }
+    await until("the end of the fsync") { !host.committer.isSyncing }
     member.database?.close()
     member.host = nil
     member.machines = [:]
