@@ -16,6 +16,7 @@ import SQLValues
   private let snapshot: ReadSnapshot
   private var control: StatementControl
   private let rowIDs: RowIDSource
+  private var turnStart = EventLoop.now
   nonisolated let checksInsertsAtCommit: Bool
   /// Why the last call threw: says more than the error that the executor passes on.
   private var fault: TransactionFault?
@@ -172,6 +173,21 @@ import SQLValues
         throw fail(error)
       }
     }
+  }
+
+  /// How long a statement may keep the loop to itself (milliseconds).
+  static let turnMilliseconds: UInt64 = 5
+
+  @EventLoopActor func checkpoint() async throws(SQLError) {
+    let now = EventLoop.now
+    guard now.milliseconds(since: turnStart) >= Self.turnMilliseconds else { return }
+    do throws(TransactionFault) {
+      // By a timer, so that sockets and other timers have their turn.
+      try await control.sleep(milliseconds: 0)
+    } catch {
+      throw fail(error)
+    }
+    turnStart = EventLoop.now
   }
 
   nonisolated func nextRowID() -> Int64 {

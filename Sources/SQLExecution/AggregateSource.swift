@@ -41,6 +41,7 @@ final class AggregateSource: RowSource {
     if plan.groupBy.isEmpty {
       var states = initial
       while let batch = try await input.next() {
+        try await state.access.checkpoint()
         var held = 0
         for row in batch {
           for index in calls.indices { try states[index].add(calls[index], row: row, &state.context) }
@@ -54,6 +55,7 @@ final class AggregateSource: RowSource {
     }
     var positions: [DatumKey: Int] = [:]
     while let batch = try await input.next() {
+      try await state.access.checkpoint()
       for row in batch {
         var key: [Datum] = []
         key.reserveCapacity(plan.groupBy.count)

@@ -22,6 +22,7 @@ final class ApplySource: RowSource {
     var output: [[Datum]] = []
     output.reserveCapacity(batch.count)
     for row in batch {
+      try await state.access.checkpoint()
       let rows = try await rows(for: row)
       output.append(row + [try result(rows, row)])
     }

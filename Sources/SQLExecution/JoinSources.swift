@@ -61,6 +61,7 @@ final class HashJoinSource: RowSource {
   nonisolated(nonsending) func next() async throws(SQLError) -> [[Datum]]? {
     if table == nil { table = try await build() }
     guard let table, let batch = try await left.next() else { return nil }
+    try await state.access.checkpoint()
     if plan.isNullAware, rightHasNullKey { return [] }
     var output: [[Datum]] = []
     for row in batch {
@@ -127,6 +128,7 @@ final class NestedLoopJoinSource: RowSource {
     var output: [[Datum]] = []
     // One left row makes as many rows as there are right ones: stop when a batch is full.
     while output.count < state.limits.batchRows, let row = waiting.popLast() {
+      try await state.access.checkpoint()
       try emitter.emit(row, candidates: rightRows ?? [], into: &output, state)
     }
     return output

@@ -39,6 +39,7 @@ final class ValuesSource: RowSource {
 
   nonisolated(nonsending) func next() async throws(SQLError) -> [[Datum]]? {
     guard position < plan.rows.count else { return nil }
+    try await state.access.checkpoint()
     let end = min(position + state.limits.batchRows, plan.rows.count)
     var batch: [[Datum]] = []
     batch.reserveCapacity(end - position)
@@ -71,6 +72,7 @@ final class SeriesSource: RowSource {
   nonisolated(nonsending) func next() async throws(SQLError) -> [[Datum]]? {
     if !isStarted { try start() }
     guard current != nil else { return nil }
+    try await state.access.checkpoint()
     var batch: [[Datum]] = []
     while let value = current, batch.count < state.limits.batchRows {
       let order = Datum.compare(value, last)

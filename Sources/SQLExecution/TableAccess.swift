@@ -32,8 +32,16 @@ public protocol TableAccess: AnyObject {
   /// Adds writes to the transaction, visible to its later reads.
   nonisolated(nonsending) func write(table: TableDescriptor, mutations: [TableMutation]) async throws(SQLError)
 
+  /// Called now and then by operators that work long without reading: the place to let others run and to end a
+  /// cancelled statement.
+  nonisolated(nonsending) func checkpoint() async throws(SQLError)
+
   /// A number that no other row of the cluster gets: the row id of tables without primary key.
   func nextRowID() -> Int64
+}
+
+extension TableAccess {
+  public nonisolated(nonsending) func checkpoint() async throws(SQLError) {}
 }
 
 public struct ScanRequest: Sendable {
