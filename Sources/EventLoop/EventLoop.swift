@@ -40,6 +40,8 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
   private var localHead = 0
   private var endOfTurnClosures: [@EventLoopActor () -> Void] = []
   private var flushes: [@EventLoopActor () -> Void] = []
+  /// An empty array with room, so that a turn allocates none.
+  private var spare: [@EventLoopActor () -> Void] = []
   private var isSpinning = false
   private var exitCode: Int32?
 
@@ -141,19 +143,27 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
   }
 
   private func finishTurn() {
+    if isLocalEmpty, endOfTurnClosures.isEmpty, flushes.isEmpty { return spin(false) }
     var budget = Self.maximumJobsPerTurn
     var rounds = 0
     repeat {
       runLocalWork(&budget)
-      let closures = endOfTurnClosures
-      endOfTurnClosures.removeAll(keepingCapacity: true)
-      EventLoopActor.assumeIsolated { for closure in closures { closure() } }
+      runAll(\.endOfTurnClosures)
       rounds += 1
     } while budget > 0 && rounds < Self.maximumRoundsPerTurn && !(isLocalEmpty && endOfTurnClosures.isEmpty)
-    let pending = flushes
-    flushes.removeAll(keepingCapacity: true)
-    EventLoopActor.assumeIsolated { for flush in pending { flush() } }
+    runAll(\.flushes)
     spin(!(isLocalEmpty && endOfTurnClosures.isEmpty && flushes.isEmpty))
+  }
+
+  /// Runs a list of closures; what they add to it belongs to the next round.
+  private func runAll(_ list: ReferenceWritableKeyPath<EventLoop, [@EventLoopActor () -> Void]>) {
+    if self[keyPath: list].isEmpty { return }
+    var running = spare
+    spare = []
+    swap(&running, &self[keyPath: list])
+    for closure in running { EventLoopActor.assumeIsolated { closure() } }
+    running.removeAll(keepingCapacity: true)
+    spare = running
   }
 
   private var isLocalEmpty: Bool { localHead == local.count }

@@ -23,9 +23,10 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
 /// Keeps itself alive until it is closed. After `close` no callback but `onClose` comes, and that once.
 @EventLoopActor public final class TCPConnection {
   /// Bytes that arrived; valid during the call only.
-  public var onRead: (@EventLoopActor (UnsafeRawBufferPointer) -> Void)?
-  /// The connection is gone. Called once, also after a `close` of this side.
-  public var onClose: (@EventLoopActor (CloseReason) -> Void)?
+  public var onRead: (@EventLoopActor (UnsafeRawBufferPointer) -> Void)? { didSet { updateReading() } }
+  /// The connection is gone. Called once, also after a `close` of this side, and also when it was gone before this was
+  /// set.
+  public var onClose: (@EventLoopActor (CloseReason) -> Void)? { didSet { reportCloseLater() } }
   /// The outgoing buffer fell below half its high-water mark after it had been above the mark.
   public var onDrain: (@EventLoopActor () -> Void)?
   /// Outgoing bytes beyond which `isWritable` is false. Writing on is allowed, but the bytes are kept in memory.
@@ -46,6 +47,8 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   private var isPaused = false
   private var isAboveMark = false
   private var closesWhenDrained: CloseReason?
+  /// Why the connection is gone, until `onClose` has heard it.
+  private var unreportedClose: CloseReason?
 
   private init(handle: UnsafeMutablePointer<uv_tcp_t>) {
     self.handle = handle
@@ -112,11 +115,6 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Reading starts at the end of the turn, when whoever got the connection has set its callbacks.
-  func startReadingAfterSetUp() {
-    EventLoop.endOfTurn { self.updateReading() }
-  }
-
   // MARK: - Reading
 
   /// Stops to take bytes from the kernel: the other side is slowed down by TCP.
@@ -131,8 +129,10 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   }
 
   private func updateReading() {
-    guard let handle, isReading == isPaused else { return }
-    isReading = !isPaused
+    // Nothing is read before somebody wants it: neither bytes nor the end are lost.
+    let isWanted = !isPaused && (isReading || onRead != nil)
+    guard let handle, isReading != isWanted else { return }
+    isReading = isWanted
     if isReading {
       uv_read_start(streamHandle(handle), provideReadBuffer, bytesArrived)
     } else {
@@ -252,12 +252,22 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
     guard let handle else { return }
     self.handle = nil
     outgoing.deallocate()
-    let onClose = self.onClose
-    self.onClose = nil
     onRead = nil
     onDrain = nil
     closeHandle(handle)
-    onClose?(reason)
+    unreportedClose = reason
+    reportClose()
+  }
+
+  private func reportClose() {
+    guard let reason = unreportedClose, let onClose else { return }
+    unreportedClose = nil
+    self.onClose = nil
+    onClose(reason)
+  }
+
+  private func reportCloseLater() {
+    if unreportedClose != nil, onClose != nil { EventLoop.execute { self.reportClose() } }
   }
 }
 
@@ -368,7 +378,6 @@ private func writeFinished(_ request: UnsafeMutablePointer<uv_write_t>?, _ statu
     self.handle = nil
     let connection = TCPConnection.make(connected: handle)
     finish(.success(connection))
-    connection.startReadingAfterSetUp()
   }
 }
 

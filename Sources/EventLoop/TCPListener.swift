@@ -56,7 +56,6 @@ import Glibc
     guard let handle, let onConnection else { return }
     guard let connection = TCPConnection(acceptedFrom: handle) else { return }
     onConnection(connection)
-    connection.startReadingAfterSetUp()
   }
 }
 

@@ -60,10 +60,6 @@ enum HTTP2Callbacks {
       if frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
         EventLoopActor.assumeIsolated { session.receivedSettings() }
       }
-    case NGHTTP2_PING.rawValue:
-      if frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 {
-        EventLoopActor.assumeIsolated { session.receivedPong() }
-      }
     case NGHTTP2_GOAWAY.rawValue:
       let code = frame.pointee.goaway.error_code
       EventLoopActor.assumeIsolated { session.goAwayArrived(code) }

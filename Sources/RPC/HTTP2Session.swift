@@ -50,6 +50,7 @@ import EventLoop
   private var keepalive: Timer?
   private var handshake: Timer?
   private var lastReceived = EventLoop.now
+  /// When a ping went out that nothing has followed yet: any byte is a sign of life.
   private var pingSent: MonotonicTime?
 
   init(server isServer: Bool, _ connection: TCPConnection, limits: Limits, owner: any HTTP2SessionOwner) {
@@ -171,16 +172,16 @@ import EventLoop
   }
 
   private func detach(_ stream: HTTP2Stream, _ code: UInt32?, _ reason: String) {
-    bufferedBytes -= stream.bufferedBytes
+    bufferedBytes -= stream.accountedBytes
     stream.session = nil
     stream.closed(code, reason)
   }
 
-  func noteBuffered(_ change: Int, stream: HTTP2Stream) {
-    bufferedBytes += change
-    if bufferedBytes > limits.bufferedBytes {
-      stream.receivedMalformed(RPCError(.resourceExhausted, "too many bytes of incomplete messages on one connection"))
-    }
+  /// Notes how many bytes of an incomplete message a stream holds. False: too many on this connection.
+  func account(_ stream: HTTP2Stream, _ bytes: Int) -> Bool {
+    bufferedBytes += bytes - stream.accountedBytes
+    stream.accountedBytes = bytes
+    return bufferedBytes <= limits.bufferedBytes
   }
 
   // MARK: - Bytes
@@ -188,6 +189,7 @@ import EventLoop
   private func received(_ bytes: UnsafeRawBufferPointer) {
     guard let raw else { return }
     lastReceived = EventLoop.now
+    pingSent = nil
     isProcessing = true
     let used = nghttp2_session_mem_recv(raw, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
     isProcessing = false
@@ -238,8 +240,6 @@ import EventLoop
     owner?.becameReady()
   }
 
-  func receivedPong() { pingSent = nil }
-
   func goAwayArrived(_ code: UInt32) {
     isDraining = true
     owner?.receivedGoAway(code)
@@ -266,10 +266,7 @@ import EventLoop
     guard let raw else { return }
     let now = EventLoop.now
     let silence = now.milliseconds(since: lastReceived)
-    if silence < limits.keepaliveInterval.wholeMilliseconds {
-      pingSent = nil
-      return
-    }
+    if silence < limits.keepaliveInterval.wholeMilliseconds { return }
     guard let pingSent else {
       self.pingSent = now
       nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
@@ -279,7 +276,7 @@ import EventLoop
     if now.milliseconds(since: pingSent) + 1 < limits.keepaliveTimeout.wholeMilliseconds { return }
     // After a pause of this process the answer may be waiting in the socket: look there before giving up.
     Timer.once(after: .milliseconds(50)) { [weak self] in
-      guard let self, self.raw != nil, self.lastReceived < pingSent else { return }
+      guard let self, self.raw != nil, self.pingSent == pingSent else { return }
       self.close("keepalive: no sign of life for \(EventLoop.now.milliseconds(since: self.lastReceived)) ms")
     }
   }

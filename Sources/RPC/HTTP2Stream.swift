@@ -29,6 +29,8 @@ import EventLoop
   private var unacknowledgedBytes = 0
   /// Bytes of complete messages that nobody has read yet.
   private var heldBytes = 0
+  /// Bytes of an incomplete message, as the session knows them.
+  var accountedBytes = 0
   /// After malformed bytes nothing more is looked at.
   private var isDiscarding = false
 
@@ -127,23 +129,29 @@ import EventLoop
     if isDiscarding { return }
     unacknowledgedBytes += bytes.count
     var rest = bytes[...]
-    let before = assembler.bufferedBytes
+    var failure: RPCError?
     do throws(RPCError) {
       while let message = try assembler.next(&rest) {
         receivedMessage(message)
         if session == nil { return }
       }
     } catch {
+      failure = error
+    }
+    if session?.account(self, assembler.bufferedBytes) == false {
+      failure = RPCError(.resourceExhausted, "too many bytes of incomplete messages on one connection")
+    }
+    if let failure {
       // The window stays closed: a sender that goes on is stopped by flow control.
       isDiscarding = true
-      receivedMalformed(error)
-      return
+      assembler.dropMessage()
+      _ = session?.account(self, 0)
+      receivedMalformed(failure)
+    } else {
+      acknowledge()
     }
-    session?.noteBuffered(assembler.bufferedBytes - before, stream: self)
-    acknowledge()
   }
 
-  var bufferedBytes: Int { assembler.bufferedBytes }
   var isBetweenMessages: Bool { assembler.isBetweenMessages }
 
   /// A message went into a queue for a reader.

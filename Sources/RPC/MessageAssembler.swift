@@ -40,6 +40,9 @@ struct MessageAssembler {
     return message
   }
 
+  /// Forgets the message that is under way; the bytes that follow must not be looked at.
+  mutating func dropMessage() { body = [] }
+
   private mutating func begin() throws(RPCError) {
     if prefix.0 != 0 { throw RPCError(.unimplemented, "compressed messages are not supported") }
     wanted = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
