@@ -24,7 +24,8 @@ import Transactions
   /// Why this replica no longer serves.
   private(set) var damage: String?
   private var requests: [RequestID: Waiting] = [:]
-  private var reads: [RequestID: @EventLoopActor () -> Void] = [:]
+  /// Reads that wait; called with nil to try again, or with why there is nothing more to wait for.
+  private var reads: [RequestID: @EventLoopActor (RangeFailure?) -> Void] = [:]
   private var nextRequest: UInt64 = 1
   private var isPumping = false
 
@@ -78,9 +79,9 @@ import Transactions
     case .result(let versions): completion(.success(versions))
     case .failed(let failure): completion(.failure(noticed(failure)))
     case .waiting:
-      reads[id] = { [weak self] in
+      reads[id] = { [weak self] failure in
         guard let self else { return completion(.failure(.unknownRange)) }
-        if let failure = self.refusal() { return completion(.failure(failure)) }
+        if let failure = failure ?? self.refusal() { return completion(.failure(failure)) }
         self.get(keys, view: view, id: id, completion: completion)
       }
     }
@@ -108,12 +109,12 @@ import Transactions
       if let read = body(.success(admitted)) { machine.scanned(read, at: view.timestamp) }
     case .failed(let failure): _ = body(.failure(noticed(failure)))
     case .waiting:
-      reads[id] = { [weak self] in
+      reads[id] = { [weak self] failure in
         guard let self else {
           _ = body(.failure(.unknownRange))
           return
         }
-        if let failure = self.refusal() {
+        if let failure = failure ?? self.refusal() {
           _ = body(.failure(failure))
           return
         }
@@ -183,12 +184,12 @@ import Transactions
     switch effect {
     case .propose(let proposal, let command): propose(proposal, command)
     case .answer(let id, let answer):
-      if let read = reads.removeValue(forKey: id) { return read() }
+      if let read = reads.removeValue(forKey: id) { return read(answer.failure) }
       guard let waiting = requests.removeValue(forKey: id) else { return }
       if case .failed(let failure) = answer { _ = noticed(failure) }
       waiting.completion(answer)
     case .retry(let id):
-      if let read = reads.removeValue(forKey: id) { return read() }
+      if let read = reads.removeValue(forKey: id) { return read(nil) }
       guard let waiting = requests[id] else { return }
       machine.handle(waiting.request, id: id, snapshot: state, now: EventLoop.now)
     }
@@ -268,7 +269,7 @@ import Transactions
   }
 
   private func answerAll(_ failure: RangeFailure) {
-    for id in reads.keys.sorted() { reads.removeValue(forKey: id)?() }
+    for id in reads.keys.sorted() { reads.removeValue(forKey: id)?(failure) }
     for id in requests.keys.sorted() { requests.removeValue(forKey: id)?.completion(.failed(failure)) }
   }
 

@@ -161,14 +161,27 @@ public struct RangeMachine: Sendable {
     case .unknown:
       if let request = ended.request { effects.append(.answer(request, .failed(.outcomeUnknown))) }
     }
-    if ended.readBound != .zero {
-      if case .applied = outcome {} else { pendingReadBound = readBound }
-      retry(readBoundWaiters)
-      readBoundWaiters = []
-    }
+    if ended.readBound != .zero { endExtension(outcome) }
     let latchWaiters = latches.release(id)
     if case .applied = outcome { finish(ended.afterwards, now: now) }
     retry(latchWaiters)
+  }
+
+  /// Without the bound nobody may read: trying again here would propose again without end.
+  private mutating func endExtension(_ outcome: ProposalOutcome) {
+    let waiters = readBoundWaiters
+    readBoundWaiters = []
+    switch outcome {
+    case .applied: return retry(waiters)
+    case .refused(let failure):
+      pendingReadBound = readBound
+      for waiter in waiters where waiting.removeValue(forKey: waiter) != nil { answer(waiter, .failed(failure)) }
+    case .unknown:
+      pendingReadBound = readBound
+      for waiter in waiters where waiting.removeValue(forKey: waiter) != nil {
+        answer(waiter, .failed(.notLeader(leaderHint)))
+      }
+    }
   }
 
   /// Lets waits end; call it every 50 ms or so while `waitingCount` is above zero.

@@ -67,6 +67,18 @@ import Testing
     #expect(range.readsToRetry == [id])
   }
 
+  @Test func aRefusedExtensionFailsTheReadsThatWaitForIt() throws {
+    var range = RangeHarness()
+    let id = range.newID()
+    _ = range.machine.get([[1]], view: ReadView(timestamp: ts(50)), id: id, snapshot: range.state)
+    range.pump()
+    let proposal = try #require(range.proposals.first)
+    range.machine.proposalFinished(proposal.id, .refused(.notLeader(NodeID(3))), now: range.now)
+    range.pump()
+    #expect(range.answers[id] == .failed(.notLeader(NodeID(3))))
+    #expect(range.machine.waitingCount == 0 && range.proposals.count == 1)
+  }
+
   @Test func aNewLeaderCommitsAboveTheReadsOfTheOld() throws {
     var range = RangeHarness()
     _ = try range.text("k", at: 50)
