@@ -116,12 +116,12 @@ enum NumberFunctions {
     case .ceiling: return .decimal(value.rounded(to: 0, .up))
     case .sign: return .decimal(value.isNaN ? value : Decimal(Int64(value.signum)))
     case .squareRoot: return .decimal(try value.squareRoot())
-    case .exponential: return .decimal(DecimalMath.function(value, FloatingMath.exp))
+    case .exponential: return .decimal(try DecimalMath.exponential(value))
     case .naturalLogarithm, .commonLogarithm:
       try requirePositive(value.signum > 0 || value.isNaN, isZero: value.isZero)
       if !value.isFinite { return .decimal(value) }
       return .decimal(
-        DecimalMath.function(value, function == .naturalLogarithm ? FloatingMath.ln : FloatingMath.log10))
+        function == .naturalLogarithm ? DecimalMath.naturalLogarithm(value) : DecimalMath.commonLogarithm(value))
     default: throw Builtins.mismatch(function)
     }
   }

@@ -56,10 +56,11 @@ enum FloatingMath {
     if x.isNaN { return x }
     if x > 709.8 { return .infinity }
     if x < -745.2 { return 0 }
-    return scaledExp(Pair(x))
+    return expPair(Pair(x)).value
   }
 
-  private static func scaledExp(_ x: Pair) -> Double {
+  /// The argument must be between −745.2 and 709.8.
+  static func expPair(_ x: Pair) -> Pair {
     let k = (x.high / ln2.high).rounded()
     var r = x - ln2 * Pair(k)
     // e^r = (e^(r/512))^512 by nine squarings.
@@ -74,22 +75,25 @@ enum FloatingMath {
     let half = (k / 2).rounded(.towardZero)
     let first = Double(sign: .plus, exponent: Int(half), significand: 1)
     let second = Double(sign: .plus, exponent: Int(k - half), significand: 1)
-    return sum.value * first * second
+    return Pair(sum.high * first * second, sum.low * first * second)
   }
 
-  static func ln(_ x: Double) -> Double { lnPair(x).value }
+  static func ln(_ x: Double) -> Double { lnPair(Pair(x)).value }
 
   /// x must be positive and finite.
-  private static func lnPair(_ x: Double) -> Pair {
-    if x == 1 { return Pair(0) }
-    var exponent = Double(x.exponent)
-    var m = x.significand
-    if m > 1.4142135623730951 {
-      m /= 2
+  static func lnPair(_ x: Pair) -> Pair {
+    if x.value == 1, x.low == 0 { return Pair(0) }
+    var exponent = Double(x.high.exponent)
+    var scale = Double(sign: .plus, exponent: -Int(x.high.exponent) / 2, significand: 1)
+    var m = Pair(x.high * scale, x.low * scale)
+    scale = Double(sign: .plus, exponent: -Int(x.high.exponent) + Int(x.high.exponent) / 2, significand: 1)
+    m = Pair(m.high * scale, m.low * scale)
+    if m.high > 1.4142135623730951 {
+      m = Pair(m.high / 2, m.low / 2)
       exponent += 1
     }
     // ln m = 2 artanh((m−1)/(m+1)).
-    let t = (Pair(m) - Pair(1)) / (Pair(m) + Pair(1))
+    let t = (m - Pair(1)) / (m + Pair(1))
     let t2 = t * t
     var power = t
     var sum = t
@@ -103,8 +107,7 @@ enum FloatingMath {
   }
 
   static func log10(_ x: Double) -> Double {
-    let result = (lnPair(x) / ln10).value
-    return result
+    (lnPair(Pair(x)) / ln10).value
   }
 
   /// `a ^ b` with PostgreSQL's errors (15, `dpow`).
@@ -152,10 +155,10 @@ enum FloatingMath {
       }
     }
     if b == 0.5 { return a.squareRoot() }
-    let exponent = lnPair(a) * Pair(b)
+    let exponent = lnPair(Pair(a)) * Pair(b)
     if exponent.high > 709.8 { return .infinity }
     if exponent.high < -745.2 { return 0 }
-    return scaledExp(exponent)
+    return expPair(exponent).value
   }
 }
 
@@ -179,16 +182,20 @@ enum DecimalMath {
       throw SQLError(
         SQLState("2201F"), "a negative number raised to a non-integer power yields a complex result")
     }
-    return shown(try FloatingMath.power(base.double, exponent.double), atLeast: max(base.scale, exponent.scale))
+    if base.isZero { return Decimal(limbs: [], scale: 16) }
+    guard base.isFinite, exponent.isFinite else {
+      return Decimal(try FloatingMath.power(base.double, exponent.double))
+    }
+    let product = FloatingMath.lnPair(pair(base)) * pair(exponent)
+    return try exponential(product, atLeast: max(base.scale, exponent.scale))
   }
 
   private static func wholePower(_ base: Decimal, _ exponent: Int64) throws(SQLError) -> Decimal {
-    // The result's scale: sixteen significant digits, at least the operand's scale (numeric.c, power_var_int).
     let approximate = base.isZero ? 0 : FloatingMath.log10(max(abs(base.double), 1e-300)) * Double(exponent)
     guard approximate < 131_072 else {
       throw SQLError(.numericValueOutOfRange, "value overflows numeric format")
     }
-    let scale = min(max(16 - Int(approximate.rounded(.towardZero)), base.scale, 0), Decimal.maximumDisplayScale)
+    let scale = min(max(Decimal.minimumSignificantDigits, base.scale), Decimal.maximumDisplayScale)
     if approximate < -Double(Decimal.maximumDisplayScale) - 1 { return Decimal(limbs: [], scale: scale) }
     var result = Decimal(1)
     var factor = base
@@ -212,15 +219,41 @@ enum DecimalMath {
     value.scale > scale ? value.rounded(to: scale) : value
   }
 
-  static func function(_ value: Decimal, _ body: (Double) -> Double) -> Decimal {
-    shown(body(value.double), atLeast: value.scale)
+  static func exponential(_ value: Decimal) throws(SQLError) -> Decimal {
+    if value.isNaN || value.kind == .positiveInfinity { return value }
+    if value.kind == .negativeInfinity { return .zero }
+    return try exponential(pair(value), atLeast: value.scale)
   }
 
-  /// A double as a numeric of sixteen significant digits.
-  private static func shown(_ value: Double, atLeast minimum: Int) -> Decimal {
-    guard value.isFinite else { return Decimal(value) }
-    let decimal = Decimal(value, significantDigits: 17)
-    let leading = value == 0 ? 0 : Int(FloatingMath.log10(abs(value)).rounded(.down))
-    return decimal.rounded(to: min(max(16 - leading, minimum, 0), Decimal.maximumDisplayScale))
+  /// The value must be positive and finite.
+  static func naturalLogarithm(_ value: Decimal) -> Decimal {
+    shown(FloatingMath.lnPair(pair(value)), atLeast: value.scale)
+  }
+
+  static func commonLogarithm(_ value: Decimal) -> Decimal {
+    shown(FloatingMath.lnPair(pair(value)) / FloatingMath.ln10, atLeast: value.scale)
+  }
+
+  private static func exponential(_ argument: FloatingMath.Pair, atLeast minimum: Int) throws(SQLError) -> Decimal {
+    if argument.high > 709 { throw .unsupported("numeric results of exponential functions above 10^307") }
+    if argument.high < -709 { return Decimal(limbs: [], scale: Decimal.maximumDisplayScale) }
+    return shown(FloatingMath.expPair(argument), atLeast: minimum)
+  }
+
+  /// The nearest double and what it lacks.
+  private static func pair(_ value: Decimal) -> FloatingMath.Pair {
+    let high = value.double
+    guard high.isFinite, let rest = try? Decimal.subtract(value, Decimal(exactly: high)) else {
+      return FloatingMath.Pair(high)
+    }
+    return FloatingMath.Pair(high, rest.double)
+  }
+
+  /// Sixteen significant digits, at least `minimum` behind the point.
+  private static func shown(_ value: FloatingMath.Pair, atLeast minimum: Int) -> Decimal {
+    guard value.high.isFinite, let exact = try? Decimal.add(Decimal(exactly: value.high), Decimal(exactly: value.low))
+    else { return Decimal(value.high) }
+    let leading = value.high == 0 ? 0 : Int(FloatingMath.log10(abs(value.high)).rounded(.towardZero))
+    return exact.rounded(to: min(max(16 - leading, minimum, 0), Decimal.maximumDisplayScale))
   }
 }

@@ -3,10 +3,10 @@ import Basics
 /// `LIKE`: `%` is any characters, `_` one, backslash takes the next literally.
 enum LikePattern {
   /// Linear for patterns with one `%`, at worst quadratic: after each `%` only the latest start is tried again.
-  /// Throws 22025 for a pattern that ends with its escape character.
+  /// Throws 22025 where a character meets an escape character at the pattern's end.
   static func matches(_ text: String, _ pattern: String) throws(SQLError) -> Bool {
     let subject = Array(text.unicodeScalars)
-    let tokens = try tokens(of: pattern)
+    let tokens = tokens(of: pattern)
     var position = 0
     var token = 0
     var retryToken: Int?
@@ -28,6 +28,8 @@ enum LikePattern {
           token += 1
           continue
         case .literal: break
+        case .danglingEscape:
+          throw SQLError(SQLState("22025"), "LIKE pattern must not end with escape character")
         }
       }
       guard let retry = retryToken else { return false }
@@ -41,10 +43,12 @@ enum LikePattern {
 
   private enum Token: Equatable {
     case any, one
+    /// An escape character with nothing behind it: an error where a character would have to match it.
+    case danglingEscape
     case literal(Unicode.Scalar)
   }
 
-  private static func tokens(of pattern: String) throws(SQLError) -> [Token] {
+  private static func tokens(of pattern: String) -> [Token] {
     var tokens: [Token] = []
     var iterator = pattern.unicodeScalars.makeIterator()
     while let scalar = iterator.next() {
@@ -52,10 +56,7 @@ enum LikePattern {
       case "%": tokens.append(.any)
       case "_": tokens.append(.one)
       case "\\":
-        guard let next = iterator.next() else {
-          throw SQLError(SQLState("22025"), "LIKE pattern must not end with escape character")
-        }
-        tokens.append(.literal(next))
+        tokens.append(iterator.next().map { .literal($0) } ?? .danglingEscape)
       default: tokens.append(.literal(scalar))
       }
     }

@@ -121,7 +121,8 @@ public enum DateTimeArithmetic {
 
   /// 22008 for a day that does not exist.
   public static func makeDate(year: Int64, month: Int64, day: Int64) throws(SQLError) -> Int32 {
-    let wording = "date field value out of range: \(year)-\(month)-\(day)"
+    func padded(_ number: Int64) -> String { number >= 0 && number < 10 ? "0\(number)" : String(number) }
+    let wording = "date field value out of range: \(year)-\(padded(month))-\(padded(day))"
     guard year != 0, abs(year) < 5_900_000, month >= 1, month <= 12, day >= 1, day <= 31 else {
       throw SQLError(.datetimeFieldOverflow, wording)
     }

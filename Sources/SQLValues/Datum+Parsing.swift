@@ -143,7 +143,8 @@ extension Datum {
     } catch {
       switch error {
       case .syntax:
-        throw SQLError(.invalidDatetimeFormat, "invalid input syntax for type \(type.baseName): \"\(text)\"")
+        let name = type == .timestamp ? "timestamp" : type.baseName
+        throw SQLError(.invalidDatetimeFormat, "invalid input syntax for type \(name): \"\(text)\"")
       case .fieldOutOfRange:
         throw SQLError(.datetimeFieldOverflow, "date/time field value out of range: \"\(text)\"")
       }

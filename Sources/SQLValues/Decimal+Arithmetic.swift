@@ -4,7 +4,7 @@ import Basics
 extension Decimal {
   /// Scale of quotients at most.
   public static let maximumDisplayScale = 1_000
-  static let minimumSignificantDigits = 16
+  public static let minimumSignificantDigits = 16
 
   public static func add(_ left: Decimal, _ right: Decimal) throws(SQLError) -> Decimal {
     if left.kind != .finite || right.kind != .finite {

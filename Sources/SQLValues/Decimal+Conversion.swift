@@ -24,6 +24,26 @@ extension Decimal {
     }
   }
 
+  /// The exact value of a finite double, which may have many digits.
+  public init(exactly value: Double) {
+    guard value.isFinite, value != 0 else {
+      self = .zero
+      return
+    }
+    // value = significand · 2^exponent with a whole significand.
+    let exponent = Int(value.exponent) - 52
+    let whole = UInt64(Double(sign: .plus, exponent: 52, significand: value.magnitude.significand))
+    var limbs = Limbs.from(whole)
+    if exponent >= 0 {
+      for _ in 0..<exponent { limbs = Limbs.add(limbs, limbs) }
+      self.init(isNegative: value < 0, limbs: limbs, scale: 0)
+    } else {
+      // 2^-n = 5^n / 10^n.
+      for _ in 0..<(-exponent) { limbs = Limbs.multiply(limbs, by: 5) }
+      self = Decimal(isNegative: value < 0, limbs: limbs, scale: -exponent).normalized
+    }
+  }
+
   /// Rounded half away from zero; nil beyond 64 bits, for NaN and for infinities.
   public var int64: Int64? {
     guard kind == .finite else { return nil }
