@@ -160,6 +160,8 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   public func write(_ bytes: UnsafeRawBufferPointer) {
     guard handle != nil, closesWhenDrained == nil else { return }
     outgoing.append(bytes)
+    // Noted here: the kernel may take everything at once, and whoever saw `isWritable` false waits for `onDrain`.
+    if pendingBytes >= highWaterMarkBytes { isAboveMark = true }
     scheduleFlush()
   }
 

@@ -36,6 +36,24 @@ import Testing
     return count
   }
 
+  /// The kernel may take everything at once: who saw that the connection was full is told all the same.
+  @Test func aFullConnectionThatEmptiesAtOnceReportsIt() async throws {
+    try await drainAtOnce()
+  }
+
+  @EventLoopActor private func drainAtOnce() async throws {
+    let listener = try TCPListener(host: "127.0.0.1", port: 0) { connection in connection.onRead = { _ in } }
+    defer { listener.close() }
+    let connection = try await TCPConnection.connect(to: listener.endpoint)
+    connection.highWaterMarkBytes = 1000
+    await withCheckedContinuation { continuation in
+      connection.onDrain = { continuation.resume() }
+      connection.write([UInt8](repeating: 7, count: 1000))
+      #expect(!connection.isWritable)
+    }
+    connection.close("done")
+  }
+
   @Test func refusedConnectionIsAnError() async {
     await #expect(throws: SystemError.self) { try await connectToClosedPort() }
   }
