@@ -17,7 +17,7 @@ public struct ParserLimits: Hashable, Sendable {
   }
 
   /// Levels of the syntax tree that are converted and planned.
-  static let maximumTreeDepth = 400
+  static let maximumTreeDepth = 160
   /// Below this bound a parse fits any thread's stack.
   static let inlineDepthBound = 256
 }

@@ -36,6 +36,8 @@ struct AccessPath {
   var isReverse: Bool
   var satisfiesOrder: Bool
   var isPoint: Bool
+  /// Entries read, as guessed.
+  var rows: Double
   var cost: Double
 }
 
@@ -136,7 +138,7 @@ struct AccessPathChooser {
       index: index,
       ranges: prefixes.map { KeyRange(equal: $0, lower: lower?.1, upper: upper?.1) }, consumed: consumed,
       equalCount: equalCount, outerCount: outerCount, isCovering: isCovering, isReverse: isReverse,
-      satisfiesOrder: satisfiesOrder, isPoint: isPoint, cost: cost)
+      satisfiesOrder: satisfiesOrder, isPoint: isPoint, rows: rows, cost: cost)
   }
 
   // MARK: Conditions on a key column

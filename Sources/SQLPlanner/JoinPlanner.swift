@@ -9,6 +9,8 @@ struct LaidOutPlan {
   var layout: [Int]
   /// The rows come in the order that was wanted.
   var isOrdered = false
+  /// How many rows there will be, as guessed.
+  var rows = AccessPathChooser.tableRows
 }
 
 /// Makes operators of a join tree: scans with conditions pushed down, and the joins between them.
@@ -56,13 +58,13 @@ struct JoinPlanner {
       let layout = Array(relation.columnRange)
       let condition = Expression.optionalConjunction(request.conditions)
       let filtered = condition.map { QueryPlan.filter(plan, condition: $0.positioned(in: layout)) } ?? plan
-      return LaidOutPlan(plan: filtered, layout: layout)
+      return LaidOutPlan(plan: filtered, layout: layout, rows: plan.derivedRows)
     }
   }
 
   private func scan(_ chooser: AccessPathChooser, _ path: AccessPath) -> LaidOutPlan {
     let (scan, layout) = scanPlan(chooser, path, leaving: [])
-    return LaidOutPlan(plan: .scan(scan), layout: layout, isOrdered: path.satisfiesOrder)
+    return LaidOutPlan(plan: .scan(scan), layout: layout, isOrdered: path.satisfiesOrder, rows: path.rows)
   }
 
   /// The scan of a path, with the conditions it does not consume as filters, except those at the positions `leaving`.
@@ -254,7 +256,7 @@ struct JoinPlanner {
         HashJoinPlan(
           kind: kind, left: left.plan, right: rightPlan.plan, leftKeys: leftKeys, rightKeys: rightKeys,
           condition: condition))
-    return LaidOutPlan(plan: plan, layout: layout, isOrdered: left.isOrdered)
+    return LaidOutPlan(plan: plan, layout: layout, isOrdered: left.isOrdered, rows: max(left.rows, rightPlan.rows))
   }
 
   private func lookupJoin(
@@ -269,6 +271,11 @@ struct JoinPlanner {
     var chooser = AccessPathChooser(table: table, firstColumn: relation.firstColumn, request: request)
     let candidates = chooser.paths().filter { $0.outerCount > 0 }
     guard let found = candidates.first else { return nil }
+    // Many lookups cost more than reading the whole table once into a hash table.
+    let lookups =
+      left.rows * found.rows * (found.isCovering ? 1 : AccessPathChooser.lookupCost) * AccessPathChooser.lookupCost
+    let hasEquality = joining.contains { if case .comparison(.equal, _, _) = $0 { true } else { false } }
+    if hasEquality, lookups > AccessPathChooser.tableRows { return nil }
     let open = joining.indices.filter { !found.consumed.contains(local.count + $0) }
     request.needed.formUnion(open.flatMap { joining[$0].columns }.filter { relation.columnRange.contains($0) })
     chooser = AccessPathChooser(table: table, firstColumn: relation.firstColumn, request: request)
@@ -285,6 +292,26 @@ struct JoinPlanner {
     let condition = Expression.optionalConjunction(open.map { joining[$0].positioned(in: joined) })
     return LaidOutPlan(
       plan: .lookupJoin(LookupJoinPlan(kind: kind, left: left.plan, right: scan, condition: condition)),
-      layout: joined, isOrdered: left.isOrdered)
+      layout: joined, isOrdered: left.isOrdered, rows: left.rows * path.rows)
+  }
+}
+
+extension QueryPlan {
+  /// A guess of how many rows a derived table has.
+  fileprivate var derivedRows: Double {
+    switch self {
+    case .values(let values): Double(values.rows.count)
+    case .limit(let input, let count, _):
+      if case .constant(.integer(let number), _)? = count { Double(max(number, 0)) } else { input.derivedRows }
+    case .aggregate(let aggregate): aggregate.groupBy.isEmpty ? 1 : aggregate.input.derivedRows / 10
+    case .scan(let scan):
+      scan.isPointLookup
+        ? Double(scan.ranges.count)
+        : scan.ranges.allSatisfy { $0.equal.isEmpty }
+          ? AccessPathChooser.tableRows : AccessPathChooser.tableRows * AccessPathChooser.equalitySelectivity
+    case .series: 1_000
+    case .filter(let input, _): input.derivedRows * AccessPathChooser.filterSelectivity
+    default: children.map(\.derivedRows).max() ?? 1
+    }
   }
 }

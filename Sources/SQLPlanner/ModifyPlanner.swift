@@ -142,6 +142,7 @@ struct ModifyPlanner {
     _ query: SelectStatement, _ statement: InsertStatement, _ targets: [ColumnDescriptor],
     _ columns: [ColumnDescriptor]
   ) throws(SQLError) -> QueryPlan {
+    if case .select = query.body { binder.targetTypes = targets.map(\.type) }
     let planned = try binder.plan(query, frame: nil, commonTables: [:])
     var positions: [Int?] = []
     if case .select(let core) = query.body { positions = core.targets.map(\.expression.position) }

@@ -133,7 +133,9 @@ struct PlanText {
     let isBounded = scan.ranges.count != 1 || !scan.ranges[0].isUnbounded
     let direction = scan.isReverse ? " Backward" : ""
     if scan.indexID == table.primaryIndex.id, !isBounded {
-      node("Seq Scan\(direction) on \(table.name)", depth)
+      node(
+        scan.isReverse ? "Index Scan Backward using \(scan.index.name) on \(table.name)" : "Seq Scan on \(table.name)",
+        depth)
     } else {
       let kind = scan.lookup == nil && scan.indexID != table.primaryIndex.id ? "Index Only Scan" : "Index Scan"
       node("\(kind)\(direction) using \(scan.index.name) on \(table.name)", depth)

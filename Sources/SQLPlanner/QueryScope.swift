@@ -199,6 +199,11 @@ final class QueryScope {
     return relations[index].visibleColumns
   }
 
+  /// The alias under which a table stands here, if only its own name was used.
+  func alias(ofTable name: String) -> String? {
+    relations.first { if case .table(let table) = $0.source { table.name == name } else { false } }?.name
+  }
+
   /// Whether a name in front of a column is that of any relation here or further out.
   func knowsRelation(_ name: String) -> Bool {
     relationIndex(named: name) != nil || (frame?.outer.knowsRelation(name) ?? false)

@@ -19,9 +19,11 @@ struct SelectPlanner {
   }
 
   func plan() throws(SQLError) -> PlannedQuery {
+    let wantedTypes = binder.targetTypes
+    binder.targetTypes = []
     let tree = try binder.bindFrom(core.from, in: scope)
     let conditions = try bindFilter()
-    var targets = try bindTargets()
+    var targets = try bindTargets(wantedTypes)
     let groups = try bindGroups(targets)
     scope.clause = .having
     let having = core.having == nil ? nil : try binder.bindCondition(core.having!, in: scope)
@@ -41,9 +43,16 @@ struct SelectPlanner {
     if !isGrouped, !core.isDistinct { request.order = wantedOrder(keys.keys, targets) }
     request.rowGoal = rowGoal(limits, hasOrder: !keys.keys.isEmpty, request)
     if isGrouped { request.rowGoal = nil }
+    let extreme = groups.isEmpty ? extremeRequest(tree, request) : nil
 
     var input: LaidOutPlan
-    if query.locking != nil {
+    if let extreme, query.locking == nil, conditions.allSatisfy({ !$0.columns.contains(where: QueryScope.isSubquery) }),
+      case let ordered = try filteredInput(tree, conditions + extreme.conditions, extreme), ordered.isOrdered
+    {
+      input = ordered
+      input.plan = input.plan.takingAtMost(.constant(.integer(1), .int8))
+      input.isOrdered = false
+    } else if query.locking != nil {
       input = try lockedInput(tree, conditions, request, isGrouped: isGrouped)
     } else {
       input = try filteredInput(tree, conditions, request)
@@ -62,7 +71,7 @@ struct SelectPlanner {
     return try binder.bindCondition(filter, in: scope).conjuncts
   }
 
-  private func bindTargets() throws(SQLError) -> [Target] {
+  private func bindTargets(_ wantedTypes: [SQLType]) throws(SQLError) -> [Target] {
     scope.clause = .target
     var targets: [Target] = []
     for target in core.targets {
@@ -75,7 +84,13 @@ struct SelectPlanner {
         }
         continue
       }
-      let bound = try binder.bindSettled(target.expression, in: scope)
+      var bound = try binder.bind(target.expression, in: scope)
+      bound = try binder.located(target.expression.position) { () throws(SQLError) in
+        if bound.type == .unknown, wantedTypes.indices.contains(targets.count) {
+          return try binder.builder.coerced(bound, to: wantedTypes[targets.count], in: .assignment) ?? bound
+        }
+        return try binder.builder.settled(bound).simplified
+      }
       targets.append(
         Target(
           name: target.alias ?? target.expression.resultName, expression: bound, origin: origin(of: bound)))
@@ -189,6 +204,20 @@ struct SelectPlanner {
     if hasOrder && request.order.isEmpty { return nil }
     if case .constant(.integer(let count), _) = total { return Double(max(count, 1)) }
     return 100
+  }
+
+  /// `min(column)` or `max(column)` of one table: the first row in the column's order is all that is needed.
+  private func extremeRequest(_ tree: JoinTree?, _ request: AccessRequest) -> AccessRequest? {
+    guard scope.aggregates.count == 1, case .relation(let index)? = tree, case .table = scope.relations[index].source,
+      scope.aggregates[0].function == .minimum || scope.aggregates[0].function == .maximum,
+      scope.aggregates[0].filter == nil, let argument = scope.aggregates[0].arguments.first,
+      case .column(let number, _) = argument
+    else { return nil }
+    var extreme = request
+    extreme.order = [WantedOrder(column: number, isDescending: scope.aggregates[0].function == .maximum)]
+    extreme.rowGoal = 1
+    extreme.conditions = scope.isNotNull(number) ? [] : [.not(.isNull(argument))]
+    return extreme
   }
 
   // MARK: FROM and WHERE

@@ -29,7 +29,24 @@ extension StatementBinder {
     return try located(syntax.position) { () throws(SQLError) in try builder.condition(bound, of: name).simplified }
   }
 
+  /// Only leads on: a frame of this recursion must stay small, so each group of forms has a function of its own.
   private func bindUnlocated(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
+    switch syntax.kind {
+    case .null, .boolean, .integer, .number, .string, .parameter, .column, .star, .keywordFunction, .row, .array,
+      .defaultValue:
+      return try bindLeaf(syntax, in: scope)
+    case .unary, .binary, .and, .or, .not:
+      return try bindOperator(syntax, in: scope)
+    case .isNull, .isTruth, .isDistinct, .between, .inList, .like, .quantifiedArray:
+      return try bindTest(syntax, in: scope)
+    case .function, .cast, .case, .coalesce, .greatest, .least, .nullIf:
+      return try bindCall(syntax, in: scope)
+    case .scalarSubquery, .exists, .quantifiedSubquery:
+      return try bindSubquery(syntax, in: scope)
+    }
+  }
+
+  private func bindLeaf(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
     switch syntax.kind {
     case .null: return .null
     case .boolean(let value): return .constant(.boolean(value), .boolean)
@@ -40,6 +57,17 @@ extension StatementBinder {
     case .column(let names): return try column(names, at: syntax.position, in: scope)
     case .star:
       throw SQLError(.syntaxError, "syntax error at or near \"*\"", position: syntax.position)
+    case .keywordFunction(let keyword): return try builder.call(keyword.rawValue, [])
+    case .row: throw .unsupported("a row value", position: syntax.position)
+    case .array: throw .unsupported("the array type", position: syntax.position)
+    case .defaultValue:
+      throw SQLError(.syntaxError, "DEFAULT is not allowed in this context", position: syntax.position)
+    default: throw .unsupported("this expression", position: syntax.position)
+    }
+  }
+
+  private func bindOperator(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
+    switch syntax.kind {
     case .unary(let name, let operand): return try builder.unary(name, try bind(operand, in: scope))
     case .binary(let name, let left, let right):
       if case .row(let lefts) = left.kind, case .row(let rights) = right.kind {
@@ -56,6 +84,12 @@ extension StatementBinder {
       for item in list { conditions.append(try booleanOperand(item, of: "OR", in: scope)) }
       return .or(conditions)
     case .not(let operand): return .not(try booleanOperand(operand, of: "NOT", in: scope))
+    default: throw .unsupported("this expression", position: syntax.position)
+    }
+  }
+
+  private func bindTest(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
+    switch syntax.kind {
     case .isNull(let operand, let negated):
       let test = Expression.isNull(try builder.settled(try bind(operand, in: scope)))
       return negated ? .not(test) : test
@@ -91,9 +125,17 @@ extension StatementBinder {
       return try builder.binary((negated ? "!" : "") + (ignoringCase ? "~~*" : "~~"), first, second)
     case .quantifiedArray(let operand, let name, let quantifier, let array):
       return try quantifiedArray(operand, name, quantifier, array, in: scope)
+    default: throw .unsupported("this expression", position: syntax.position)
+    }
+  }
+
+  private func bindCall(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
+    switch syntax.kind {
     case .function(let call): return try function(call, at: syntax.position, in: scope)
-    case .keywordFunction(let keyword): return try builder.call(keyword.rawValue, [])
     case .cast(let operand, let typeName):
+      if typeName.names.last == "regclass", case .string(let name) = operand.kind {
+        return try relationNumber(name, at: operand.position)
+      }
       let type = try type(typeName)
       return try builder.cast(try bind(operand, in: scope), to: type)
     case .case(let operand, let branches, let otherwise):
@@ -104,18 +146,32 @@ extension StatementBinder {
     case .nullIf(let left, let right):
       let first = try bind(left, in: scope)
       return try builder.nullIf(first, try bind(right, in: scope))
-    case .row: throw .unsupported("a row value", position: syntax.position)
-    case .array: throw .unsupported("the array type", position: syntax.position)
+    default: throw .unsupported("this expression", position: syntax.position)
+    }
+  }
+
+  private func bindSubquery(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
+    switch syntax.kind {
     case .scalarSubquery(let query): return try scalarSubquery(query, at: syntax.position, in: scope)
     case .exists(let query): return try existsSubquery(query, in: scope)
     case .quantifiedSubquery(let operand, let name, let quantifier, let query):
       return try quantifiedSubquery(operand, name, quantifier, query, at: syntax.position, in: scope)
-    case .defaultValue:
-      throw SQLError(.syntaxError, "DEFAULT is not allowed in this context", position: syntax.position)
+    default: throw .unsupported("this expression", position: syntax.position)
     }
   }
 
   // MARK: Leaves
+
+  /// `'name'::regclass`.
+  private func relationNumber(_ name: String, at position: Int?) throws(SQLError) -> Expression {
+    let parts = name.split(separator: ".").map { String($0.filter { $0 != "\"" }) }
+    let relation = RelationNameSyntax(schema: parts.count > 1 ? parts[0] : nil, name: parts.last ?? name, at: position)
+    dependsOnCatalog = true
+    guard let number = SystemCatalog.number(of: relation, catalog: catalog, session: session) else {
+      throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: position)
+    }
+    return .constant(.integer(number), .oid)
+  }
 
   /// The smallest of int4, int8 and numeric that holds it.
   private func number(_ digits: String) throws(SQLError) -> Expression {
@@ -131,6 +187,11 @@ extension StatementBinder {
     if names.count > 1 {
       let relation = names[names.count - 2]
       if !scope.knowsRelation(relation) {
+        if let alias = scope.alias(ofTable: relation) {
+          throw SQLError(
+            .undefinedTable, "invalid reference to FROM-clause entry for table \"\(relation)\"",
+            hint: "Perhaps you meant to reference the table alias \"\(alias)\".", position: position)
+        }
         throw SQLError(.undefinedTable, "missing FROM-clause entry for table \"\(relation)\"", position: position)
       }
       throw SQLError(
@@ -199,7 +260,9 @@ extension StatementBinder {
       let step = try builder.compare(last ? comparison : strict, left[position], right[position])
       alternatives.append(position == 0 ? step : .and(Array(equals[..<position]) + [step]))
     }
-    return .or(alternatives)
+    // The first column alone bounds a range of index keys.
+    let bound = try builder.compare(strict == .less ? .lessOrEqual : .greaterOrEqual, left[0], right[0])
+    return left.count == 1 ? alternatives[0] : .and([bound, .or(alternatives)])
   }
 
   private func quantifiedArray(

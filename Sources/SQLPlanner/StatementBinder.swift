@@ -15,6 +15,8 @@ final class StatementBinder {
   /// The plan holds what the catalog said about more than `uses`.
   var dependsOnCatalog = false
   var subqueryDepth = 0
+  /// Types that the next select list's untyped literals and parameters take (`INSERT … SELECT`).
+  var targetTypes: [SQLType] = []
 
   init(catalog: CatalogView, session: PlannerSession, parameterTypes: [SQLType]) {
     self.catalog = catalog

@@ -4,7 +4,8 @@ import SQLExpressions
 import SQLSyntax
 import SQLValues
 
-/// The tables that describe the database itself, computed from the catalog when a statement is planned.
+/// The tables that describe the database itself, computed from the catalog when a statement is planned: what drivers and
+/// tools ask for most, with PostgreSQL's names and numbers.
 enum SystemCatalog {
   struct Contents {
     var columnNames: [String]
@@ -17,7 +18,255 @@ enum SystemCatalog {
     .numeric(precision: nil, scale: nil), .uuid, .unknown, .void,
   ]
 
+  /// Schemas and their numbers (those of PostgreSQL).
+  private static let namespaces: [(name: String, number: Int64)] = [
+    ("pg_catalog", 11), ("public", 2200), ("information_schema", 13_000),
+  ]
+
+  /// nil: not the name of a system table.
   static func relation(_ name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Contents? {
-    nil
+    switch (name.schema ?? "pg_catalog", name.name) {
+    case ("pg_catalog", "pg_namespace"): namespaceTable()
+    case ("pg_catalog", "pg_database"): databaseTable(catalog)
+    case ("pg_catalog", "pg_type"): typeTable()
+    case ("pg_catalog", "pg_class"): classTable(tables(catalog, session))
+    case ("pg_catalog", "pg_attribute"): attributeTable(tables(catalog, session))
+    case ("pg_catalog", "pg_index"): indexTable(tables(catalog, session))
+    case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
+    case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
+    case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
+    case ("information_schema", "columns"): informationColumns(tables(catalog, session), session)
+    case ("information_schema", "schemata"): informationSchemata(session)
+    default: nil
+    }
+  }
+
+  /// The number by which `pg_class` knows a table or index.
+  static func number(of name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Int64? {
+    for schema in name.schema.map({ [$0] }) ?? session.searchPath {
+      if let table = catalog.table(named: name.name, schema: schema, in: session.databaseID) { return number(table) }
+      if let found = catalog.index(named: name.name, schema: schema, in: session.databaseID) {
+        return number(found.table, found.index)
+      }
+    }
+    return nil
+  }
+
+  private static func number(_ table: TableDescriptor) -> Int64 { Int64(clamping: table.id.rawValue) }
+
+  /// Indexes have no number of their own: the table's, far away from the tables' numbers.
+  private static func number(_ table: TableDescriptor, _ index: IndexDescriptor) -> Int64 {
+    Int64(truncatingIfNeeded: (1 << 31) | ((table.id.rawValue & 0xff_ffff) << 7) | (index.id.rawValue & 0x7f))
+  }
+
+  private static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
+    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID }
+  }
+
+  private static func contents(_ columns: [(String, SQLType)], _ rows: [[Datum]]) -> Contents {
+    let types = columns.map(\.1)
+    return Contents(
+      columnNames: columns.map(\.0),
+      plan: ValuesPlan(rows: rows.map { zip($0, types).map { .constant($0, $1) } }, types: types))
+  }
+
+  private static func namespaceNumber(_ name: String) -> Int64 { namespaces.first { $0.name == name }?.number ?? 0 }
+
+  // MARK: pg_catalog
+
+  private static func namespaceTable() -> Contents {
+    contents(
+      [("oid", .oid), ("nspname", .name), ("nspowner", .oid)],
+      namespaces.map { [.integer($0.number), .text($0.name), .integer(10)] })
+  }
+
+  private static func databaseTable(_ catalog: CatalogView) -> Contents {
+    contents(
+      [
+        ("oid", .oid), ("datname", .name), ("datdba", .oid), ("encoding", .int4), ("datcollate", .text),
+        ("datctype", .text), ("datistemplate", .boolean), ("datallowconn", .boolean), ("datconnlimit", .int4),
+      ],
+      catalog.databases.map {
+        [
+          .integer(Int64(clamping: $0.id.rawValue)), .text($0.name), .integer(10), .integer(6), .text("C"), .text("C"),
+          .boolean(false), .boolean(true), .integer(-1),
+        ]
+      })
+  }
+
+  private static func typeTable() -> Contents {
+    contents(
+      [
+        ("oid", .oid), ("typname", .name), ("typnamespace", .oid), ("typlen", .int2), ("typtype", .text),
+        ("typcategory", .text), ("typelem", .oid), ("typarray", .oid), ("typbasetype", .oid), ("typrelid", .oid),
+        ("typdelim", .text), ("typnotnull", .boolean), ("typtypmod", .int4),
+      ],
+      types.map {
+        [
+          .integer(Int64($0.oid)), .text($0.internalName), .integer(11), .integer(Int64($0.size)),
+          .text($0 == .void || $0 == .unknown ? "p" : "b"), .text(categoryLetter($0)), .integer(0), .integer(0),
+          .integer(0), .integer(0), .text(","), .boolean(false), .integer(-1),
+        ]
+      })
+  }
+
+  private static func categoryLetter(_ type: SQLType) -> String {
+    switch type.category {
+    case .boolean: "B"
+    case .numeric: "N"
+    case .string: "S"
+    case .dateTime: "D"
+    case .timeSpan: "T"
+    case .userDefined: "U"
+    case .unknown: "X"
+    case .pseudo: "P"
+    }
+  }
+
+  private static func classTable(_ tables: [TableDescriptor]) -> Contents {
+    var rows: [[Datum]] = []
+    func add(_ number: Int64, _ name: String, _ table: TableDescriptor, kind: String, columns: Int) {
+      rows.append([
+        .integer(number), .text(name), .integer(namespaceNumber(table.schemaName)), .integer(0), .integer(10),
+        .integer(kind == "i" ? 403 : 2), .integer(number), .double(-1), .integer(0), .boolean(kind == "r"),
+        .boolean(false), .text("p"), .text(kind), .integer(Int64(columns)), .integer(0), .boolean(false),
+        .boolean(false), .boolean(false), .boolean(false), .boolean(false),
+      ])
+    }
+    for table in tables {
+      add(number(table), table.name, table, kind: "r", columns: table.publicColumns.count)
+      for index in table.readableIndexes where !index.name.isEmpty {
+        add(number(table, index), index.name, table, kind: "i", columns: index.keyColumns.count)
+      }
+    }
+    return contents(
+      [
+        ("oid", .oid), ("relname", .name), ("relnamespace", .oid), ("reltype", .oid), ("relowner", .oid),
+        ("relam", .oid), ("relfilenode", .oid), ("reltuples", .float4), ("relpages", .int4), ("relhasindex", .boolean),
+        ("relisshared", .boolean), ("relpersistence", .text), ("relkind", .text), ("relnatts", .int2),
+        ("relchecks", .int2), ("relhasrules", .boolean), ("relhastriggers", .boolean), ("relrowsecurity", .boolean),
+        ("relforcerowsecurity", .boolean), ("relispartition", .boolean),
+      ], rows)
+  }
+
+  private static func attributeTable(_ tables: [TableDescriptor]) -> Contents {
+    var rows: [[Datum]] = []
+    for table in tables {
+      for (position, column) in table.publicColumns.enumerated() {
+        rows.append([
+          .integer(number(table)), .text(column.name), .integer(Int64(column.type.oid)),
+          .integer(Int64(column.type.size)), .integer(Int64(position + 1)), .integer(Int64(column.type.typeModifier)),
+          .boolean(!column.isNullable), .boolean(column.defaultExpression != nil), .boolean(false), .text(""),
+          .text(""), .integer(0), .integer(0),
+        ])
+      }
+    }
+    return contents(
+      [
+        ("attrelid", .oid), ("attname", .name), ("atttypid", .oid), ("attlen", .int2), ("attnum", .int2),
+        ("atttypmod", .int4), ("attnotnull", .boolean), ("atthasdef", .boolean), ("attisdropped", .boolean),
+        ("attidentity", .text), ("attgenerated", .text), ("attcollation", .oid), ("attndims", .int4),
+      ], rows)
+  }
+
+  private static func indexTable(_ tables: [TableDescriptor]) -> Contents {
+    var rows: [[Datum]] = []
+    for table in tables {
+      let numbers = table.publicColumns.map(\.id)
+      for index in table.indexes where !index.name.isEmpty {
+        let keys = index.keyColumns.map { key in (numbers.firstIndex(of: key.columnID) ?? -1) + 1 }
+        let isPrimary = index.id == table.primaryIndex.id
+        rows.append([
+          .integer(number(table, index)), .integer(number(table)),
+          .integer(Int64(index.keyColumns.count + index.storedColumns.count)), .integer(Int64(index.keyColumns.count)),
+          .boolean(index.isUnique || isPrimary), .boolean(isPrimary && !keys.contains(0)),
+          .boolean(index.state.isReadable), .boolean(index.state.isWritable),
+          .text(keys.map(String.init).joined(separator: " ")),
+        ])
+      }
+    }
+    return contents(
+      [
+        ("indexrelid", .oid), ("indrelid", .oid), ("indnatts", .int2), ("indnkeyatts", .int2),
+        ("indisunique", .boolean),
+        ("indisprimary", .boolean), ("indisvalid", .boolean), ("indisready", .boolean), ("indkey", .text),
+      ], rows)
+  }
+
+  private static func tablesView(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+    contents(
+      [
+        ("schemaname", .name), ("tablename", .name), ("tableowner", .name), ("tablespace", .name),
+        ("hasindexes", .boolean),
+      ],
+      tables.map { [.text($0.schemaName), .text($0.name), .text(session.userName), .null, .boolean(true)] })
+  }
+
+  private static func indexesView(_ tables: [TableDescriptor]) -> Contents {
+    var rows: [[Datum]] = []
+    for table in tables {
+      for index in table.readableIndexes where !index.name.isEmpty {
+        let keys = index.keyColumns.map { key in
+          (table.column(key.columnID)?.name ?? "?") + (key.isDescending ? " DESC" : "")
+        }
+        let isUnique = index.isUnique || index.id == table.primaryIndex.id
+        let definition =
+          "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(index.name) ON \(table.schemaName).\(table.name) USING btree (\(keys.joined(separator: ", ")))"
+        rows.append([.text(table.schemaName), .text(table.name), .text(index.name), .null, .text(definition)])
+      }
+    }
+    return contents(
+      [
+        ("schemaname", .name), ("tablename", .name), ("indexname", .name), ("tablespace", .name), ("indexdef", .text),
+      ], rows)
+  }
+
+  // MARK: information_schema
+
+  private static func informationTables(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+    contents(
+      [
+        ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("table_type", .text),
+        ("is_insertable_into", .text),
+      ],
+      tables.map {
+        [.text(session.databaseName), .text($0.schemaName), .text($0.name), .text("BASE TABLE"), .text("YES")]
+      })
+  }
+
+  private static func informationColumns(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+    var rows: [[Datum]] = []
+    for table in tables {
+      for (position, column) in table.publicColumns.enumerated() {
+        var length = Datum.null
+        if case .varchar(let count?) = column.type { length = .integer(Int64(count)) }
+        if case .character(let count) = column.type { length = .integer(Int64(count)) }
+        var precision = Datum.null
+        var scale = Datum.null
+        if case .numeric(let digits, let places) = column.type {
+          precision = digits.map { .integer(Int64($0)) } ?? .null
+          scale = places.map { .integer(Int64($0)) } ?? .null
+        }
+        rows.append([
+          .text(session.databaseName), .text(table.schemaName), .text(table.name), .text(column.name),
+          .integer(Int64(position + 1)), column.defaultText.map { .text($0) } ?? .null,
+          .text(column.isNullable ? "YES" : "NO"), .text(column.type.baseName), length, precision, scale,
+          .text(column.type.internalName),
+        ])
+      }
+    }
+    return contents(
+      [
+        ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("column_name", .name),
+        ("ordinal_position", .int4), ("column_default", .text), ("is_nullable", .text), ("data_type", .text),
+        ("character_maximum_length", .int4), ("numeric_precision", .int4), ("numeric_scale", .int4),
+        ("udt_name", .name),
+      ], rows)
+  }
+
+  private static func informationSchemata(_ session: PlannerSession) -> Contents {
+    contents(
+      [("catalog_name", .name), ("schema_name", .name), ("schema_owner", .name)],
+      namespaces.map { [.text(session.databaseName), .text($0.name), .text(session.userName)] })
   }
 }

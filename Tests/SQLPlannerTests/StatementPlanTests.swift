@@ -1,0 +1,178 @@
+import Basics
+import Catalog
+import SQLExpressions
+import SQLPlanner
+import SQLValues
+import SchemaChange
+import Testing
+
+@Suite struct StatementPlanTests {
+  @Test func parametersTakeTheirTypesFromTheContext() throws {
+    let table: [(String, [SQLType])] = [
+      ("select * from t where id = $1 and b = $2", [.int8, .text]),
+      ("insert into t (id, a, c) values ($1, $2, $3)", [.int8, .int4, .numeric(precision: nil, scale: nil)]),
+      ("insert into t (id, a) select $1, $2", [.int8, .int4]),
+      ("update t set b = $2 where id = $1", [.int8, .text]),
+      ("select $1", [.text]),
+      ("select * from t limit $1", [.int8]),
+      ("select $1 = a, $1 from t", [.int4]),
+    ]
+    for (text, types) in table {
+      #expect(try PlannerFixture.plan(text).parameterTypes == types, "\(text)")
+    }
+    #expect(try PlannerFixture.plan("select $1", parameterTypes: [.int8]).resultColumns?.map(\.type) == [.int8])
+  }
+
+  @Test func resultColumnsHaveNamesTypesAndOrigins() throws {
+    let plan = try PlannerFixture.plan(
+      "select *, a + 1, count(*) over_all, lower(b), 'x', true, b::varchar from t group by 1, 2, 3, 4, 5, 6")
+    let columns = try #require(plan.resultColumns)
+    #expect(
+      columns.map(\.name) == [
+        "id", "a", "b", "c", "d", "flag", "?column?", "over_all", "lower", "?column?", "bool", "b",
+      ])
+    #expect(columns[0].tableID == TableID(11) && columns[0].columnNumber == 1)
+    #expect(columns[6].tableID == nil && columns[6].type == .int4)
+    #expect(columns[9].type == .text)
+  }
+
+  @Test func tablesAreListedForPins() throws {
+    let plan = try PlannerFixture.plan("insert into t (id) select u.id from u where exists (select 1 from x)")
+    #expect(
+      plan.tables == [
+        TableUse(tableID: TableID(11), version: TableVersion(1), isWritten: true),
+        TableUse(tableID: TableID(12), version: TableVersion(1), isWritten: false),
+        TableUse(tableID: TableID(13), version: TableVersion(1), isWritten: false),
+      ])
+    #expect(plan.isValid(in: PlannerFixture.catalog))
+    #expect(!plan.isValid(in: CatalogState()))
+    #expect(!plan.isReadOnly)
+    #expect(plan.preliminaryQueries.count == 1 && plan.slotCount == 1)
+  }
+
+  /// A column that is on its way in gets its default with every insert, though nobody can name it.
+  @Test func insertsMaintainColumnsOnTheirWayIn() throws {
+    guard case .insert(let insert) = try PlannerFixture.plan("insert into x values (1, 'a')").action,
+      case .values(let values) = insert.source
+    else {
+      Issue.record("not an insert of values")
+      return
+    }
+    #expect(insert.columns == [ColumnID(1), ColumnID(2), ColumnID(4)])
+    #expect(
+      values.rows == [
+        [.constant(.integer(1), .int4), .constant(.text("a"), .text), .constant(.integer(7), .int4)]
+      ])
+  }
+
+  @Test func updatesReadFullRows() throws {
+    guard case .update(let update) = try PlannerFixture.plan("update t set a = a + 1 where b = 'x' and c > 1").action
+    else {
+      Issue.record("not an update")
+      return
+    }
+    #expect(update.source.columnTypes == PlannerFixture.t.columns.map(\.type))
+    #expect(update.assignments.map(\.column) == [ColumnID(2)])
+    guard case .and(let conditions)? = update.target.recheck else {
+      Issue.record("no condition to check again")
+      return
+    }
+    #expect(conditions.count == 2)
+  }
+
+  @Test func conflictsNameTheirIndexes() throws {
+    func handling(_ clause: String) throws -> ConflictHandling? {
+      guard case .insert(let insert) = try PlannerFixture.plan("insert into t (id) values (1) \(clause)").action else {
+        return nil
+      }
+      return insert.conflict
+    }
+    #expect(try handling("") == .fail)
+    #expect(try handling("on conflict do nothing") == .skip(indexes: [IndexID(1), IndexID(3)]))
+    #expect(try handling("on conflict (b) do nothing") == .skip(indexes: [IndexID(3)]))
+    #expect(try handling("on conflict on constraint t_pkey do nothing") == .skip(indexes: [IndexID(1)]))
+  }
+
+  @Test func systemCatalogsAreBoundToTheSchemaIndex() throws {
+    let plan = try PlannerFixture.plan("select relname from pg_class where relkind = 'r'")
+    #expect(plan.catalogIndex == SchemaIndex(1))
+    #expect(try PlannerFixture.plan("select * from information_schema.columns").resultColumns?.count == 12)
+    #expect(try PlannerFixture.plan("select 't'::regclass").catalogIndex == SchemaIndex(1))
+  }
+}
+
+@Suite struct SchemaStatementTests {
+  private func change(_ text: String) throws -> SchemaStatement? {
+    guard case .schemaChange(let statement) = try PlannerFixture.plan(text).action else { return nil }
+    return statement
+  }
+
+  @Test func tables() throws {
+    let expected = CreateTable(
+      name: ObjectName(name: "q"), ifNotExists: true,
+      columns: [
+        ColumnDefinition(name: "a", type: .int8, isNullable: false),
+        ColumnDefinition(
+          name: "b", type: .varchar(maximumCharacters: 10),
+          defaultExpression: Expression.constant(.text("x"), .varchar(maximumCharacters: 10)).encoded,
+          defaultText: "'x'::character varying", constantDefault: .text("x")),
+        ColumnDefinition(name: "c", type: .numeric(precision: 8, scale: 2), isNullable: false),
+      ],
+      primaryKey: ["a"],
+      uniqueConstraints: [
+        UniqueConstraint(name: nil, columns: ["c"]), UniqueConstraint(name: "k", columns: ["b", "c"]),
+      ])
+    #expect(
+      try change(
+        "create table if not exists q (a bigint primary key, b varchar(10) default 'x', c numeric(8,2) not null unique, constraint k unique (b, c))"
+      ) == .createTable(expected))
+    #expect(
+      try change("drop table if exists a, public.b")
+        == .dropTables(names: [ObjectName(name: "a"), ObjectName(name: "b")], ifExists: true))
+    #expect(try change("alter table t rename to s") == .renameTable(ObjectName(name: "t"), to: "s", ifExists: false))
+  }
+
+  @Test func columns() throws {
+    #expect(
+      try change("alter table t add column n int not null default 1 + 2, drop column if exists m")
+        == .alterTable(
+          ObjectName(name: "t"), ifExists: false,
+          changes: [
+            .addColumn(
+              ColumnDefinition(
+                name: "n", type: .int4, isNullable: false,
+                defaultExpression: Expression.constant(.integer(3), .int4).encoded, defaultText: "3",
+                constantDefault: .integer(3)), ifNotExists: false),
+            .dropColumn(name: "m", ifExists: true),
+          ]))
+    guard
+      case .alterTable(_, _, let changes)? = try change("alter table t add column n timestamptz default now()"),
+      case .addColumn(let column, _) = changes[0]
+    else {
+      Issue.record("no column")
+      return
+    }
+    #expect(column.constantDefault == nil && column.defaultExpression != nil)
+    #expect(
+      try change("alter table t rename column a to z")
+        == .alterTable(ObjectName(name: "t"), ifExists: false, changes: [.renameColumn(name: "a", to: "z")]))
+  }
+
+  @Test func indexes() throws {
+    #expect(
+      try change("create unique index concurrently if not exists i on t (a, d desc) include (b)")
+        == .createIndex(
+          CreateIndex(
+            name: "i", ifNotExists: true, table: ObjectName(name: "t"), isUnique: true,
+            keyColumns: [
+              IndexColumnDefinition(columnName: "a"), IndexColumnDefinition(columnName: "d", isDescending: true),
+            ], storedColumns: ["b"])))
+    #expect(try change("drop index i") == .dropIndexes(names: [ObjectName(name: "i")], ifExists: false))
+    #expect(
+      try change("alter index i rename to j") == .renameIndex(ObjectName(name: "i"), to: "j", ifExists: false))
+    guard case .explainSchemaChange = try PlannerFixture.plan("explain (ddl) drop index i").action else {
+      Issue.record("not explained")
+      return
+    }
+  }
+}
