@@ -6,7 +6,7 @@ import Wire
 extension MetadataConnection {
   /// Registers and renews until stopped.
   func keepSession() async {
-    while !isStopped {
+    while !isStopped, !Task.isCancelled {
       guard let leaseMilliseconds = await register() else {
         try? await EventLoop.sleep(for: .milliseconds(200))
         continue
@@ -44,7 +44,7 @@ extension MetadataConnection {
   /// Returns when the session is gone.
   private func renew(leaseMilliseconds: UInt64) async {
     var lease = leaseMilliseconds
-    while !isStopped, let epoch = sessionEpoch {
+    while !isStopped, !Task.isCancelled, let epoch = sessionEpoch {
       do { try await EventLoop.sleep(for: .milliseconds(Int64(min(lease, 1 << 30) / 3))) } catch { return }
       if sessionEpoch != epoch { return }
       let request = RenewRequest(
