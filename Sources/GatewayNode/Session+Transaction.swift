@@ -33,6 +33,8 @@ extension Session {
   func run(_ statement: TransactionStatement, _ control: StatementControl) async throws(SQLError) -> String {
     switch statement {
     case .begin(let modes, let isStart):
+      // Refused before it opens: the client has no block to end then.
+      if modes.isolation == .serializable, !block.isOpen { throw SQLError.unsupported("isolation level SERIALIZABLE") }
       let step = try block.begin(tag: isStart ? "START TRANSACTION" : "BEGIN")
       try await perform(step, control)
       if step.action == .start { try setModes(modes) }
