@@ -90,10 +90,12 @@ class Cluster:
     @staticmethod
     def is_alive(member):
         try:
+            state = pathlib.Path(f"/proc/{member['pid']}/stat").read_text().rpartition(")")[2].split()[0]
             command = pathlib.Path(f"/proc/{member['pid']}/cmdline").read_bytes()
         except OSError:
             return False
-        return member["name"].encode() in command.split(b"\0")
+        # An empty command line is a process about to end.
+        return state not in "ZX" and (not command or member["name"].encode() in command.split(b"\0"))
 
     @staticmethod
     def resident_bytes(member):

@@ -31,6 +31,7 @@ import Glibc
   nonisolated static let maximumPortBase = 65_000
   static let host = "127.0.0.1"
   static let readinessTimeout = Duration.seconds(60)
+  static let portTimeout = Duration.seconds(3)
   /// Between SIGTERM and SIGKILL.
   static let stopTimeout = Duration.seconds(20)
 
@@ -127,7 +128,7 @@ import Glibc
   /// Starts every process that does not run and waits until all are ready.
   func start() async throws(ToolError) {
     let stopped = members.filter { state($0) == .stopped }
-    for member in stopped { try checkPorts(member) }
+    for member in stopped { try await checkPorts(member) }
     for member in stopped { try spawn(member.name) }
     try save()
     try await waitUntilReady(members.map(\.name))
@@ -137,7 +138,7 @@ import Glibc
   func start(_ name: String) async throws(ToolError) {
     let member = try member(name)
     guard state(member) == .stopped else { throw ToolError("\(name) runs already (process \(member.pid))") }
-    try checkPorts(member)
+    try await checkPorts(member)
     try spawn(name)
     try save()
     try await waitUntilReady([name])
@@ -156,7 +157,7 @@ import Glibc
       .gateway, number, portBase: Int(sql.port) - (firstNumber - 1),
       programDirectory: programDirectory ?? FileSystem.programDirectory)
     added.arguments += metadataFlag
-    try checkPorts(added)
+    try await checkPorts(added)
     members.append(added)
     try spawn(added.name)
     try save()
@@ -175,13 +176,25 @@ import Glibc
     try FileSystem.write("\(members[index].pid)\n", to: "\(directory)/run/\(name).pid")
   }
 
-  private func checkPorts(_ member: ClusterMember) throws(ToolError) {
+  /// A process that was killed a moment ago may hold its ports a little longer, so an answer may take a while.
+  private func checkPorts(_ member: ClusterMember) async throws(ToolError) {
+    let deadline = EventLoop.now.advanced(byMilliseconds: Self.portTimeout.wholeMilliseconds)
     for endpoint in [member.rpc, member.http] + (member.sql.map { [$0] } ?? []) {
-      do {
-        try TCPListener(host: endpoint.host, port: endpoint.port) { $0.close("checking the port") }.close()
-      } catch {
-        throw ToolError("\(member.name) needs \(endpoint), which is in use: choose another --port-base")
+      while !isFree(endpoint) {
+        guard EventLoop.now < deadline else {
+          throw ToolError("\(member.name) needs \(endpoint), which is in use: choose another --port-base")
+        }
+        try? await EventLoop.sleep(for: .milliseconds(50))
       }
+    }
+  }
+
+  private func isFree(_ endpoint: Endpoint) -> Bool {
+    do {
+      try TCPListener(host: endpoint.host, port: endpoint.port) { $0.close("checking the port") }.close()
+      return true
+    } catch {
+      return false
     }
   }
 
@@ -193,11 +206,7 @@ import Glibc
       var still: [String] = []
       for name in waiting {
         let member = try member(name)
-        // A process that was only just started may show an empty command line for a moment.
-        if state(member) == .stopped {
-          try? await EventLoop.sleep(for: .milliseconds(100))
-          guard state(member) != .stopped else { throw ToolError("\(name) ended while it started" + lastWords(name)) }
-        }
+        guard state(member) != .stopped else { throw ToolError("\(name) ended while it started" + lastWords(name)) }
         if await HTTPProbe.status(member.http, path: "/readyz") != 200 { still.append(name) }
       }
       waiting = still

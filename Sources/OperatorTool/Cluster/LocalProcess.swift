@@ -44,17 +44,21 @@ enum LocalProcess {
   /// Whether `pid` is, right now, a process that runs exactly `arguments`; a number given to another program since, and
   /// a process that has ended but was not waited for, count as stopped.
   static func state(of pid: Int, running arguments: [String]) -> State {
-    guard pid > 1, let commandLine = try? FileSystem.read("/proc/\(pid)/cmdline") else { return .stopped }
+    guard pid > 1, let stat = try? FileSystem.read("/proc/\(pid)/stat"),
+      let commandLine = try? FileSystem.read("/proc/\(pid)/cmdline")
+    else { return .stopped }
+    // The state letter follows the parenthesised name, which may itself contain anything; the parent's number is next.
+    guard let end = stat.lastIndex(of: UInt8(ascii: ")")), end + 2 < stat.count else { return .stopped }
+    let fields = stat[(end + 2)...].split(separator: UInt8(ascii: " "), maxSplits: 2)
+    let letter = fields[0].first
+    if letter == UInt8(ascii: "Z") || letter == UInt8(ascii: "X") { return .stopped }
+    if commandLine.isEmpty {
+      // Just being started, or ending and still holding its ports; threads of the kernel, children of 2, look alike.
+      return fields.count > 1 && Array(fields[1]) == [UInt8(ascii: "2")] ? .stopped : .running
+    }
     let words = commandLine.split(separator: 0, omittingEmptySubsequences: false).dropLast()
     guard words.map({ String(decoding: $0, as: UTF8.self) }) == arguments else { return .stopped }
-    guard let stat = try? FileSystem.read("/proc/\(pid)/stat") else { return .stopped }
-    // The state letter follows the parenthesised name, which may itself contain anything.
-    guard let end = stat.lastIndex(of: UInt8(ascii: ")")), end + 2 < stat.count else { return .stopped }
-    switch stat[end + 2] {
-    case UInt8(ascii: "Z"), UInt8(ascii: "X"): return .stopped
-    case UInt8(ascii: "T"): return .paused
-    default: return .running
-    }
+    return letter == UInt8(ascii: "T") ? .paused : .running
   }
 
   static func signal(_ number: Int32, _ pid: Int) {
