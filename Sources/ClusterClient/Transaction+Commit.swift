@@ -7,6 +7,8 @@ extension Transaction {
   /// Time to live of prewritten locks without a heartbeat, and the interval of heartbeats (milliseconds).
   static let lockTimeToLiveMilliseconds: UInt64 = 10_000
   static let heartbeatMilliseconds: Int64 = 2_000
+  /// Requests of one transaction under way at once, in each of its phases.
+  static let parallelRequests = 4
 
   /// Commits what is buffered. Throws `retry` or `failed` when surely nothing was committed, and `failed` with 40003 when
   /// the outcome is not known. Pins and locks are given back in every case.
@@ -110,7 +112,16 @@ extension Transaction {
     var minimum: Timestamp
     do throws(TransactionFault) {
       minimum = try await prewrite(chunks, primaryKey, primaryRange, deadline: deadline)
-      try await decide(primaryKey, primaryRange, groups, minimum: &minimum, deadline: deadline)
+      let commit = try await decide(primaryKey, primaryRange, chunks, minimum: &minimum, deadline: deadline)
+      let rest = chunks.filter { $0.keys.first != primaryKey }
+      if chunks.count > Self.parallelRequests {
+        // So many locks would stop every reader for a lookup each: the client waits until they are gone.
+        await withUnsafeContinuation { continuation in
+          commitSecondaries(rest, commit) { continuation.resume() }
+        }
+      } else {
+        commitSecondaries(rest, commit) {}
+      }
     } catch {
       if error.sqlError.state != .statementCompletionUnknown { rollBackPrewrites(chunks, primaryKey) }
       // A rolled back transaction never comes back under the same name.
@@ -133,7 +144,11 @@ extension Transaction {
     _ chunks: [RangeWrites], _ primaryKey: [UInt8], _ primaryRange: RangeID, deadline: MonotonicTime
   ) async throws(TransactionFault) -> Timestamp {
     let gate = PrewriteGate(count: chunks.count)
-    for chunk in chunks { send(chunk, primaryKey, primaryRange, waits: 0, deadline: deadline, gate) }
+    inTurns(chunks) { [self] chunk, done in
+      gate.whenNextSettles(done)
+      if gate.hasFailed { return gate.skip() }
+      send(chunk, primaryKey, primaryRange, waits: 0, deadline: deadline, gate)
+    }
     return try await gate.result()
   }
 
@@ -170,15 +185,14 @@ extension Transaction {
     }
   }
 
-  /// Commits the primary key: from its answer on the transaction is committed.
+  /// Commits the chunk of the primary key: from its answer on the transaction is committed.
   private func decide(
-    _ primaryKey: [UInt8], _ primaryRange: RangeID, _ groups: [RangeWrites], minimum: inout Timestamp,
+    _ primaryKey: [UInt8], _ primaryRange: RangeID, _ chunks: [RangeWrites], minimum: inout Timestamp,
     deadline: MonotonicTime
-  ) async throws(TransactionFault) {
+  ) async throws(TransactionFault) -> Timestamp {
+    let keys = chunks.first { $0.keys.first == primaryKey }?.keys ?? [primaryKey]
     while true {
       let commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
-      var keys = groups.first { $0.range == primaryRange }?.keys ?? [primaryKey]
-      if let position = keys.firstIndex(of: primaryKey), position > 0 { keys.swapAt(0, position) }
       let request = CommitRequest(
         startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, keys: keys, includesPrimary: true)
       var response: CommitResponse?
@@ -189,15 +203,12 @@ extension Transaction {
         guard let fate = await fate(primaryKey, primaryRange) else {
           throw .failed(RangeCallFailure(.outcomeUnknown, error.message).sqlError)
         }
-        return try finish(fate, groups, primaryRange)
+        return try committed(fate)
       }
-      guard let error = response?.error, error.kind != .ok else {
-        return try finish(.committed(commit), groups, primaryRange)
-      }
+      guard let error = response?.error, error.kind != .ok else { return commit }
       switch error.kind {
       case .commitTooLow: minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
-      case .alreadyCommitted:
-        return try finish(.committed(Timestamp(rawValue: error.conflictTimestamp)), groups, primaryRange)
+      case .alreadyCommitted: return Timestamp(rawValue: error.conflictTimestamp)
       default: throw fault(error)
       }
     }
@@ -222,30 +233,58 @@ extension Transaction {
     }
   }
 
-  /// The decision has fallen; the other ranges learn of it by and by (readers can find out by themselves).
-  private func finish(
-    _ fate: Fate, _ groups: [RangeWrites], _ primaryRange: RangeID
-  ) throws(TransactionFault) {
-    guard case .committed(let commit) = fate else {
+  private func committed(_ fate: Fate) throws(TransactionFault) -> Timestamp {
+    switch fate {
+    case .committed(let commit): return commit
+    case .rolledBack:
       throw .retry(
         SQLError(.serializationFailure, "the transaction was rolled back by another one"), isContended: true)
     }
-    for group in groups where group.range != primaryRange {
-      let request = CommitRequest(
-        startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, keys: group.keys)
-      cluster.ranges.call(
-        RangeService.commit, range: group.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 30_000)
-      ) { _ in }
-    }
+  }
+
+  /// The decision has fallen; the other keys learn of it by and by (readers can find out by themselves).
+  private func commitSecondaries(
+    _ chunks: [RangeWrites], _ commit: Timestamp, completion: @escaping @EventLoopActor () -> Void
+  ) {
+    inTurns(
+      chunks,
+      { [self] chunk, done in
+        let request = CommitRequest(
+          startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, keys: chunk.keys)
+        cluster.ranges.call(
+          RangeService.commit, range: chunk.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 30_000)
+        ) { _ in done() }
+      }, completion: completion)
   }
 
   private func rollBackPrewrites(_ chunks: [RangeWrites], _ primaryKey: [UInt8]) {
-    for chunk in chunks {
+    inTurns(chunks) { [self] chunk, done in
       let request = RollbackRequest(startTimestamp: startTimestamp.rawValue, keys: chunk.keys)
       cluster.ranges.call(
         RangeService.rollback, range: chunk.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 10_000)
-      ) { _ in }
+      ) { _ in done() }
     }
+  }
+
+  /// Starts `body` for each chunk, `parallelRequests` at a time; `body` calls back when its chunk is through.
+  private func inTurns(
+    _ chunks: [RangeWrites],
+    _ body: @escaping @EventLoopActor (RangeWrites, @escaping @EventLoopActor () -> Void) -> Void,
+    completion: @escaping @EventLoopActor () -> Void = {}
+  ) {
+    if chunks.isEmpty { return completion() }
+    var next = 0
+    var missing = chunks.count
+    func startNext() {
+      guard next < chunks.count else { return }
+      let chunk = chunks[next]
+      next += 1
+      body(chunk) {
+        missing -= 1
+        if missing == 0 { completion() } else { startNext() }
+      }
+    }
+    for _ in 0..<min(Self.parallelRequests, chunks.count) { startNext() }
   }
 }
 
@@ -255,8 +294,17 @@ extension Transaction {
   private var minimum = Timestamp.zero
   private var fault: TransactionFault?
   private var continuation: UnsafeContinuation<Void, Never>?
+  private var settlers: [@EventLoopActor () -> Void] = []
 
   init(count: Int) { missing = count }
+
+  var hasFailed: Bool { fault != nil }
+
+  /// Calls back when one more prewrite is through.
+  func whenNextSettles(_ observer: @escaping @EventLoopActor () -> Void) { settlers.append(observer) }
+
+  /// Another one has failed: this one is not sent.
+  func skip() { settle() }
 
   func succeed(_ timestamp: Timestamp) {
     minimum = max(minimum, timestamp)
@@ -270,6 +318,7 @@ extension Transaction {
 
   private func settle() {
     missing -= 1
+    if let observer = settlers.popLast() { EventLoop.execute { observer() } }
     if missing == 0 {
       continuation?.resume()
       continuation = nil

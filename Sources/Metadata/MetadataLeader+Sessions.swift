@@ -8,6 +8,10 @@ struct Session: Hashable, Sendable {
   var role: NodeRole
   /// The lease runs out; renewals move it.
   var deadline: MonotonicTime
+
+  mutating func extendLease(byMilliseconds milliseconds: UInt64) {
+    deadline = deadline.advanced(byMilliseconds: milliseconds)
+  }
 }
 
 struct OpenBarrier: Sendable {

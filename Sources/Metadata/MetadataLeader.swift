@@ -23,7 +23,7 @@ public struct ProposalID: Identifier {
 /// all the same, it waits until no other is under way and starts over from the applied state.
 public struct MetadataLeader: Sendable {
   public struct Options: Hashable, Sendable {
-    public var leaseMilliseconds: UInt64 = 3_000
+    public var leaseMilliseconds: UInt64 = 5_000
     public var replicationFactor = 3
     public var boundedWaitMilliseconds: UInt64 = BarrierWait.defaultBoundMilliseconds
     public var rangeRetentionMilliseconds: UInt64 = 3_600_000
@@ -95,11 +95,15 @@ public struct MetadataLeader: Sendable {
   var waitingCalls: [JobID: [WaitingCall]] = [:]
   var now: MonotonicTime
   var wallMilliseconds: UInt64
+  /// Ticks are wanted every 100 ms; so long without one means that the process did not run.
+  static let stallMilliseconds: UInt64 = 500
+  private var lastTick: MonotonicTime
 
   /// Leadership begins: everything committed before is in `state`.
   public init(state: MetadataState, options: Options = Options(), now: MonotonicTime, wallMilliseconds: UInt64) {
     self.options = options
     self.now = now
+    lastTick = now
     self.wallMilliseconds = wallMilliseconds
     applied = state
     speculative = state
@@ -122,6 +126,7 @@ public struct MetadataLeader: Sendable {
 
   /// Wanted every 100 ms or so: leases, bounded waits, the oracle's window, retention.
   public mutating func tick(now: MonotonicTime, wallMilliseconds: UInt64) -> [Effect] {
+    grantTimeForStall(now: now)
     advanceClock(now, wallMilliseconds)
     var effects: [Effect] = []
     reserveWindow(into: &effects)
@@ -130,6 +135,14 @@ public struct MetadataLeader: Sendable {
     removeRetiredRanges(into: &effects)
     serveStalled(into: &effects)
     return effects
+  }
+
+  /// While the leader itself stood still (paused, starved of processor time) nobody could renew: that time does not count.
+  private mutating func grantTimeForStall(now: MonotonicTime) {
+    let stall = now.milliseconds(since: lastTick)
+    lastTick = max(lastTick, now)
+    guard stall > Self.stallMilliseconds else { return }
+    for id in sessions.keys { sessions[id]?.extendLease(byMilliseconds: stall) }
   }
 
   mutating func advanceClock(_ now: MonotonicTime, _ wallMilliseconds: UInt64) {

@@ -32,7 +32,7 @@ public struct MetadataProgram: Sendable {
     directory = options.string(
       "data-directory", default: "theseus-meta-data", form: "DIRECTORY", help: "where data is kept")
     lease = options.duration(
-      "session-lease", default: .seconds(3), help: "how long a process that does not renew its session counts as live")
+      "session-lease", default: .seconds(5), help: "how long a process that does not renew its session counts as live")
     boundedWait = options.duration(
       "ddl-bounded-wait", default: .seconds(2), help: "how long a step of a schema change waits for a slow process")
     rangeRetention = options.duration(
