@@ -17,9 +17,10 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .executableTarget(name: name, dependencies: dependencies, swiftSettings: commonSettings)
 }
 
-func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ module: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
   .testTarget(
-    name: "\(module)Tests", dependencies: [.byName(name: module)] + dependencies, swiftSettings: commonSettings)
+    name: "\(module)Tests", dependencies: [.byName(name: module)] + dependencies, exclude: exclude,
+    swiftSettings: commonSettings)
 }
 
 let commonSettings: [SwiftSetting] = [
@@ -108,7 +109,7 @@ let testTargets: [Target] = [
   tests("SQLValues"),
   tests("SQLSyntax"),
   tests("PostgresProtocol"),
-  tests("Raft"),
+  tests("Raft", ["Basics"], exclude: ["Scenarios"]),
   tests("Convergence"),
   tests("Transactions"),
   tests("SQLExpressions", ["SQLValues", "Basics"]),

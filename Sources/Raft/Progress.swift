@@ -34,6 +34,11 @@ struct Progress: Hashable, Sendable {
   /// The highest commit index it was told.
   var toldCommitIndex: LogIndex = 0
 
+  /// The match index at the last heartbeat; nil when nothing was missing then.
+  private var matchAtHeartbeat: LogIndex?
+  /// Nothing came of what was sent for a whole heartbeat interval: something was lost.
+  private(set) var isStalled = false
+
   init(node: NodeID, nextIndex: LogIndex) {
     self.node = node
     self.nextIndex = nextIndex
@@ -94,7 +99,15 @@ struct Progress: Hashable, Sendable {
     return true
   }
 
-  mutating func resumeProbing() {
+  mutating func noteHeartbeat(lastIndex: LogIndex) {
+    let isMissing = matchIndex < lastIndex
+    isStalled = isMissing && matchAtHeartbeat == matchIndex
+    matchAtHeartbeat = isMissing ? matchIndex : nil
+  }
+
+  /// A stalled follower answers: it may be probed again.
+  mutating func resume() {
+    isStalled = false
     if case .probe = mode { mode = .probe(isWaiting: false) }
   }
 

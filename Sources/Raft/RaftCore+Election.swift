@@ -34,6 +34,8 @@ extension RaftCore {
     guard var campaign, membership.isVoter(from) else { return }
     if campaign.granted.contains(from) || campaign.refused.contains(from) { return }
     if isGranted { campaign.granted.append(from) } else { campaign.refused.append(from) }
+    // Two candidates split the votes: the next attempt need not wait for a whole timeout.
+    if !isGranted && !campaign.isPreVote { hastenElection(now) }
     self.campaign = campaign
     if campaign.granted.count >= membership.quorum {
       if campaign.isPreVote { requestVotes(now, isTransfer: false) } else { becomeLeader(now) }

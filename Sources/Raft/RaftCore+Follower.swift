@@ -81,6 +81,11 @@ extension RaftCore {
     isQuiesced = false
     leader = nil
     following.leaderHeard = nil
+    hastenElection(now)
+  }
+
+  /// Campaigns soon, at a random time.
+  mutating func hastenElection(_ now: MonotonicTime) {
     let timeout = UInt64.random(
       in: options.lostLeaderTimeoutMinimumMilliseconds...options.lostLeaderTimeoutMaximumMilliseconds, using: &generator
     )

@@ -108,12 +108,12 @@ extension RaftCore {
   mutating func handleHeartbeatResponse(_ from: NodeID, _ readRound: UInt64, _ now: MonotonicTime) {
     guard let position = leadership?.position(of: from), let progress = leadership?.progress[position] else { return }
     leadership?.progress[position].isActive = true
-    leadership?.progress[position].resumeProbing()
     if readRound <= leadership?.reads.number ?? 0 {
       leadership?.progress[position].confirmedReadRound = max(progress.confirmedReadRound, readRound)
     }
     confirmReads()
-    guard progress.matchIndex < log.lastIndex else { return }
+    guard progress.isStalled else { return }
+    leadership?.progress[position].resume()
     leadership?.wantsReplication = true
     // Nothing more may be sent and something is not answered: an append without entries finds out what is missing.
     let isStuck = progress.nextIndex > log.lastIndex || !progress.maySend(options)

@@ -10,10 +10,17 @@ extension RaftCore {
     if now >= current.heartbeatDeadline {
       if mayQuiesce(now) { return quiesce() }
       leadership?.heartbeatDeadline = now.advanced(byMilliseconds: options.heartbeatIntervalMilliseconds)
+      noteStalledFollowers()
       sendHeartbeats { _ in true }
     } else {
       tellCommitIndex()
     }
+  }
+
+  /// Whose log did not grow between two heartbeats though it should: the next answer makes the leader find out why.
+  private mutating func noteStalledFollowers() {
+    guard let count = leadership?.progress.count else { return }
+    for position in 0..<count { leadership?.progress[position].noteHeartbeat(lastIndex: log.lastIndex) }
   }
 
   /// To every follower that may apply more than it has been told.
@@ -63,7 +70,9 @@ extension RaftCore {
     guard leadership.transfer == nil, commitIndex == log.lastIndex, appliedIndex == commitIndex else { return false }
     guard outbox.storedIndex == log.lastIndex else { return false }
     let followers = leadership.progress.filter { $0.node != id }
-    guard followers.allSatisfy({ !$0.isReachable || $0.matchIndex == log.lastIndex }) else { return false }
+    guard followers.allSatisfy({ !$0.isReachable || ($0.isActive && $0.matchIndex == log.lastIndex) }) else {
+      return false
+    }
     let present = followers.filter { $0.isReachable && membership.isVoter($0.node) }.count + (isVoter ? 1 : 0)
     return present >= membership.quorum
   }

@@ -32,7 +32,7 @@ import Testing
       // Mostly in order.
       let isInOrder = Int.random(in: 0..<10, using: &random) < 8
       group.deliver(at: isInOrder ? 0 : group.network.indices.randomElement(using: &random) ?? 0)
-    case 450..<2000: group.sync(node, Int.random(in: 1...3, using: &random))
+    case 450..<10000: group.sync(node, Int.random(in: 1...3, using: &random))
     case 600..<720: group.advance(milliseconds: UInt64.random(in: 1...120, using: &random))
     case 720..<850: group.propose(group.currentLeader ?? node)
     case 850..<880: group.read(group.currentLeader ?? node)
