@@ -53,6 +53,8 @@ final class SubqueryFrame {
   let outer: QueryScope
   /// Slots filled from expressions in terms of `outer`.
   private(set) var references: [OuterValue] = []
+  /// Reads slots that a query further out fills.
+  var readsOuterSlots = false
   private let allocate: () -> Int
 
   init(outer: QueryScope, allocate: @escaping () -> Int) {
@@ -155,7 +157,10 @@ final class QueryScope {
     }
     guard let frame else { return nil }
     guard let outer = try frame.outer.lookUp(names, at: position) else { return nil }
-    if case .parameter = outer { return outer }
+    if case .parameter = outer {
+      frame.readsOuterSlots = true
+      return outer
+    }
     return frame.parameter(for: outer)
   }
 

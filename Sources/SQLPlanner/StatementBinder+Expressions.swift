@@ -413,7 +413,7 @@ extension StatementBinder {
   /// Plans a subquery for expressions of `scope`; `references` are what it needs from there.
   private func subquery(
     _ query: SelectStatement, in scope: QueryScope
-  ) throws(SQLError) -> (query: PlannedQuery, references: [OuterValue]) {
+  ) throws(SQLError) -> (query: PlannedQuery, references: [OuterValue], isCorrelated: Bool) {
     guard subqueryDepth < PlannerLimits.maximumSubqueryDepth else {
       throw SQLError(.statementTooComplex, "subqueries are nested too deeply")
     }
@@ -421,7 +421,7 @@ extension StatementBinder {
     defer { subqueryDepth -= 1 }
     let frame = SubqueryFrame(outer: scope) { [unowned self] in allocateSlot() }
     let planned = try plan(query, frame: frame, commonTables: scope.commonTables)
-    return (planned, frame.references)
+    return (planned, frame.references, !frame.references.isEmpty || frame.readsOuterSlots)
   }
 
   private func oneColumn(_ planned: PlannedQuery, at position: Int?) throws(SQLError) {
@@ -433,10 +433,10 @@ extension StatementBinder {
   private func scalarSubquery(
     _ query: SelectStatement, at position: Int?, in scope: QueryScope
   ) throws(SQLError) -> Expression {
-    let (planned, references) = try subquery(query, in: scope)
+    let (planned, references, isCorrelated) = try subquery(query, in: scope)
     try oneColumn(planned, at: position)
     let type = planned.columns[0].type
-    if references.isEmpty {
+    if !isCorrelated {
       let slot = allocateSlot()
       preliminaryQueries.append(PreliminaryQuery(slot: slot, plan: planned.plan, result: .scalar))
       return .parameter(slot, type)
@@ -447,8 +447,8 @@ extension StatementBinder {
   private func existsSubquery(_ query: SelectStatement, in scope: QueryScope) throws(SQLError) -> Expression {
     var query = query
     if query.limit == nil, query.offset == nil { query.limit = ExpressionSyntax(.integer(1)) }
-    let (planned, references) = try subquery(query, in: scope)
-    if references.isEmpty {
+    let (planned, references, isCorrelated) = try subquery(query, in: scope)
+    if !isCorrelated {
       let slot = allocateSlot()
       preliminaryQueries.append(PreliminaryQuery(slot: slot, plan: planned.plan, result: .exists))
       return .parameter(slot, .boolean)
@@ -465,7 +465,7 @@ extension StatementBinder {
     }
     if case .row = operand.kind { throw .unsupported("a row compared with a subquery", position: position) }
     let value = try bind(operand, in: scope)
-    var (planned, references) = try subquery(query, in: scope)
+    var (planned, references, _) = try subquery(query, in: scope)
     guard planned.columns.count == 1 else {
       throw SQLError(.syntaxError, "subquery has too many columns", position: position)
     }

@@ -50,6 +50,13 @@ import Testing
     #expect(plan.preliminaryQueries.count == 1 && plan.slotCount == 1)
   }
 
+  /// A subquery that depends on a query two levels out is computed where that query's row is known.
+  @Test func subqueriesReachThroughOthers() throws {
+    let plan = try PlannerFixture.plan(
+      "select (select (select count(*) from u where u.t_id = t.id)) from t where exists (select 1 from x)")
+    #expect(plan.preliminaryQueries.map(\.result) == [.exists])
+  }
+
   /// A column that is on its way in gets its default with every insert, though nobody can name it.
   @Test func insertsMaintainColumnsOnTheirWayIn() throws {
     guard case .insert(let insert) = try PlannerFixture.plan("insert into x values (1, 'a')").action,
