@@ -82,7 +82,7 @@ extension Session {
 
   // MARK: - Bind
 
-  func bind(_ message: FrontendMessage.Bind) async throws(SQLError) {
+  func bind(_ message: FrontendMessage.Bind) throws(SQLError) {
     guard let named = statements[message.statement] else { throw Self.unknownStatement(message.statement) }
     if !message.portal.isEmpty {
       guard portals[message.portal] == nil else {
@@ -145,7 +145,7 @@ extension Session {
 
   // MARK: - Describe
 
-  func describe(_ target: StatementOrPortal) async throws(SQLError) {
+  func describe(_ target: StatementOrPortal) throws(SQLError) {
     switch target {
     case .statement(let name):
       guard let named = statements[name] else { throw Self.unknownStatement(name) }

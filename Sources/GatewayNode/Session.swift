@@ -101,11 +101,13 @@ import SQLValues
   private func handle(_ message: FrontendMessage) async {
     switch message {
     case .query(let text): await simpleQuery(text)
-    case .parse(let parse): await extended { session throws(SQLError) in try await session.parse(parse) }
-    case .bind(let bind): await extended { session throws(SQLError) in try await session.bind(bind) }
-    case .describe(let target): await extended { session throws(SQLError) in try await session.describe(target) }
-    case .execute(let portal, let limit):
-      await extended { session throws(SQLError) in try await session.execute(portal, rowLimit: limit) }
+    case .parse, .bind, .describe, .execute:
+      do throws(SQLError) {
+        try await runExtended(message)
+        if client.isChunkFull { await client.flushed() }
+      } catch {
+        await failExtended(error)
+      }
     case .close(let target):
       close(target)
       client.writer.closeComplete()
@@ -119,12 +121,13 @@ import SQLValues
     }
   }
 
-  private func extended(_ body: (Session) async throws(SQLError) -> Void) async {
-    do throws(SQLError) {
-      try await body(self)
-      if client.isChunkFull { await client.flushed() }
-    } catch {
-      await failExtended(error)
+  private func runExtended(_ message: FrontendMessage) async throws(SQLError) {
+    switch message {
+    case .parse(let parse): try await self.parse(parse)
+    case .bind(let bind): try self.bind(bind)
+    case .describe(let target): try describe(target)
+    case .execute(let portal, let limit): try await execute(portal, rowLimit: limit)
+    default: break
     }
   }
 
