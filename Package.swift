@@ -133,7 +133,7 @@ let testTargets: [Target] = [
   tests(
     "StorageNode",
     ["Basics", "SQLValues", "Catalog", "KeyValue", "Transactions", "ClusterClient", "EventLoop", "RPC", "Wire"]),
-  tests("MetadataNode"),
+  tests("MetadataNode", ["SQLValues", "Catalog", "SchemaChange", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),
 ]

@@ -152,13 +152,20 @@ extension MetadataLeader {
     var planner = Planner(
       PlanningContext(
         catalog: speculative.catalog, databaseID: database, nextTableID: speculative.nextTableID,
-        nextRangeID: speculative.nextRangeID, storageNodes: liveStorageNodes,
+        nextRangeID: speculative.nextRangeID, storageNodes: placeableStorageNodes,
         replicationFactor: options.replicationFactor))
     return (try planner.plan(statement), planner)
   }
 
-  private var liveStorageNodes: [NodeID] {
-    sessions.keys.sorted().filter { sessions[$0]?.role == .storage }
+  /// Where replicas may be put: live storage nodes if there are enough; else, as long as the live ones are a majority of a range's
+  /// replicas, registered ones that are away too: they catch up when they come back.
+  private var placeableStorageNodes: [NodeID] {
+    let live = sessions.keys.sorted().filter { sessions[$0]?.role == .storage }
+    let wanted = options.replicationFactor
+    guard live.count < wanted, live.count > wanted / 2 else { return live }
+    let away = speculative.nodes.values.filter { $0.role == .storage && sessions[$0.id] == nil }
+    let newest = away.sorted { $0.epoch > $1.epoch }.prefix(wanted - live.count).map(\.id)
+    return (live + newest).sorted()
   }
 
   /// Makes the stage's entry, and proposes it with the job.

@@ -62,7 +62,9 @@ final class Checkpoints: Sendable {
   }
 
   /// Blocks for an fsync: not on the loop, but for a restore.
-  func store(_ state: MetadataState, index: UInt64) throws {
+  ///
+  /// - Returns: the size of the encoded state in bytes.
+  func store(_ state: MetadataState, index: UInt64) throws -> Int {
     let generation = (try header()?.generation ?? 0) ^ 1
     let bytes = state.encoded()
     let batch = WriteBatch()
@@ -81,6 +83,7 @@ final class Checkpoints: Sendable {
     header.field(3, UInt64(generation))
     batch.put(Self.headerKey, header.bytes, in: family)
     try database.write(batch, sync: true)
+    return bytes.count
   }
 
   private static func key(_ generation: UInt8, _ piece: UInt64) -> [UInt8] {

@@ -115,6 +115,7 @@ import Wire
     ticks?.cancel()
     watches.endAll("the metadata replica is shutting down")
     await server.shutdown(graceful: .seconds(1))
+    await replica.finishCheckpoint()
     database.close()
   }
 

@@ -8,14 +8,15 @@ import RocksEngine
 /// The replicated state in memory: what `Replication` applies committed commands to. The Raft log is the truth; a checkpoint is
 /// written now and then by a thread, and the log is kept from there on.
 @EventLoopActor final class MetadataReplica: ReplicatedStateMachine {
-  /// A checkpoint is due after so many entries, or so many bytes of them (or half the last checkpoint, if that is more).
-  static let checkpointEntries: UInt64 = 2_048
+  /// A checkpoint is due after so many entries, or so many bytes of them, but no less than half the last checkpoint.
+  static let checkpointEntries: UInt64 = 4_096
   static let checkpointBytes = 1 << 20
 
   private(set) var state = MetadataState()
   private(set) var appliedIndex: UInt64 = 0
   private var checkpointIndex: UInt64?
   private var bytesSinceCheckpoint = 0
+  private var checkpointSizeBytes = 0
   private var isCheckpointing = false
   private var incoming: [UInt8] = []
   private let checkpoints: Checkpoints
@@ -75,7 +76,7 @@ import RocksEngine
     } catch {
       throw RocksError.corruption("a snapshot of the metadata state cannot be read: \(error)")
     }
-    try checkpoints.store(state, index: appliedIndex)
+    checkpointSizeBytes = try checkpoints.store(state, index: appliedIndex)
     checkpointIndex = appliedIndex
     bytesSinceCheckpoint = 0
     onRestored?()
@@ -83,19 +84,32 @@ import RocksEngine
 
   private func checkpointIfDue() {
     guard !isCheckpointing,
-      appliedIndex - (checkpointIndex ?? 0) >= Self.checkpointEntries || bytesSinceCheckpoint >= Self.checkpointBytes
+      appliedIndex - (checkpointIndex ?? 0) >= Self.checkpointEntries
+        || bytesSinceCheckpoint >= max(Self.checkpointBytes, checkpointSizeBytes / 2)
     else { return }
     isCheckpointing = true
     bytesSinceCheckpoint = 0
     let (state, index, checkpoints) = (state, appliedIndex, checkpoints)
-    writer.run({ () -> String? in
-      do { try checkpoints.store(state, index: index) } catch { return "\(error)" }
-      return nil
-    }) { [weak self] failure in
+    writer.run({ () -> Result<Int, CheckpointFailure> in
+      do { return .success(try checkpoints.store(state, index: index)) } catch {
+        return .failure(CheckpointFailure(reason: "\(error)"))
+      }
+    }) { [weak self] result in
       guard let self else { return }
       isCheckpointing = false
-      if let failure { onProblem?("a checkpoint could not be written: \(failure)") }
-      if failure == nil { checkpointIndex = max(checkpointIndex ?? 0, index) }
+      switch result {
+      case .success(let size):
+        checkpointSizeBytes = size
+        checkpointIndex = max(checkpointIndex ?? 0, index)
+      case .failure(let failure): onProblem?("a checkpoint could not be written: \(failure.reason)")
+      }
     }
   }
+
+  /// Returns when no checkpoint is being written; the database may be closed then.
+  func finishCheckpoint() async { await writer.run {} }
+}
+
+private struct CheckpointFailure: Error {
+  let reason: String
 }

@@ -41,7 +41,9 @@ extension DescriptorEdit {
       return
     case .addColumn(let column):
       guard changed.column(column.id) == nil else { throw PlanConflict("column \(column.id) exists already") }
-      changed.columns.append(column)
+      // In the order of their ids, whichever of one statement's columns comes into being first.
+      let position = changed.columns.firstIndex { $0.id > column.id } ?? changed.columns.endIndex
+      changed.columns.insert(column, at: position)
       changed.nextColumnID = max(changed.nextColumnID, ColumnID(column.id.rawValue + 1))
     case .setColumnState(let id, let state): changed.columns[try Self.position(of: id, in: changed)].state = state
     case .renameColumn(let id, let name): changed.columns[try Self.position(of: id, in: changed)].name = name

@@ -77,7 +77,11 @@ public struct JobCoordinator: Sendable {
 
   /// A record this leader has proposed. Called at once, before it is applied.
   public mutating func proposed(_ record: JobRecord) {
-    // A finished one stays until it is applied, so that nobody overtakes it on its tables.
+    // A finished one holds up nobody: what follows on its tables is planned against the catalog it leaves.
+    guard !record.state.isFinished else {
+      jobs[record.id] = nil
+      return
+    }
     jobs[record.id, default: Tracked(record: record)].record = record
   }
 
