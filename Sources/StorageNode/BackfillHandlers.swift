@@ -2,6 +2,7 @@ import Basics
 import Catalog
 import ClusterClient
 import EventLoop
+import Glibc
 import NodeRuntime
 import RPC
 import Transactions
@@ -18,6 +19,8 @@ import Wire
     self.store = store
     ranges = RangeClient(connection)
     locks = LockResolver(ranges)
+    // Clients first: of this thread only (Linux keeps a priority for each thread).
+    worker.submit { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
   }
 
   func register(on server: RPCServer) {

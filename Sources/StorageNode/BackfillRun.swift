@@ -11,6 +11,11 @@ import Wire
 @EventLoopActor final class BackfillRun {
   nonisolated static let rowsPerChunk = 2048
   static let maximumChunksInFlight = 4
+  /// While clients use this node: smaller steps, and as much rest as work.
+  nonisolated static let rowsPerChunkBesideClients = 512
+  static let maximumChunksInFlightBesideClients = 1
+  static let requestsPerSecondOfClients: UInt64 = 50
+  static let longestRestMilliseconds: UInt64 = 200
   static let ingestMilliseconds: UInt64 = 30_000
   static let progressMilliseconds: UInt64 = 250
 
@@ -35,6 +40,9 @@ import Wire
   private var firstChunk = 0
   private var failure: (any Error)?
   private var change: UnsafeContinuation<Void, Never>?
+  private var hasClients = false
+  private var lastLook: MonotonicTime
+  private var lastRequests: UInt64
   private(set) var checkpoint: [UInt8]
   private(set) var rowsDone: UInt64 = 0
 
@@ -51,6 +59,8 @@ import Wire
     timestamp = Timestamp(rawValue: request.readTimestamp)
     maximumRowsPerSecond = request.maxRowsPerSecond
     checkpoint = request.checkpoint
+    lastLook = EventLoop.now
+    lastRequests = store.metrics.clientRequests
     reader = SourceReader(store, locks, timestamp: timestamp)
   }
 
@@ -66,6 +76,8 @@ import Wire
     var rowsRead: UInt64 = 0
     var lastReport = began
     while let start = position {
+      let work = EventLoop.now
+      noticeClients(work)
       try await waitForRoom()
       try await pace(rowsRead, since: began)
       if admitted == nil {
@@ -74,9 +86,10 @@ import Wire
       guard let readable = admitted else { continue }
       let span = KeySpan(start: start, end: readable.span.end)
       let (timestamp, table, index) = (timestamp, table, index)
+      let rowLimit = hasClients ? Self.rowsPerChunkBesideClients : Self.rowsPerChunk
       let chunk = try await worker.run {
         try BackfillChunk.read(
-          readable.state, span, at: timestamp, table: table, index: index, rowLimit: Self.rowsPerChunk)
+          readable.state, span, at: timestamp, table: table, index: index, rowLimit: rowLimit)
       }
       rowsRead += UInt64(chunk.rowCount)
       send(chunk)
@@ -89,6 +102,7 @@ import Wire
         position = readable.span.end
         admitted = nil
       }
+      if hasClients, position != nil { try await rest(after: work) }
       if EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds {
         lastReport = EventLoop.now
         try await report(progress(estimate))
@@ -112,11 +126,33 @@ import Wire
 
   private func waitForRoom() async throws {
     try throwFailure()
-    while chunks.count - firstChunk >= Self.maximumChunksInFlight {
+    while chunks.count - firstChunk
+      >= (hasClients ? Self.maximumChunksInFlightBesideClients : Self.maximumChunksInFlight)
+    {
       await waitForChange()
       try throwFailure()
     }
     try Task.checkCancellation()
+  }
+
+  /// Whether clients read and write here, looked at ten times a second.
+  private func noticeClients(_ now: MonotonicTime) {
+    let elapsed = now.milliseconds(since: lastLook)
+    guard elapsed >= 100 else { return }
+    let requests = store.metrics.clientRequests
+    hasClients = (requests &- lastRequests) &* 1000 / elapsed >= Self.requestsPerSecondOfClients
+    lastLook = now
+    lastRequests = requests
+  }
+
+  /// Lets the entries arrive, then leaves the processors to the clients for as long as the step took.
+  private func rest(after work: MonotonicTime) async throws {
+    while firstChunk < chunks.count {
+      try throwFailure()
+      await waitForChange()
+    }
+    let spent = min(EventLoop.now.milliseconds(since: work), Self.longestRestMilliseconds)
+    try await EventLoop.sleep(for: .milliseconds(Int64(max(1, spent))))
   }
 
   private func pace(_ rowsRead: UInt64, since began: MonotonicTime) async throws {

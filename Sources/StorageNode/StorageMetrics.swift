@@ -15,4 +15,7 @@ import EventLoop
   let ingestBytes = Count()
   let backfilledRows = Count()
   let corruptedRanges = Count()
+
+  /// Keys and scans that clients asked for.
+  var clientRequests: UInt64 { reads.value &+ scans.value &+ writes.value }
 }

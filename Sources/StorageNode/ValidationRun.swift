@@ -12,6 +12,8 @@ import Wire
   /// Hashes kept for finding an offender: eight bytes for each row of both sides.
   static let maximumRowsForSearch: UInt64 = 8_000_000
   static let progressMilliseconds: UInt64 = 250
+  /// Few, because the other node reads them on its loop, between its clients' requests.
+  static let rowsPerPage: UInt32 = 2000
   private static let requestMilliseconds: UInt64 = 30_000
 
   private let store: RangeStore
@@ -169,7 +171,8 @@ import Wire
       try Task.checkCancellation()
       let deadline = EventLoop.now.advanced(byMilliseconds: Self.requestMilliseconds)
       let request = ScanRequest(
-        readTimestamp: timestamp.rawValue, startKey: position, endKey: whole.end, ignoredStartTimestamps: ignored)
+        readTimestamp: timestamp.rawValue, startKey: position, endKey: whole.end, rowLimit: Self.rowsPerPage,
+        ignoredStartTimestamps: ignored)
       let response: ScanResponse
       do throws(RangeCallFailure) {
         response = try await ranges.call(RangeService.scan, range: index.rangeID, request, deadline: deadline)
