@@ -8,6 +8,8 @@ import SQLValues
 
 /// One execution of a plan: rows come in pieces as they are asked for.
 @EventLoopActor final class StatementRun {
+  private static let cache = ExecutionCache()
+
   let plan: StatementPlan
   private let access: TransactionAccess
   private let execution: StatementExecution
@@ -18,7 +20,8 @@ import SQLValues
   init(_ plan: StatementPlan, _ parameters: [Datum], _ access: TransactionAccess, _ context: EvaluationContext) {
     self.plan = plan
     self.access = access
-    execution = StatementExecution(plan: plan, parameters: parameters, access: access, context: context)
+    execution = StatementExecution(
+      plan: plan, parameters: parameters, access: access, context: context, cache: Self.cache)
   }
 
   func adopt(_ control: StatementControl) { access.adopt(control) }

@@ -22,9 +22,11 @@ final class ExecutionState {
   let access: any TableAccess
   var context: EvaluationContext
   let limits: ExecutionLimits
+  let cache: ExecutionCache
   private var heldBytes = 0
 
-  init(access: any TableAccess, context: EvaluationContext, limits: ExecutionLimits) {
+  init(access: any TableAccess, context: EvaluationContext, limits: ExecutionLimits, cache: ExecutionCache) {
+    self.cache = cache
     self.access = access
     self.context = context
     self.limits = limits

@@ -23,7 +23,7 @@ final class InsertExecution {
   init(_ plan: InsertPlan, _ state: ExecutionState) throws(SQLError) {
     self.plan = plan
     self.state = state
-    let writer = RowWriter(plan.table)
+    let writer = state.cache.writer(for: plan.table)
     self.writer = writer
     var positions: [Int] = []
     for id in plan.columns {

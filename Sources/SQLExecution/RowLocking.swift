@@ -56,7 +56,7 @@ final class LockRowsSource: RowSource {
   init(_ plan: LockRowsPlan, _ state: ExecutionState) {
     input = state.source(plan.input)
     locker = RowLocker(
-      writer: RowWriter(plan.target.table), recheck: plan.target.recheck, wait: LockWait(plan.waiting))
+      writer: state.cache.writer(for: plan.target.table), recheck: plan.target.recheck, wait: LockWait(plan.waiting))
     self.state = state
   }
 

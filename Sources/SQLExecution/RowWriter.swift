@@ -6,10 +6,11 @@ import SQLPlanner
 import SQLValues
 
 /// What every statement that changes a table needs: the columns' constraints, and one encoder for each index that is
-/// maintained. Rows are full rows: every column of the descriptor, in its order.
-struct RowWriter {
+/// maintained. Rows are full rows: every column of the descriptor, in its order. Immutable; made once a table version
+/// (`ExecutionCache`).
+final class RowWriter: Sendable {
   /// One maintained index; the primary index is the first.
-  struct MaintainedIndex {
+  struct MaintainedIndex: Sendable {
     let descriptor: IndexDescriptor
     let isPrimary: Bool
     /// For rows that are new.
@@ -21,7 +22,7 @@ struct RowWriter {
     var isWritable: Bool { descriptor.state.isWritable }
   }
 
-  private struct ConstrainedColumn {
+  private struct ConstrainedColumn: Sendable {
     let position: Int
     let descriptor: ColumnDescriptor
   }
@@ -40,11 +41,14 @@ struct RowWriter {
     columnIDs = table.columns.map(\.id)
     let ids = columnIDs
     layout = KeyValue.RowLayout(table: table, columnIDs: ids)
+    let hasUnwritableColumns = table.columns.contains { !$0.state.isWritable }
     indexes = table.indexes.filter { $0.state.isDeletable }.map { index in
-      MaintainedIndex(
-        descriptor: index, isPrimary: index.id == table.primaryIndex.id,
-        insertEncoder: IndexEntryEncoder(table: table, index: index, rowColumns: ids),
-        updateEncoder: IndexEntryEncoder(table: table, index: index, rowColumns: ids, preservesAllColumns: true))
+      let encoder = IndexEntryEncoder(table: table, index: index, rowColumns: ids)
+      let isPrimary = index.id == table.primaryIndex.id
+      return MaintainedIndex(
+        descriptor: index, isPrimary: isPrimary, insertEncoder: encoder,
+        updateEncoder: isPrimary && hasUnwritableColumns
+          ? IndexEntryEncoder(table: table, index: index, rowColumns: ids, preservesAllColumns: true) : encoder)
     }
     let all = table.columns.enumerated().map { ConstrainedColumn(position: $0.offset, descriptor: $0.element) }
     notNullOnInsert = all.filter { $0.descriptor.state.isWritable && !$0.descriptor.isNullable }
@@ -114,5 +118,22 @@ extension ConstraintViolation {
       "null value in column \"\(column.name)\" of relation \"\(table.name)\" violates not-null constraint",
       detail: "Failing row contains \(RowWriter.shown(row, of: table)).", tableName: table.name,
       columnName: column.name)
+  }
+}
+
+/// What executions prepare once a table version and share. Confined to one isolation domain; holds a bounded number of
+/// tables, each in its newest version seen.
+public final class ExecutionCache {
+  private var writers: [TableID: RowWriter] = [:]
+  private let maximumTables: Int
+
+  public init(maximumTables: Int = 512) { self.maximumTables = maximumTables }
+
+  func writer(for table: TableDescriptor) -> RowWriter {
+    if let known = writers[table.id], known.table.version == table.version { return known }
+    let writer = RowWriter(table)
+    if writers.count >= maximumTables { writers.removeAll() }
+    writers[table.id] = writer
+    return writer
   }
 }

@@ -17,16 +17,17 @@ public final class StatementExecution {
   /// Rows inserted, updated, deleted, or yielded so far by a query.
   public private(set) var affectedRows = 0
 
-  /// `parameters` are the client's, of `plan.parameterTypes`; `context` brings time, randomness and session.
+  /// `parameters` are the client's, of `plan.parameterTypes`; `context` brings time, randomness and session; `cache` is
+  /// shared by the executions of one isolation domain.
   public init(
     plan: StatementPlan, parameters: [Datum], access: any TableAccess, context: EvaluationContext,
-    limits: ExecutionLimits = ExecutionLimits()
+    limits: ExecutionLimits = ExecutionLimits(), cache: ExecutionCache = ExecutionCache()
   ) {
     self.plan = plan
     var context = context
     context.parameters = parameters
     while context.parameters.count < plan.slotCount { context.parameters.append(.null) }
-    state = ExecutionState(access: access, context: context, limits: limits)
+    state = ExecutionState(access: access, context: context, limits: limits, cache: cache)
   }
 
   /// The context with the random generator as the statement left it.

@@ -27,7 +27,7 @@ final class ModifyExecution {
     self.state = state
     source = plan.source
     returning = plan.returning
-    let writer = RowWriter(plan.target.table)
+    let writer = state.cache.writer(for: plan.target.table)
     self.writer = writer
     locker = RowLocker(writer: writer, recheck: plan.target.recheck, wait: .untilGranted)
     var assignments: [(position: Int, value: Expression)] = []
@@ -44,7 +44,7 @@ final class ModifyExecution {
     self.state = state
     source = plan.source
     returning = plan.returning
-    writer = RowWriter(plan.target.table)
+    writer = state.cache.writer(for: plan.target.table)
     locker = RowLocker(writer: writer, recheck: plan.target.recheck, wait: .untilGranted)
     change = .delete
   }
