@@ -148,7 +148,7 @@ extension MetadataLeader {
 
   /// Ranges that nobody could reach for the retention time leave the catalog; storage nodes then delete them.
   mutating func removeRetiredRanges(into effects: inout [Effect]) {
-    guard pending.isEmpty else { return }
+    guard ceiling == nil else { return }
     var due: [RangeID] = []
     speculative.retiredRanges.forEach { range, since in
       if since &+ options.rangeRetentionMilliseconds <= wallMilliseconds { due.append(range) }

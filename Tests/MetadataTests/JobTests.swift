@@ -261,7 +261,7 @@ import Testing
     // Now it dies: when its lease has run out nobody waits for it.
     for node in [1, 11, 12, 13] as [UInt64] { world.acknowledge(node) }
     world.epochs[NodeID(2)] = nil
-    for _ in 0..<8 {
+    for _ in 0..<12 {
       world.advance(milliseconds: 500)
       world.renewAll()
       world.applyAll()
@@ -274,7 +274,7 @@ import Testing
     var world = world()
     func lose(_ node: UInt64) {
       world.epochs[NodeID(node)] = nil
-      for _ in 0..<8 {
+      for _ in 0..<12 {
         world.advance(milliseconds: 500)
         world.renewAll()
         world.applyAll()

@@ -70,7 +70,20 @@ struct LeaderWorld {
     perform(leader.begin(newClusterID: "other"))
   }
 
+  /// The leader's ticks come all the while: a long time without one counts as a stall of its process.
   mutating func advance(milliseconds: UInt64) {
+    var left = milliseconds
+    repeat {
+      let step = min(left, MetadataLeader.stallMilliseconds / 2)
+      left -= step
+      now = now.advanced(byMilliseconds: step)
+      wall += step
+      perform(leader.tick(now: now, wallMilliseconds: wall))
+    } while left > 0
+  }
+
+  /// Neither ticks nor anything else for so long.
+  mutating func stall(milliseconds: UInt64) {
     now = now.advanced(byMilliseconds: milliseconds)
     wall += milliseconds
     perform(leader.tick(now: now, wallMilliseconds: wall))

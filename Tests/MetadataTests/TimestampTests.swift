@@ -133,7 +133,12 @@ import Testing
     let known = world.timestamps()
     world.confirm()
     #expect(world.granted(known) != nil)
-    world.advance(milliseconds: 3_000)
+    // While the leader itself stood still nobody could renew.
+    world.stall(milliseconds: 60_000)
+    let spared = world.timestamps()
+    world.confirm()
+    #expect(world.granted(spared) != nil)
+    world.advance(milliseconds: world.leader.options.leaseMilliseconds)
     let expired = world.timestamps()
     world.confirm()
     #expect(world.answers[expired] == [.timestamps(.sessionUnknown)])
