@@ -46,7 +46,8 @@ final class TestDatabase {
 
   /// Rows as text, values separated by `|`, NULL as an empty string.
   nonisolated(nonsending) func run(
-    _ text: String, _ parameters: [Datum] = [], limits: ExecutionLimits = ExecutionLimits(batchRows: 4)
+    _ text: String, _ parameters: [Datum] = [], limits: ExecutionLimits = ExecutionLimits(batchRows: 4),
+    null: String = ""
   ) async throws(SQLError) -> Answer {
     let parsed = try StatementParser.parseOnThisThread(text, limits: ParserLimits(maximumDepthBound: 2_000))
     let plan = try StatementPlanner(catalog: catalog).plan(parsed[0])
@@ -56,7 +57,7 @@ final class TestDatabase {
     while let batch = try await execution.nextRows() {
       for row in batch {
         let columns = plan.resultColumns ?? []
-        rows.append(zip(row, columns).map { $0.text(as: $1.type) }.joined(separator: "|"))
+        rows.append(zip(row, columns).map { $0.isNull ? null : $0.text(as: $1.type) }.joined(separator: "|"))
       }
     }
     return Answer(tag: execution.commandTag, rows: rows)
