@@ -120,7 +120,8 @@ let testTargets: [Target] = [
   tests(
     "SQLPlanner", ["SQLValues", "SQLExpressions", "SQLSyntax", "Catalog", "SchemaChange", "PostgresParser", "Basics"]),
   tests(
-    "SQLExecution", ["SQLValues", "SQLExpressions", "SQLPlanner", "Catalog", "KeyValue", "PostgresParser", "Basics"]),
+    "SQLExecution", ["SQLValues", "SQLExpressions", "SQLPlanner", "Catalog", "KeyValue", "PostgresParser", "Basics"],
+    exclude: ["Golden"]),
   tests("EventLoop"),
   tests("Wire"),
   tests("RPC", ["EventLoop", "Wire", "Basics"]),

@@ -9,7 +9,7 @@ final class AggregateSource: RowSource {
   private let state: ExecutionState
   private var isDone = false
   private var groups: [(key: [Datum], states: [AggregateState])] = []
-  private var next_ = 0
+  private var nextGroup = 0
 
   init(_ plan: AggregatePlan, _ state: ExecutionState) {
     self.plan = plan
@@ -21,16 +21,16 @@ final class AggregateSource: RowSource {
       try await consume()
       isDone = true
     }
-    guard next_ < groups.count else { return nil }
-    let end = min(next_ + state.limits.batchRows, groups.count)
+    guard nextGroup < groups.count else { return nil }
+    let end = min(nextGroup + state.limits.batchRows, groups.count)
     var output: [[Datum]] = []
-    output.reserveCapacity(end - next_)
-    for group in groups[next_..<end] {
+    output.reserveCapacity(end - nextGroup)
+    for group in groups[nextGroup..<end] {
       var row = group.key
       for aggregate in group.states { row.append(try aggregate.result()) }
       output.append(row)
     }
-    next_ = end
+    nextGroup = end
     return output
   }
 
