@@ -87,7 +87,8 @@ public final class StatementParser: Sendable {
     hint: "Split the statement: its expressions or subqueries are nested or chained too deeply.")
 
   private static func parseScanned(_ text: String, _ scanned: ScannedText) throws(SQLError) -> [ParsedStatement] {
-    if scanned.statements.isEmpty { return [] }
+    // A comment may have been left open: the library says so.
+    if scanned.statements.isEmpty, !text.utf8.contains(UInt8(ascii: "*")) { return [] }
     var copy = text
     let result = copy.withUTF8 { bytes -> Result<[ParsedStatement], SQLError> in
       do throws(SQLError) { return .success(try parse(bytes, scanned)) } catch { return .failure(error) }

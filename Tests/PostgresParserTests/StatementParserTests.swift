@@ -74,6 +74,7 @@ func parseOne(_ text: String) throws -> ParsedStatement {
       ("selec 1", "syntax error at or near \"selec\"", 1),
       ("select 'ä' from from", "syntax error at or near \"from\"", 17),
       ("select 'abc", "unterminated quoted string at or near \"'abc\"", 8),
+      ("/* open", "unterminated /* comment at or near \"/* open\"", 1),
       ("show job", "syntax error at end of input", 9),
     ]
     for (text, message, position) in table {
