@@ -9,7 +9,11 @@ import Synchronization
 /// A turn of the loop: timers; jobs; poll for I/O; its callbacks; jobs; end-of-turn closures; socket flushes. Jobs that
 /// the loop's own thread enqueues run in the same turn and cost no system call. Jobs from other threads go through a
 /// locked queue and one wake-up by eventfd, however many they are (`uv_async_send` is ten times slower).
-public final class EventLoop: SerialExecutor, @unchecked Sendable {
+///
+/// It is a task executor too: a continuation that is resumed goes to its task's preferred executor before it comes back
+/// to its actor. Tasks of hot paths are made by `EventLoop.task`; the others pass through the global pool,
+/// which costs two thread switches for every wait.
+public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   public static let shared = EventLoop()
 
   /// Jobs run between two polls, so that jobs that make jobs cannot starve sockets and timers.
@@ -79,6 +83,12 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     }
     while loop.exitCode == nil { uv_run(loop.raw, UV_RUN_DEFAULT) }
     return loop.exitCode ?? 0
+  }
+
+  /// A task that never leaves the loop: also the continuations it waits for come back to it directly.
+  @discardableResult
+  public static func task(_ body: @escaping @EventLoopActor @Sendable () async -> Void) -> Task<Void, Never> {
+    Task(executorPreference: shared) { await body() }
   }
 
   /// True on the loop's thread.

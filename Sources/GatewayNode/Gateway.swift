@@ -112,9 +112,9 @@ import Wire
     }
     openConnections += 1
     let client = ClientConnection(connection, limits: options.protocolLimits)
-    Task { @EventLoopActor in
-      await startUp(client)
-      openConnections -= 1
+    EventLoop.task {
+      await self.startUp(client)
+      self.openConnections -= 1
     }
   }
 

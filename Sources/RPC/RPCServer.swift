@@ -70,7 +70,7 @@ public struct RPCServerOptions: Sendable {
       method,
       .unary { call, bytes in
         guard let request: Request = Self.decode(bytes, call) else { return }
-        let task = Task.immediate { @EventLoopActor in
+        let task = Task.immediate(executorPreference: EventLoop.shared) { @EventLoopActor in
           do {
             call.succeed(try await body(request, RPCContext(call: call)).framed())
           } catch {
@@ -137,7 +137,7 @@ public struct RPCServerOptions: Sendable {
   private static func run(
     _ call: ServerCall, _ body: @escaping @EventLoopActor @Sendable () async throws -> Void
   ) {
-    let task = Task.immediate { @EventLoopActor in
+    let task = Task.immediate(executorPreference: EventLoop.shared) { @EventLoopActor in
       do {
         try await body()
         call.finish(nil)
