@@ -39,6 +39,12 @@ import Wire
       MetadataService.register, RegisterRequest(node: NodeInfo(name: "bench")), deadline: .seconds(5))
     if let error = session.error, !error.state.isEmpty { throw RPCError(.failedPrecondition, error.message) }
     let status = try await channel.call(MetadataService.status, Empty(), deadline: .seconds(5))
+    let renewal = RenewRequest(
+      nodeID: session.nodeID, sessionEpoch: session.sessionEpoch, appliedSchemaIndex: status.schemaIndex)
+    let renewing = Timer.repeating(every: .seconds(1)) {
+      _ = channel.call(MetadataService.renew, renewal, deadline: .seconds(1)) { _ in }
+    }
+    defer { renewing.cancel() }
     for (inFlight, count) in [(1, 1), (64, Self.timestampsPerRequest)] {
       let request = TimestampsRequest(
         nodeID: session.nodeID, sessionEpoch: session.sessionEpoch, appliedSchemaIndex: status.schemaIndex,
