@@ -4,7 +4,7 @@ import Basics
 public typealias CatalogView = CatalogState
 
 /// The catalogs of a window of time: what a transaction that reads at `R` needs is the newest entry with an effective
-/// timestamp ≤ `R` (DESIGN 2.2).
+/// timestamp ≤ `R` (Architecture.md, "One order").
 public struct CatalogHistory: Sendable {
   /// Catalogs kept at most, whatever their age.
   public static let maximumCatalogs = 10_000

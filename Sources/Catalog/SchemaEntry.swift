@@ -1,6 +1,6 @@
 import Basics
 
-/// One step of the schema log: what changed, from which version to which, in force from `timestamp` on (DESIGN 3).
+/// One step of the schema log: what changed, from which version to which, in force from `timestamp` on (Architecture.md, "Sessions").
 public struct SchemaEntry: Hashable, Sendable {
   public var index: SchemaIndex
   /// Transactions that read at or above it use the catalog after this entry.

@@ -15,7 +15,7 @@ public struct TableDescriptor: Hashable, Sendable {
   public var indexes: [IndexDescriptor]
   public var nextColumnID: ColumnID
   public var nextIndexID: IndexID
-  /// The oldest version whose writes may still commit (DESIGN 2.3). Raised by entries, never lowered.
+  /// The oldest version whose writes may still commit (Architecture.md, "One order"). Raised by entries, never lowered.
   public var commitFloor: TableVersion
 
   public init(
@@ -49,7 +49,7 @@ public enum TableState: UInt8, Hashable, Sendable {
   case dropping = 1
 }
 
-/// The states of DESIGN section 4, in the order an element passes them when it is added.
+/// The states of an element (SchemaChange.md), in the order an element passes them when it is added.
 public enum ElementState: UInt8, Hashable, Sendable, CaseIterable {
   case absent = 0
   case deleteOnly = 1

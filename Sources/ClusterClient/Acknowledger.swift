@@ -3,7 +3,7 @@ import EventLoop
 import RPC
 import Wire
 
-/// Tells the cluster what this node has applied and what it still holds (DESIGN 6).
+/// Tells the cluster what this node has applied and what it still holds (Convergence.md).
 ///
 /// Acks go to an aggregator while one confirms them, else straight to the metadata leader. They are cumulative, so
 /// sending one twice, or to two receivers, does no harm.

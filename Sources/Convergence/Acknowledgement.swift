@@ -2,7 +2,7 @@ import Basics
 
 /// What one process says about itself: how far it has applied the schema log and which older schema it still uses.
 ///
-/// Cumulative: an ack stands alone, so losing, repeating or reordering acks does no harm (DESIGN 6).
+/// Cumulative: an ack stands alone, so losing, repeating or reordering acks does no harm (Convergence.md).
 public struct Acknowledgement: Hashable, Sendable {
   /// More tables held than this are folded into `appliedIndex`; see `init`.
   public static let maximumHeldTables = 4_096

@@ -1,6 +1,6 @@
 import Basics
 
-/// "Every live session has applied the schema log up to `index` and holds nothing older on `table`" (DESIGN 6).
+/// "Every live session has applied the schema log up to `index` and holds nothing older on `table`" (Convergence.md).
 ///
 /// A long transaction on one table never holds back a barrier on another.
 public struct Barrier: Hashable, Sendable {

@@ -3,7 +3,7 @@ import Basics
 /// One step of a job that waits for a barrier, for a bounded time.
 ///
 /// All live sessions, or a majority of them once the bound has passed: then the step goes on and the laggards are fenced, so
-/// that they get no timestamp before they have caught up. Safety does not rest on the outcome (DESIGN 2); only the
+/// that they get no timestamp before they have caught up. Safety does not rest on the outcome (Architecture.md, "One order"); only the
 /// comfort of running transactions does.
 public struct BarrierWait: Hashable, Sendable {
   public static let defaultBoundMilliseconds: UInt64 = 2_000

@@ -12,7 +12,7 @@ enum ErrorTranslation {
     }
   }
 
-  /// A key begins with its table's and its index's number (ARCHITECTURE "Keys and values").
+  /// A key begins with its table's and its index's number (Architecture.md, "Keys and values").
   private static func duplicateKey(_ key: [UInt8], _ value: [UInt8], _ catalog: CatalogView?) -> SQLError {
     guard key.count >= 12 else {
       return SQLError(.uniqueViolation, "duplicate key value violates a unique constraint")

@@ -58,7 +58,7 @@ extension Session {
   }
 }
 
-/// One schema change on its way: the same operation id at every leader until one gives the final answer (DESIGN 5).
+/// One schema change on its way: the same operation id at every leader until one gives the final answer (Architecture.md).
 @EventLoopActor final class SchemaChangeCall {
   private unowned let session: Session
   private let request: DDLRequest

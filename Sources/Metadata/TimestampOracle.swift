@@ -1,7 +1,7 @@
 import Basics
 
 /// Issues timestamps from a window that is reserved in the Raft log, never the same twice, never a smaller one after a larger
-/// one, through every change of leader (DESIGN 2; the scheme of Peng and Dabek, OSDI 2010, section 2.3).
+/// one, through every change of leader (Architecture.md, "One order"; the scheme of Peng and Dabek, OSDI 2010, section 2.3).
 ///
 /// While a schema entry with the effective timestamp `S` is proposed and not applied, only timestamps below `S` are issued; once
 /// it is applied, only larger ones. So every timestamp has exactly one schema index in force.

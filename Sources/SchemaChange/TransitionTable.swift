@@ -1,7 +1,7 @@
 import Basics
 import Catalog
 
-/// How an entry sets the commit floor of a table: the oldest pinned version whose writes stay compatible (DESIGN 2.3).
+/// How an entry sets the commit floor of a table: the oldest pinned version whose writes stay compatible (Architecture.md, "One order").
 public enum FloorRule: UInt8, Hashable, Comparable, Sendable {
   case unchanged = 0
   /// The version before the entry: at most two adjacent versions can commit (F1, VLDB 2013, section 4).

@@ -5,7 +5,7 @@ import Basics
 ///
 /// Evaluated at the leader, applied blindly everywhere (`RangeCommand`). A request is handed in once; it is answered by an
 /// effect, or `retry` asks for it again. Transactions follow Percolator (OSDI 2010, section 2.2) with row locks kept in memory;
-/// read leases are timestamps, not clocks (ARCHITECTURE "Ranges"): a leader serves reads up to a bound it has replicated, later
+/// read leases are timestamps, not clocks (Architecture.md, "Ranges"): a leader serves reads up to a bound it has replicated, later
 /// leaders commit above that bound.
 public struct RangeMachine: Sendable {
   /// What a request waits for.

@@ -1,7 +1,7 @@
 import Basics
 
 /// Row locks of statements (`UPDATE` in a transaction, `SELECT … FOR UPDATE`): in the leader's memory only. Losing them is
-/// harmless, because prewrite and one-round commit check for newer commits (ARCHITECTURE "Transactions").
+/// harmless, because prewrite and one-round commit check for newer commits (Architecture.md, "Transactions").
 struct RowLockTable: Sendable {
   struct Lock: Sendable {
     var holder: LockHolder
