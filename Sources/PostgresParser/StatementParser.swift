@@ -18,6 +18,8 @@ public struct ParserLimits: Hashable, Sendable {
 
   /// Levels of the syntax tree that are converted and planned.
   static let maximumTreeDepth = 160
+  /// Bytes the lexer may look at again because of comments: some tens of milliseconds.
+  static let maximumCommentLexingCost = 16 << 20
   /// Below this bound a parse fits any thread's stack.
   static let inlineDepthBound = 256
 }
@@ -79,6 +81,9 @@ public final class StatementParser: Sendable {
     }
     let scanned = try result.get()
     guard scanned.depthBound <= limits.maximumDepthBound else { throw tooComplex }
+    guard scanned.commentLexingCost <= ParserLimits.maximumCommentLexingCost else {
+      throw SQLError(.statementTooComplex, "the statement has too many comments in a row, or nested too deeply")
+    }
     return scanned
   }
 

@@ -20,6 +20,10 @@ struct StatementScanner {
   private(set) var tokenStart = 0
   /// A string that follows an escape string on a later line continues it, with its escapes.
   private var lastWasEscapeString = false
+  /// Bytes that PostgreSQL's lexer looks at to find where comments begin: at each `/*` it first takes the whole run of operator
+  /// characters, then gives it back. Many openings in one run make that quadratic.
+  private(set) var commentLexingCost = 0
+  private var operatorRunEnd = 0
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
@@ -114,6 +118,7 @@ struct StatementScanner {
     while position < bytes.count {
       if bytes[position] == UInt8(ascii: "/"), follows(UInt8(ascii: "*")) {
         depth += 1
+        countOperatorRun()
         position += 2
       } else if bytes[position] == UInt8(ascii: "*"), follows(UInt8(ascii: "/")) {
         depth -= 1
@@ -123,6 +128,12 @@ struct StatementScanner {
         position += 1
       }
     }
+  }
+
+  private mutating func countOperatorRun() {
+    operatorRunEnd = max(operatorRunEnd, position)
+    while operatorRunEnd < bytes.count, Self.isOperator(bytes[operatorRunEnd]) { operatorRunEnd += 1 }
+    commentLexingCost += operatorRunEnd - position
   }
 
   private mutating func skipQuoted(by quote: UInt8) {
@@ -180,6 +191,17 @@ struct StatementScanner {
     return true
   }
 
+  private static func isOperator(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "~"), UInt8(ascii: "!"), UInt8(ascii: "@"), UInt8(ascii: "#"), UInt8(ascii: "^"),
+      UInt8(ascii: "&"), UInt8(ascii: "|"), UInt8(ascii: "`"), UInt8(ascii: "?"), UInt8(ascii: "+"),
+      UInt8(ascii: "-"), UInt8(ascii: "*"), UInt8(ascii: "/"), UInt8(ascii: "%"), UInt8(ascii: "<"),
+      UInt8(ascii: ">"), UInt8(ascii: "="):
+      true
+    default: false
+    }
+  }
+
   private static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
 
   private static func startsWord(_ byte: UInt8) -> Bool {
@@ -195,6 +217,8 @@ struct ScannedText {
   var tokenCount = 0
   /// No branch of the syntax tree can be longer: tokens since the last comma, summed over the open parentheses.
   var depthBound = 0
+  /// See `StatementScanner.commentLexingCost`.
+  var commentLexingCost = 0
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) {
     var scanner = StatementScanner(bytes)
@@ -232,5 +256,6 @@ struct ScannedText {
       depthBound = max(depthBound, depth)
     }
     if let start { statements.append(start..<end) }
+    commentLexingCost = scanner.commentLexingCost
   }
 }

@@ -35,6 +35,18 @@ func parseOne(_ text: String) throws -> ParsedStatement {
     #expect(statements[2].statement == .transaction(.commit(chain: false)))
   }
 
+  /// PostgreSQL's lexer takes quadratic time for these.
+  @Test(arguments: [String(repeating: "/*", count: 1 << 19), String(repeating: "/**/", count: 1 << 18) + " select 1"])
+  func aMebibyteOfCommentsIsRefused(_ text: String) {
+    let error = #expect(throws: SQLError.self) { try StatementParser.parseOnThisThread(text) }
+    #expect(error?.state == .statementTooComplex || error?.state == .programLimitExceeded)
+  }
+
+  @Test func commentsBesideTokensAreFine() throws {
+    let text = String(repeating: "/* a remark */ select /*b*/ 1; /************/\n", count: 500)
+    #expect(try StatementParser.parseOnThisThread(text).count == 500)
+  }
+
   @Test(arguments: ["", "  ", ";;", "-- nothing", "/* a /* nested */ comment */"])
   func blankTextHasNoStatements(_ text: String) throws {
     #expect(try StatementParser.parseOnThisThread(text).isEmpty)
