@@ -157,10 +157,15 @@ private let createIndex = SchemaStatement.createIndex(
     // The watch stream of a follower delivers what the leader commits.
     let follower = leader % 3 + 1
     let channel = try #require(group.channels[follower])
-    let watch = channel.openServerStream(MetadataService.watch, WatchRequest(), deadline: nil)
+    let watch = channel.openServerStream(MetadataService.watch, WatchRequest(), deadline: .seconds(60))
     let first = try #require(try await watch.receive())
     var history = CatalogHistory(startingWith: try CatalogSnapshot(decoding: first.catalogSnapshot))
-    #expect(first.nodes.contains { $0.nodeID == 21 && $0.role == .gateway })
+    // The follower may learn of the last registration after the stream has begun: then an update tells.
+    var known = first.nodes
+    while !known.contains(where: { $0.nodeID == 21 && $0.role == .gateway }) {
+      let update = try #require(try await watch.receive())
+      if update.hasNodes { known = update.nodes }
+    }
 
     let done = try await group.execute(createTable, operation: "one")
     #expect(done.error == nil && done.commandTag == "CREATE TABLE" && done.schemaIndex == 1)
