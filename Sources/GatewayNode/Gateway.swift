@@ -14,6 +14,7 @@ import Wire
   let cluster: Cluster
   let parser: StatementParser
   let planCache = PlanCache()
+  let freedMemory = FreedMemory()
   let metrics: GatewayMetrics
   let rowIDs: RowIDSource
   private let runtime: NodeRuntime?

@@ -18,11 +18,14 @@ import SQLValues
 
   /// Entries in each generation.
   static let generationEntries = 2048
+  /// Bytes of text in each generation; a plan can take a hundred times its text.
+  static let generationTextBytes = 1 << 20
   /// Longer texts are not kept (bytes).
   static let maximumTextBytes = 16 << 10
 
   private var young: [Key: PreparedStatement] = [:]
   private var old: [Key: PreparedStatement] = [:]
+  private var youngTextBytes = 0
   private(set) var hits = 0
   private(set) var misses = 0
 
@@ -41,11 +44,13 @@ import SQLValues
   }
 
   func insert(_ key: Key, _ statement: PreparedStatement) {
-    guard key.text.utf8.count <= Self.maximumTextBytes else { return }
-    if young.count >= Self.generationEntries {
+    let textBytes = key.text.utf8.count
+    guard textBytes <= Self.maximumTextBytes else { return }
+    if young.count >= Self.generationEntries || youngTextBytes + textBytes > Self.generationTextBytes {
       old = young
       young = [:]
+      youngTextBytes = 0
     }
-    young[key] = statement
+    if young.updateValue(statement, forKey: key) == nil { youngTextBytes += textBytes }
   }
 }

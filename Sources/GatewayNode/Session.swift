@@ -1,6 +1,7 @@
 import Basics
 import ClusterClient
 import EventLoop
+import NodeRuntime
 import PostgresProtocol
 import SQLExpressions
 import SQLSyntax
@@ -183,6 +184,7 @@ import SQLValues
   static let unlimitedMilliseconds: UInt64 = 30 * 86_400_000
 
   func endStatement() {
+    if control != nil, statementText.utf8.count >= FreedMemory.statementBytes { gateway.freedMemory.giveBack() }
     control = nil
     timeoutTimer?.cancel()
     timeoutTimer = nil

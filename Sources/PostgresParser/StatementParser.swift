@@ -18,6 +18,8 @@ public struct ParserLimits: Hashable, Sendable {
 
   /// Levels of the syntax tree that are converted and planned.
   static let maximumTreeDepth = 160
+  /// Entries of a SELECT or RETURNING list, as in PostgreSQL (`MaxTupleAttributeNumber`).
+  static let maximumTargetEntries = 1_664
   /// Bytes the lexer may look at again because of comments: some tens of milliseconds.
   static let maximumCommentLexingCost = 16 << 20
   /// Below this bound a parse fits any thread's stack.
@@ -148,10 +150,18 @@ public final class StatementParser: Sendable {
     if let error = parsed.error {
       throw syntaxError(error.pointee, shift: positions.character(atByte: start) - 1 - start)
     }
-    let tree: UnsafeMutablePointer<PgQuery__ParseResult>? = pg_query__parse_result__unpack(
-      nil, parsed.parse_tree.len, UnsafeRawPointer(parsed.parse_tree.data)?.assumingMemoryBound(to: UInt8.self))
-    guard let tree else { throw SQLError(.outOfMemory, "out of memory while parsing") }
-    defer { pg_query__parse_result__free_unpacked(tree, nil) }
+    let result: Result<[ParsedStatement], SQLError> = ParseTreeArena.with { arena in
+      let tree: UnsafeMutablePointer<PgQuery__ParseResult>? = pg_query__parse_result__unpack(
+        arena, parsed.parse_tree.len, UnsafeRawPointer(parsed.parse_tree.data)?.assumingMemoryBound(to: UInt8.self))
+      guard let tree else { return .failure(SQLError(.outOfMemory, "out of memory while parsing")) }
+      return .success(converted(tree, text, positions))
+    }
+    return try result.get()
+  }
+
+  private static func converted(
+    _ tree: UnsafeMutablePointer<PgQuery__ParseResult>, _ text: [UInt8], _ positions: SourcePositions
+  ) -> [ParsedStatement] {
     var result: [ParsedStatement] = []
     for index in 0..<tree.pointee.n_stmts {
       guard let raw = tree.pointee.stmts[index] else { continue }

@@ -76,6 +76,10 @@ extension TreeConverter {
   mutating func targets(
     _ list: UnsafeMutablePointer<NodePointer?>?, _ count: Int
   ) throws(SQLError) -> [SelectTarget] {
+    guard count <= ParserLimits.maximumTargetEntries else {
+      throw SQLError(
+        .tooManyColumns, "target lists can have at most \(ParserLimits.maximumTargetEntries) entries")
+    }
     var result: [SelectTarget] = []
     for node in nodes(list, count) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_RES_TARGET else { throw Self.malformed }

@@ -168,6 +168,14 @@ func parseOne(_ text: String) throws -> ParsedStatement {
     #expect(values.count == 20_000)
   }
 
+  @Test func targetListsAreBoundedAsInPostgreSQL() async {
+    func columns(_ count: Int) -> String { "select " + [String](repeating: "1", count: count).joined(separator: ", ") }
+    #expect(await failure(columns(1_664)) == nil)
+    #expect(await failure(columns(1_665)) == .tooManyColumns)
+    #expect(await failure(columns(300_000)) == .tooManyColumns)
+    #expect(await failure("delete from t returning " + columns(1_665).dropFirst(7)) == .tooManyColumns)
+  }
+
   @Test func noiseIsAnswered() async {
     var generator = SeededGenerator(seed: 42)
     for _ in 0..<300 {

@@ -2,6 +2,7 @@
 // What Swift's importer cannot reach in libc and libuv: variadic functions and macros.
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -31,6 +32,9 @@ static inline void platform_eventfd_clear(int descriptor) {
 }
 
 /// A broken pipe is then the error of the write, not the end of the process.
+// Gives free pages of the heap back to the system; 1 if there were any.
+static inline int platform_return_freed_memory(void) { return malloc_trim(0); }
+
 static inline void platform_ignore_broken_pipe(void) { signal(SIGPIPE, SIG_IGN); }
 
 /// Names the calling thread (15 bytes count) for debuggers and `top`.
