@@ -125,7 +125,7 @@ let testTargets: [Target] = [
   tests("EventLoop"),
   tests("Wire"),
   tests("RPC", ["EventLoop", "Wire", "Basics"]),
-  tests("RocksEngine", ["Basics"]),
+  tests("RocksEngine", ["EventLoop", "Basics"]),
   tests("PostgresParser", ["SQLSyntax"]),
   tests("NodeRuntime"),
   tests("Replication", ["Raft", "RocksEngine", "EventLoop", "RPC", "Wire", "Basics"]),

@@ -3,6 +3,7 @@ import EventLoop
 import Metadata
 import NodeRuntime
 import RPC
+import RocksEngine
 import Wire
 
 /// The program `theseus-meta`: its options, and a `MetadataNode` set up from them.
@@ -59,7 +60,7 @@ public struct MetadataProgram: Sendable {
     settings.leader.rangeRetentionMilliseconds = configuration[rangeRetention].wholeMilliseconds
     settings.leader.replicationFactor = configuration[replicationFactor]
     settings.maximumBackfillRowsPerSecond = UInt64(configuration[backfillRate])
-    try Directories.create(settings.directory)
+    try DataDirectory.create(settings.directory)
 
     var serverOptions = RPCServerOptions()
     serverOptions.log = { runtime.log.info("rpc", $0) }

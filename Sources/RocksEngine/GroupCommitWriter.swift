@@ -39,9 +39,10 @@ import EventLoop
     isSyncing = true
     swap(&waiting, &syncing)
     let database = database
+    let position = database.logPosition
     thread.run({ () -> RocksError? in
       do throws(RocksError) {
-        try database.syncLog()
+        try database.syncLog(through: position)
         return nil
       } catch {
         return error

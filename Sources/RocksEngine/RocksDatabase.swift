@@ -1,71 +1,41 @@
 import Basics
-import CRocksDB
 
-/// An open RocksDB directory. Any thread may call it.
+/// An open database directory: RocksDB, or in a simulation the same promises on a `SimulatedDisk`. Any thread may call it.
 ///
 /// One write-ahead log serves all column families, and recovery restores a prefix of the writes: when a write survives
 /// a crash, so do all writes before it, whatever their family.
-public final class RocksDatabase: @unchecked Sendable {
+public final class RocksDatabase: Sendable {
+  enum Engine: Sendable {
+    case native(NativeDatabase)
+    case memory(MemoryDatabase)
+  }
+
   public let path: String
-  let raw: OpaquePointer
+  let engine: Engine
   private let families: [String: ColumnFamily]
-  private let options: OpaquePointer?
-  private let cache: OpaquePointer?
-  private let readOptions: OpaquePointer?
-  private let unsyncedWrites: OpaquePointer?
-  private let syncedWrites: OpaquePointer?
-  private var isOpen = true
 
   // MARK: - Opening
 
   /// Opens or creates the directory (its parent must exist) with exactly these column families.
   ///
+  /// - Parameter disk: where the directory is; nil: on the machine's own, in RocksDB.
   /// - Throws: `locked` when another process has it, `corruption` when the stored state cannot be trusted.
   public static func open(
-    _ path: String, columnFamilies: [ColumnFamilyOptions], options: RocksOptions = RocksOptions()
+    _ path: String, columnFamilies: [ColumnFamilyOptions], options: RocksOptions = RocksOptions(),
+    disk: SimulatedDisk? = .current
   ) throws(RocksError) -> RocksDatabase {
-    let databaseOptions = options.makeDatabaseOptions()
-    let cache = rocksdb_cache_create_lru(options.blockCacheBytes)
-    let all = [ColumnFamilyOptions("default", writeBufferBytes: 1 << 20)] + columnFamilies
-    let familyOptions = all.map { options.makeFamilyOptions($0, cache: cache) }
-    defer { for each in familyOptions { rocksdb_options_destroy(each) } }
-    var handles = [OpaquePointer?](repeating: nil, count: all.count)
-    let opened: Result<OpaquePointer?, RocksError> = withCStrings(all.map(\.name)) { names in
-      Result { () throws(RocksError) in
-        try checked { error in
-          rocksdb_open_column_families(
-            databaseOptions, path, Int32(all.count), names.baseAddress, familyOptions, &handles, error)
-        }
-      }
+    if let disk {
+      let memory = try MemoryDatabase.open(path, columnFamilies: columnFamilies, options: options, on: disk)
+      return RocksDatabase(path: path, engine: .memory(memory), families: memory.families)
     }
-    do throws(RocksError) {
-      guard let raw = try opened.get() else { throw .other("RocksDB gave neither a database nor an error") }
-      var families: [String: ColumnFamily] = [:]
-      for (option, handle) in zip(all, handles) {
-        guard let handle else { throw .other("column family \(option.name) was not opened") }
-        families[option.name] = ColumnFamily(name: option.name, raw: handle)
-      }
-      return RocksDatabase(path: path, raw: raw, families: families, options: databaseOptions, cache: cache)
-    } catch {
-      rocksdb_options_destroy(databaseOptions)
-      rocksdb_cache_destroy(cache)
-      throw error
-    }
+    let native = try NativeDatabase.open(path, columnFamilies: columnFamilies, options: options)
+    return RocksDatabase(path: path, engine: .native(native), families: native.families)
   }
 
-  private init(
-    path: String, raw: OpaquePointer, families: [String: ColumnFamily], options: OpaquePointer?, cache: OpaquePointer?
-  ) {
+  private init(path: String, engine: Engine, families: [String: ColumnFamily]) {
     self.path = path
-    self.raw = raw
+    self.engine = engine
     self.families = families
-    self.options = options
-    self.cache = cache
-    readOptions = rocksdb_readoptions_create()
-    rocksdb_readoptions_set_verify_checksums(readOptions, 1)
-    unsyncedWrites = rocksdb_writeoptions_create()
-    syncedWrites = rocksdb_writeoptions_create()
-    rocksdb_writeoptions_set_sync(syncedWrites, 1)
   }
 
   deinit { close() }
@@ -73,15 +43,10 @@ public final class RocksDatabase: @unchecked Sendable {
   /// Closes the directory; a second call does nothing. Nothing of this database may be used afterwards: iterators and
   /// snapshots keep it open by their reference, so drop the last reference rather than call this with any of them alive.
   public func close() {
-    guard isOpen else { return }
-    isOpen = false
-    for family in families.values { rocksdb_column_family_handle_destroy(family.raw) }
-    rocksdb_close(raw)
-    rocksdb_readoptions_destroy(readOptions)
-    rocksdb_writeoptions_destroy(unsyncedWrites)
-    rocksdb_writeoptions_destroy(syncedWrites)
-    rocksdb_options_destroy(options)
-    rocksdb_cache_destroy(cache)
+    switch engine {
+    case .native(let native): native.close()
+    case .memory(let memory): memory.close()
+    }
   }
 
   /// A family named at opening; any other name is a programmer error.
@@ -94,13 +59,29 @@ public final class RocksDatabase: @unchecked Sendable {
 
   /// Applies a batch atomically. With `sync` it returns after the fsync: do not do that on the event loop.
   public func write(_ batch: WriteBatch, sync: Bool) throws(RocksError) {
-    if batch.isEmpty && !sync { return }
-    try checked { rocksdb_write(raw, sync ? syncedWrites : unsyncedWrites, batch.raw, $0) }
+    switch engine {
+    case .native(let native): try native.write(batch, sync: sync)
+    case .memory(let memory): try memory.write(batch, sync: sync)
+    }
   }
 
   /// Makes every write so far durable (fsync of the write-ahead log). Writes of other threads go on meanwhile.
-  public func syncLog() throws(RocksError) {
-    try checked { rocksdb_flush_wal(raw, 1, $0) }
+  public func syncLog() throws(RocksError) { try syncLog(through: logPosition) }
+
+  /// The number of writes so far, where that is counted: taken before an fsync is ordered, it says what the fsync serves.
+  var logPosition: UInt64 {
+    switch engine {
+    case .native: 0
+    case .memory(let memory): memory.logPosition
+    }
+  }
+
+  /// Makes the writes durable that came before `position`, and perhaps later ones.
+  func syncLog(through position: UInt64) throws(RocksError) {
+    switch engine {
+    case .native(let native): try native.syncLog()
+    case .memory(let memory): try memory.syncLog(through: position)
+    }
   }
 
   // MARK: - Reading
@@ -109,9 +90,10 @@ public final class RocksDatabase: @unchecked Sendable {
   public func get(
     _ key: [UInt8], in family: ColumnFamily, snapshot: RocksSnapshot? = nil
   ) throws(RocksError) -> [UInt8]? {
-    guard let pinned = try pinned(key, family, snapshot) else { return nil }
-    defer { rocksdb_pinnableslice_destroy(pinned) }
-    return Array(pinnedBytes(pinned))
+    switch engine {
+    case .native(let native): try native.get(key, in: family, snapshot: snapshot?.native)
+    case .memory(let memory): try memory.get(key, in: family, snapshot: snapshot?.tables)
+    }
   }
 
   /// Calls `body` with the value in place, without a copy; nil when there is no such key. The bytes are valid only
@@ -120,37 +102,36 @@ public final class RocksDatabase: @unchecked Sendable {
     of key: [UInt8], in family: ColumnFamily, snapshot: RocksSnapshot? = nil,
     _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result? {
-    guard let pinned = try pinned(key, family, snapshot) else { return nil }
-    defer { rocksdb_pinnableslice_destroy(pinned) }
-    return try body(pinnedBytes(pinned))
+    switch engine {
+    case .native(let native):
+      try native.withValue(of: key, in: family, snapshot: snapshot?.native, body)
+    case .memory(let memory):
+      try memory.get(key, in: family, snapshot: snapshot?.tables).map { try $0.withUnsafeBytes(body) }
+    }
   }
 
   /// True when the key exists.
   public func contains(
     _ key: [UInt8], in family: ColumnFamily, snapshot: RocksSnapshot? = nil
   ) throws(RocksError) -> Bool {
-    guard let pinned = try pinned(key, family, snapshot) else { return false }
-    rocksdb_pinnableslice_destroy(pinned)
-    return true
+    switch engine {
+    case .native(let native): try native.contains(key, in: family, snapshot: snapshot?.native)
+    case .memory(let memory): try memory.get(key, in: family, snapshot: snapshot?.tables) != nil
+    }
   }
 
   /// The values of many keys in their order, nil where there is none: cheaper than single gets.
   public func multiGet(
     _ keys: [[UInt8]], in family: ColumnFamily, snapshot: RocksSnapshot? = nil
   ) throws(RocksError) -> [[UInt8]?] {
-    if keys.isEmpty { return [] }
-    var values = [OpaquePointer?](repeating: nil, count: keys.count)
-    var errors = [UnsafeMutablePointer<CChar>?](repeating: nil, count: keys.count)
-    withPointers(keys) { pointers, sizes in
-      withReadOptions(snapshot) { options in
-        rocksdb_batched_multi_get_cf(raw, options, family.raw, keys.count, pointers, sizes, &values, &errors, false)
-      }
+    switch engine {
+    case .native(let native):
+      return try native.multiGet(keys, in: family, snapshot: snapshot?.native)
+    case .memory(let memory):
+      var values: [[UInt8]?] = []
+      for key in keys { values.append(try memory.get(key, in: family, snapshot: snapshot?.tables)) }
+      return values
     }
-    defer { for value in values where value != nil { rocksdb_pinnableslice_destroy(value) } }
-    var failure: RocksError?
-    for case let message? in errors { failure = takeError(message) }
-    if let failure { throw failure }
-    return values.map { value in value.map { Array(pinnedBytes($0)) } }
   }
 
   /// An iterator over `lower ≤ key < upper`, not yet positioned. It sees the database as of the snapshot, or as of now.
@@ -161,48 +142,36 @@ public final class RocksDatabase: @unchecked Sendable {
     in family: ColumnFamily, from lower: [UInt8]? = nil, to upper: [UInt8]? = nil, snapshot: RocksSnapshot? = nil,
     readAheadBytes: Int = 0, fillsCache: Bool = true
   ) -> RocksIterator {
-    RocksIterator(
-      database: self, family: family, lower: lower, upper: upper, snapshot: snapshot, readAheadBytes: readAheadBytes,
-      fillsCache: fillsCache)
+    switch engine {
+    case .native(let native):
+      RocksIterator(
+        NativeIterator(
+          database: native, family: family, lower: lower, upper: upper, snapshot: snapshot?.native,
+          readAheadBytes: readAheadBytes, fillsCache: fillsCache), of: self)
+    case .memory(let memory):
+      RocksIterator(memory.iterator(in: family, from: lower, to: upper, snapshot: snapshot?.tables), of: self)
+    }
   }
 
   /// The database as it is now, until the last reference to the snapshot is gone. Long-lived ones hold up compaction.
-  public func snapshot() -> RocksSnapshot { RocksSnapshot(database: self) }
-
-  private func pinned(
-    _ key: [UInt8], _ family: ColumnFamily, _ snapshot: RocksSnapshot?
-  ) throws(RocksError) -> OpaquePointer? {
-    var message: UnsafeMutablePointer<CChar>?
-    let result: OpaquePointer? = key.withUnsafeBytes { bytes in
-      withReadOptions(snapshot) { options in
-        rocksdb_get_pinned_cf(raw, options, family.raw, charPointer(bytes), bytes.count, &message)
-      }
+  public func snapshot() -> RocksSnapshot {
+    switch engine {
+    case .native(let native): RocksSnapshot(of: self, native: NativeSnapshot(database: native), tables: nil)
+    case .memory(let memory): RocksSnapshot(of: self, native: nil, tables: memory.snapshot())
     }
-    if let message { throw takeError(message) }
-    return result
-  }
-
-  private func withReadOptions<Result>(_ snapshot: RocksSnapshot?, _ body: (OpaquePointer?) -> Result) -> Result {
-    body(snapshot?.readOptions ?? readOptions)
   }
 }
 
 /// A fixed view of a database.
-public final class RocksSnapshot: @unchecked Sendable {
+public final class RocksSnapshot: Sendable {
   private let database: RocksDatabase
-  let raw: OpaquePointer?
-  let readOptions: OpaquePointer?
+  /// The view of whichever engine the database has.
+  let native: NativeSnapshot?
+  let tables: [MemoryTable]?
 
-  init(database: RocksDatabase) {
+  init(of database: RocksDatabase, native: NativeSnapshot?, tables: [MemoryTable]?) {
     self.database = database
-    raw = rocksdb_create_snapshot(database.raw)
-    readOptions = rocksdb_readoptions_create()
-    rocksdb_readoptions_set_verify_checksums(readOptions, 1)
-    rocksdb_readoptions_set_snapshot(readOptions, raw)
-  }
-
-  deinit {
-    rocksdb_readoptions_destroy(readOptions)
-    rocksdb_release_snapshot(database.raw, raw)
+    self.native = native
+    self.tables = tables
   }
 }

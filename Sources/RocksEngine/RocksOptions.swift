@@ -33,8 +33,26 @@ public struct RocksOptions: Sendable {
 
 /// A column family of an open database; valid as long as the database is.
 public struct ColumnFamily: Hashable, @unchecked Sendable {
+  enum Handle: Hashable {
+    case native(OpaquePointer)
+    /// The place of the family's table in its directory.
+    case memory(Int)
+  }
+
   public let name: String
-  let raw: OpaquePointer
+  let handle: Handle
+
+  /// The family in RocksDB: of a database that is RocksDB, else a programmer error.
+  var raw: OpaquePointer {
+    guard case .native(let raw) = handle else { preconditionFailure("family \(name) is of another engine") }
+    return raw
+  }
+
+  /// The family's table: of a database in memory, else a programmer error.
+  var tableIndex: Int {
+    guard case .memory(let index) = handle else { preconditionFailure("family \(name) is of another engine") }
+    return index
+  }
 }
 
 extension RocksOptions {

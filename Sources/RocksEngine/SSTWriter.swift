@@ -2,14 +2,50 @@ import CRocksDB
 
 /// Writes a sorted file that `RocksDatabase.ingest` adds to a column family. One thread at a time.
 public final class SSTWriter {
+  private enum File {
+    case native(NativeSSTFile)
+    case memory(MemorySSTFile)
+  }
+
   public let path: String
+  private let file: File
+
+  /// Creates the file.
+  ///
+  /// - Parameter disk: where; nil: on the machine's own.
+  public init(path: String, disk: SimulatedDisk? = .current) throws(RocksError) {
+    self.path = path
+    if let disk {
+      file = .memory(try MemorySSTFile(path: path, disk: disk))
+    } else {
+      file = .native(try NativeSSTFile(path: path))
+    }
+  }
+
+  /// Appends; every key must be above the one before.
+  public func put(_ key: [UInt8], _ value: [UInt8]) throws(RocksError) {
+    switch file {
+    case .native(let native): try native.put(key, value)
+    case .memory(let memory): try memory.put(key, value)
+    }
+  }
+
+  /// Completes the file (at least one key), makes it durable and answers its size in bytes.
+  public func finish() throws(RocksError) -> UInt64 {
+    switch file {
+    case .native(let native): try native.finish()
+    case .memory(let memory): try memory.finish()
+    }
+  }
+}
+
+/// RocksDB's writer of sorted files.
+private final class NativeSSTFile {
   private let raw: OpaquePointer?
   private let environment: OpaquePointer?
   private let options: OpaquePointer?
 
-  /// Creates the file.
-  public init(path: String) throws(RocksError) {
-    self.path = path
+  init(path: String) throws(RocksError) {
     environment = rocksdb_envoptions_create()
     options = RocksOptions().makeFamilyOptions(ColumnFamilyOptions("ingested"), cache: nil)
     let writer: OpaquePointer? = rocksdb_sstfilewriter_create(environment, options)
@@ -23,8 +59,7 @@ public final class SSTWriter {
     rocksdb_envoptions_destroy(environment)
   }
 
-  /// Appends; every key must be above the one before.
-  public func put(_ key: [UInt8], _ value: [UInt8]) throws(RocksError) {
+  func put(_ key: [UInt8], _ value: [UInt8]) throws(RocksError) {
     var message: UnsafeMutablePointer<CChar>?
     key.withUnsafeBytes { key in
       value.withUnsafeBytes { value in
@@ -34,8 +69,7 @@ public final class SSTWriter {
     if let message { throw takeError(message) }
   }
 
-  /// Completes the file (at least one key) and answers its size in bytes.
-  public func finish() throws(RocksError) -> UInt64 {
+  func finish() throws(RocksError) -> UInt64 {
     try checked { rocksdb_sstfilewriter_finish(raw, $0) }
     var size: UInt64 = 0
     rocksdb_sstfilewriter_file_size(raw, &size)

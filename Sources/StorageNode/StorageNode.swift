@@ -65,7 +65,7 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   public init(_ options: StorageNodeOptions, server: RPCServer) throws {
     self.options = options
     self.server = server
-    try createDirectory(options.directory)
+    try DataDirectory.create(options.directory)
     let families = StoreState.families + [ColumnFamilyOptions("raft", writeBufferBytes: 16 << 20)]
     database = try RocksDatabase.open(options.directory + "/rocksdb", columnFamilies: families, options: options.rocks)
     let clusterID = try Self.claim(database, for: options.nodeID)

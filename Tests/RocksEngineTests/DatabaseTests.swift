@@ -5,66 +5,9 @@ import Testing
 
 @testable import RocksEngine
 
-/// An open database in a directory of its own.
-final class Fixture {
-  let path: String
-  var database: RocksDatabase
-  static let families = [ColumnFamilyOptions("data"), ColumnFamilyOptions("log", bloomBitsPerKey: 0)]
-
-  init() throws {
-    var template = Array("/tmp/theseus-rocks-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw RocksError.other("no temporary directory") }
-    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    database = try RocksDatabase.open("\(path)/db", columnFamilies: Self.families)
-  }
-
-  deinit {
-    database.close()
-    remove(path)
-  }
-
-  var data: ColumnFamily { database.columnFamily("data") }
-
-  func reopen() throws {
-    database.close()
-    database = try RocksDatabase.open("\(path)/db", columnFamilies: Self.families)
-  }
-
-  func fill(_ range: Range<UInt8>) throws {
-    let batch = WriteBatch()
-    for number in range { batch.put([number], [number, number], in: data) }
-    try database.write(batch, sync: false)
-  }
-
-  func keys(_ iterator: RocksIterator) throws -> [UInt8] {
-    var keys: [UInt8] = []
-    while iterator.isValid {
-      keys += iterator.key
-      iterator.next()
-    }
-    try iterator.checkStatus()
-    return keys
-  }
-
-  private func remove(_ path: String) {
-    guard let directory = opendir(path) else {
-      unlink(path)
-      return
-    }
-    while let item = readdir(directory) {
-      let name = withUnsafePointer(to: &item.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { remove("\(path)/\(name)") }
-    }
-    closedir(directory)
-    rmdir(path)
-  }
-}
-
 @Suite struct DatabaseTests {
-  @Test func batchesAreAtomicAndSurviveReopening() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func batchesAreAtomicAndSurviveReopening(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<5)
     let batch = WriteBatch()
     #expect(batch.isEmpty)
@@ -82,15 +25,15 @@ final class Fixture {
     #expect(try fixture.database.contains([1], in: fixture.data) == false)
   }
 
-  @Test func valuesCanBeReadInPlace() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func valuesCanBeReadInPlace(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<3)
     #expect(try fixture.database.withValue(of: [2], in: fixture.data) { Array($0) } == [2, 2])
     #expect(try fixture.database.withValue(of: [3], in: fixture.data) { $0.count } == nil)
   }
 
-  @Test func iteratorsKeepTheirBounds() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func iteratorsKeepTheirBounds(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<10)
     let iterator = fixture.database.iterator(in: fixture.data, from: [2], to: [6], readAheadBytes: 1 << 16)
     iterator.seekToFirst()
@@ -107,8 +50,8 @@ final class Fixture {
     #expect(!iterator.isValid)
   }
 
-  @Test func snapshotsDoNotChange() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func snapshotsDoNotChange(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<3)
     let snapshot = fixture.database.snapshot()
     try fixture.fill(3..<6)
@@ -119,11 +62,11 @@ final class Fixture {
     #expect(try fixture.keys(iterator) == [0, 1, 2])
   }
 
-  @Test func sortedFilesAreIngested() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func sortedFilesAreIngested(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<3)
     let file = "\(fixture.path)/new.sst"
-    let writer = try SSTWriter(path: file)
+    let writer = try SSTWriter(path: file, disk: fixture.disk)
     for number in UInt8(2)..<200 { try writer.put([number], [1]) }
     #expect(throws: RocksError.self) { try writer.put([1], [1]) }
     #expect(try writer.finish() > 0)
@@ -131,17 +74,17 @@ final class Fixture {
     #expect(try fixture.database.multiGet([[1], [2], [199]], in: fixture.data) == [[1, 1], [1], [1]])
   }
 
-  @Test func checkpointsOpenAsDatabases() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func checkpointsOpenAsDatabases(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<3)
     try fixture.database.checkpoint(to: "\(fixture.path)/copy")
-    let copy = try RocksDatabase.open("\(fixture.path)/copy", columnFamilies: Fixture.families)
+    let copy = try RocksDatabase.open("\(fixture.path)/copy", columnFamilies: Fixture.families, disk: fixture.disk)
     #expect(try copy.get([2], in: copy.columnFamily("data")) == [2, 2])
     copy.close()
   }
 
-  @Test func propertiesCountKeys() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func propertiesCountKeys(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     try fixture.fill(0..<100)
     try fixture.database.flush(fixture.data)
     fixture.database.compact(in: fixture.data)
@@ -151,10 +94,10 @@ final class Fixture {
     #expect(try fixture.database.approximateSizeBytes(in: fixture.data, from: [0], to: [200]) > 0)
   }
 
-  @Test func aSecondOpenerIsRefused() throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func aSecondOpenerIsRefused(_ backend: Backend) throws {
+    let fixture = try Fixture(backend)
     do throws(RocksError) {
-      _ = try RocksDatabase.open("\(fixture.path)/db", columnFamilies: Fixture.families)
+      _ = try RocksDatabase.open("\(fixture.path)/db", columnFamilies: Fixture.families, disk: fixture.disk)
       Issue.record("opened twice")
     } catch {
       guard case .locked = error else {
@@ -165,7 +108,7 @@ final class Fixture {
   }
 
   @Test func damagedFilesAreReported() throws {
-    let fixture = try Fixture()
+    let fixture = try Fixture(.native)
     try fixture.fill(0..<200)
     try fixture.database.flush(fixture.data)
     fixture.database.close()
@@ -173,7 +116,7 @@ final class Fixture {
       try damage("\(fixture.path)/db/\(name)")
     }
     do throws(RocksError) {
-      let database = try RocksDatabase.open("\(fixture.path)/db", columnFamilies: Fixture.families)
+      let database = try RocksDatabase.open("\(fixture.path)/db", columnFamilies: Fixture.families, disk: fixture.disk)
       defer { database.close() }
       _ = try database.get([100], in: database.columnFamily("data"))
       Issue.record("damage was not noticed")
@@ -220,8 +163,8 @@ final class Fixture {
 }
 
 @Suite(.timeLimit(.minutes(1))) @EventLoopActor struct GroupCommitWriterTests {
-  @Test func writesThatWaitShareAnFsync() async throws {
-    let fixture = try Fixture()
+  @Test(arguments: Backend.allCases) func writesThatWaitShareAnFsync(_ backend: Backend) async throws {
+    let fixture = try Fixture(backend)
     let writer = GroupCommitWriter(database: fixture.database)
     var finished: [Int] = []
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
