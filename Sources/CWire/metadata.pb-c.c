@@ -187,6 +187,51 @@ void   theseus__v1__renew_response__free_unpacked
   assert(message->base.descriptor == &theseus__v1__renew_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__deregister_request__init
+                     (Theseus__V1__DeregisterRequest         *message)
+{
+  static const Theseus__V1__DeregisterRequest init_value = THESEUS__V1__DEREGISTER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__deregister_request__get_packed_size
+                     (const Theseus__V1__DeregisterRequest *message)
+{
+  assert(message->base.descriptor == &theseus__v1__deregister_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__deregister_request__pack
+                     (const Theseus__V1__DeregisterRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__deregister_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__deregister_request__pack_to_buffer
+                     (const Theseus__V1__DeregisterRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__deregister_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__DeregisterRequest *
+       theseus__v1__deregister_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__DeregisterRequest *)
+     protobuf_c_message_unpack (&theseus__v1__deregister_request__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__deregister_request__free_unpacked
+                     (Theseus__V1__DeregisterRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__deregister_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   theseus__v1__table_pin__init
                      (Theseus__V1__TablePin         *message)
 {
@@ -1296,6 +1341,57 @@ const ProtobufCMessageDescriptor theseus__v1__renew_response__descriptor =
   theseus__v1__renew_response__field_indices_by_name,
   1,  theseus__v1__renew_response__number_ranges,
   (ProtobufCMessageInit) theseus__v1__renew_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__deregister_request__field_descriptors[2] =
+{
+  {
+    "node_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DeregisterRequest, node_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session_epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DeregisterRequest, session_epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__deregister_request__field_indices_by_name[] = {
+  0,   /* field[0] = node_id */
+  1,   /* field[1] = session_epoch */
+};
+static const ProtobufCIntRange theseus__v1__deregister_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor theseus__v1__deregister_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.DeregisterRequest",
+  "DeregisterRequest",
+  "Theseus__V1__DeregisterRequest",
+  "theseus.v1",
+  sizeof(Theseus__V1__DeregisterRequest),
+  2,
+  theseus__v1__deregister_request__field_descriptors,
+  theseus__v1__deregister_request__field_indices_by_name,
+  1,  theseus__v1__deregister_request__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__deregister_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor theseus__v1__table_pin__field_descriptors[2] =

@@ -20,6 +20,7 @@ typedef struct Theseus__V1__RegisterRequest Theseus__V1__RegisterRequest;
 typedef struct Theseus__V1__RegisterResponse Theseus__V1__RegisterResponse;
 typedef struct Theseus__V1__RenewRequest Theseus__V1__RenewRequest;
 typedef struct Theseus__V1__RenewResponse Theseus__V1__RenewResponse;
+typedef struct Theseus__V1__DeregisterRequest Theseus__V1__DeregisterRequest;
 typedef struct Theseus__V1__TablePin Theseus__V1__TablePin;
 typedef struct Theseus__V1__CommitTimestampRequest Theseus__V1__CommitTimestampRequest;
 typedef struct Theseus__V1__TimestampsRequest Theseus__V1__TimestampsRequest;
@@ -113,6 +114,17 @@ struct  Theseus__V1__RenewResponse
 };
 #define THESEUS__V1__RENEW_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__renew_response__descriptor) \
+    , 0, 0 }
+
+
+struct  Theseus__V1__DeregisterRequest
+{
+  ProtobufCMessage base;
+  uint64_t node_id;
+  uint64_t session_epoch;
+};
+#define THESEUS__V1__DEREGISTER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__deregister_request__descriptor) \
     , 0, 0 }
 
 
@@ -497,6 +509,25 @@ Theseus__V1__RenewResponse *
 void   theseus__v1__renew_response__free_unpacked
                      (Theseus__V1__RenewResponse *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__DeregisterRequest methods */
+void   theseus__v1__deregister_request__init
+                     (Theseus__V1__DeregisterRequest         *message);
+size_t theseus__v1__deregister_request__get_packed_size
+                     (const Theseus__V1__DeregisterRequest   *message);
+size_t theseus__v1__deregister_request__pack
+                     (const Theseus__V1__DeregisterRequest   *message,
+                      uint8_t             *out);
+size_t theseus__v1__deregister_request__pack_to_buffer
+                     (const Theseus__V1__DeregisterRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__DeregisterRequest *
+       theseus__v1__deregister_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__deregister_request__free_unpacked
+                     (Theseus__V1__DeregisterRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Theseus__V1__TablePin methods */
 void   theseus__v1__table_pin__init
                      (Theseus__V1__TablePin         *message);
@@ -872,6 +903,9 @@ typedef void (*Theseus__V1__RenewRequest_Closure)
 typedef void (*Theseus__V1__RenewResponse_Closure)
                  (const Theseus__V1__RenewResponse *message,
                   void *closure_data);
+typedef void (*Theseus__V1__DeregisterRequest_Closure)
+                 (const Theseus__V1__DeregisterRequest *message,
+                  void *closure_data);
 typedef void (*Theseus__V1__TablePin_Closure)
                  (const Theseus__V1__TablePin *message,
                   void *closure_data);
@@ -941,6 +975,7 @@ extern const ProtobufCMessageDescriptor theseus__v1__register_request__descripto
 extern const ProtobufCMessageDescriptor theseus__v1__register_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__renew_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__renew_response__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__deregister_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__table_pin__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__commit_timestamp_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__timestamps_request__descriptor;

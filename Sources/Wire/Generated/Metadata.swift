@@ -13,6 +13,9 @@ public enum MetadataService {
     "/theseus.v1.Metadata/Register", .unary)
   public static let renew = RPCMethod<RenewRequest, RenewResponse>(
     "/theseus.v1.Metadata/Renew", .unary)
+  /// A process that stops in an orderly way: nobody waits for it any longer. Harmless when the session is gone already.
+  public static let deregister = RPCMethod<DeregisterRequest, Empty>(
+    "/theseus.v1.Metadata/Deregister", .unary)
   public static let timestamps = RPCMethod<TimestampsRequest, TimestampsResponse>(
     "/theseus.v1.Metadata/Timestamps", .unary)
   /// Catalog, ranges and nodes, then every change in order. Any replica serves it.
@@ -249,6 +252,41 @@ extension RenewResponse: PackedMessage {
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.isLive = message.pointee.is_live != 0
     self.leaseMilliseconds = message.pointee.lease_milliseconds
+  }
+}
+
+public struct DeregisterRequest: WireMessage {
+  public var nodeID: UInt64
+  public var sessionEpoch: UInt64
+
+  public init() {
+    self.nodeID = 0
+    self.sessionEpoch = 0
+  }
+
+  public init(
+    nodeID: UInt64 = 0,
+    sessionEpoch: UInt64 = 0
+  ) {
+    self.nodeID = nodeID
+    self.sessionEpoch = sessionEpoch
+  }
+}
+
+extension DeregisterRequest: PackedMessage {
+  typealias Packed = Theseus__V1__DeregisterRequest
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__deregister_request()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.node_id = self.nodeID
+    message.pointee.session_epoch = self.sessionEpoch
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.nodeID = message.pointee.node_id
+    self.sessionEpoch = message.pointee.session_epoch
   }
 }
 
