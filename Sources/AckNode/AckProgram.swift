@@ -48,7 +48,7 @@ public struct AckProgram: Sendable {
     registration.start()
     observe(node, runtime)
     runtime.onDrain {
-      registration.stop()
+      await registration.leave()
       node.stop()
       await server.shutdown(graceful: .seconds(1))
     }

@@ -10,6 +10,8 @@ import Wire
 @EventLoopActor public final class Registration {
   /// The node as registered; its id is 0 until the metadata service gave one.
   public private(set) var node: NodeInfo
+  /// Of the session; nil without one.
+  private var epoch: UInt64?
   private var clusterID = ""
   private var addresses: [Endpoint]
   private var current = 0
@@ -22,6 +24,8 @@ import Wire
   static let maximumAddresses = 64
   static let retryInterval = Duration.milliseconds(200)
   static let callTimeout = Duration.seconds(2)
+  /// Of one attempt to tell of an orderly end.
+  static let leavingTimeout = Duration.milliseconds(500)
 
   /// - Parameter onChange: called with true when a session begins and with false when it ends.
   public init(
@@ -41,6 +45,20 @@ import Wire
     }
   }
 
+  /// Ends the session, so that no node reports here any longer, and stops; without a metadata leader that answers within a
+  /// second the lease ends it.
+  public func leave() async {
+    task?.cancel()
+    if let epoch {
+      self.epoch = nil
+      let request = DeregisterRequest(nodeID: node.nodeID, sessionEpoch: epoch)
+      if await call(MetadataService.deregister, request, timeout: Self.leavingTimeout) == nil {
+        log("the metadata service was not told of the end; the lease ends the session")
+      }
+    }
+    stop()
+  }
+
   public func stop() {
     task?.cancel()
     for channel in channels.values { channel.close() }
@@ -57,8 +75,10 @@ import Wire
     }
     node.nodeID = response.nodeID
     clusterID = response.clusterID
+    epoch = response.sessionEpoch
     onChange(true)
     await renew(epoch: response.sessionEpoch, lease: response.leaseMilliseconds)
+    epoch = nil
     onChange(false)
   }
 
@@ -77,12 +97,12 @@ import Wire
 
   /// Asks the address believed to be the leader's; a failure leads to the hint or to the next address.
   private func call<Request: WireMessage, Response: WireMessage>(
-    _ method: RPCMethod<Request, Response>, _ request: Request
+    _ method: RPCMethod<Request, Response>, _ request: Request, timeout: Duration = Registration.callTimeout
   ) async -> Response? {
     for _ in 0..<addresses.count + 1 where !Task.isCancelled {
       let address = addresses[current]
       do throws(RPCError) {
-        return try await channel(to: address).call(method, request, deadline: Self.callTimeout)
+        return try await channel(to: address).call(method, request, deadline: timeout)
       } catch {
         follow(error)
       }

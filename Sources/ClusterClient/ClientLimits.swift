@@ -4,6 +4,8 @@ import Basics
 enum ClientLimits {
   /// One attempt at the metadata leader; then the next address is tried.
   static let metadataAttemptMilliseconds: UInt64 = 2_000
+  /// Telling the metadata leader of an orderly end; then the lease does.
+  static let leavingMilliseconds: UInt64 = 1_000
   /// One attempt at a range's replica; then the next replica is tried.
   static let rangeAttemptMilliseconds: UInt64 = 3_000
   /// One call of a statement with all its attempts; then the statement fails.

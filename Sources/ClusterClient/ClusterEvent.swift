@@ -8,6 +8,7 @@ public enum ClusterEvent: Hashable, Sendable, CustomStringConvertible {
   case renewalFailed(String)
   case sessionLost(SessionEpoch)
   case watchFailing(String)
+  case leavingFailed(String)
 
   public var isWarning: Bool { if case .registered = self { false } else { true } }
 
@@ -19,6 +20,7 @@ public enum ClusterEvent: Hashable, Sendable, CustomStringConvertible {
     case .renewalFailed(let reason): "cannot renew the session: \(reason)"
     case .sessionLost(let epoch): "the session with epoch \(epoch) is gone; registering again"
     case .watchFailing(let reason): "the schema watch stream fails: \(reason)"
+    case .leavingFailed(let reason): "cannot end the session, its lease will: \(reason)"
     }
   }
 }

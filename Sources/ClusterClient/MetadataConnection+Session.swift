@@ -6,7 +6,7 @@ import Wire
 extension MetadataConnection {
   /// Registers and renews until stopped.
   func keepSession() async {
-    while !isStopped, !Task.isCancelled {
+    while !isStopped, !isLeaving, !Task.isCancelled {
       guard let leaseMilliseconds = await register() else {
         try? await EventLoop.sleep(for: .milliseconds(200))
         continue

@@ -44,6 +44,8 @@ import Wire
   var appliedWaiters: [AppliedWaiter] = []
 
   var isStopped = false
+  /// No new session is wanted.
+  var isLeaving = false
   var sessionTask: Task<Void, Never>?
   var watchTask: Task<Void, Never>?
   var watchStream: RPCClientStream<WatchRequest, WatchUpdate>?
@@ -77,6 +79,24 @@ import Wire
     watchTask = Task { @EventLoopActor [weak self] in await self?.keepWatching() }
     Timer.repeating(every: .milliseconds(100)) { [weak self] in self?.checkWaiters() }
     acknowledger.start()
+  }
+
+  /// Ends the session, so that nobody waits for this process any longer, and then stops. For a process that has finished its
+  /// work; without a metadata leader that answers within a second the lease ends the session.
+  public func leave() async {
+    isLeaving = true
+    sessionTask?.cancel()
+    if let epoch = sessionEpoch {
+      sessionEpoch = nil
+      do throws(RPCError) {
+        _ = try await call(
+          MetadataService.deregister, DeregisterRequest(nodeID: nodeID.rawValue, sessionEpoch: epoch.rawValue),
+          deadline: EventLoop.now.advanced(byMilliseconds: ClientLimits.leavingMilliseconds))
+      } catch {
+        onEvent?(.leavingFailed("\(error)"))
+      }
+    }
+    stop()
   }
 
   public func stop() {

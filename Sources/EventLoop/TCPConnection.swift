@@ -115,6 +115,14 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Has the kernel ask a silent other side for a sign of life after `idle` (rounded up to seconds, at least one), and then
+  /// every second; ten without an answer end the connection. Without it nobody learns that a machine has gone.
+  public func enableKeepalive(after idle: Duration) {
+    guard let handle else { return }
+    let seconds = max(1, (min(idle.wholeMilliseconds, 86_400_000) + 999) / 1000)
+    uv_tcp_keepalive(handle, 1, UInt32(seconds))
+  }
+
   // MARK: - Reading
 
   /// Stops to take bytes from the kernel: the other side is slowed down by TCP.

@@ -112,6 +112,7 @@ import Wire
       return connection.close("too many connections")
     }
     openConnections += 1
+    connection.enableKeepalive(after: options.keepalive)
     let client = ClientConnection(connection, limits: options.protocolLimits)
     EventLoop.task {
       await self.startUp(client)
@@ -238,7 +239,7 @@ import Wire
       if !sessions.isEmpty { await withUnsafeContinuation { drainWaiter = $0 } }
       timer.cancel()
     }
-    cluster.connection.stop()
+    await cluster.connection.leave()
   }
 
   private var orderedSessions: [Session] { sessions.values.sorted { $0.processID < $1.processID } }

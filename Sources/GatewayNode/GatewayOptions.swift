@@ -16,6 +16,8 @@ public struct GatewayOptions: Sendable {
   public var maximumConnections: Int
   public var transactionLimitBytes: Int
   public var protocolLimits = ProtocolLimits()
+  /// A client silent for so long is asked by the kernel whether it is still there.
+  public var keepalive = Duration.seconds(60)
   /// From the first byte of a connection to the end of its start-up.
   public var startupTimeoutSeconds = 10
 }
@@ -33,6 +35,7 @@ public struct GatewayFlags: Sendable {
   private let statementBytes: Option<Int>
   private let messageBytes: Option<Int>
   private let transactionBytes: Option<Int>
+  private let keepalive: Option<Duration>
 
   public init() {
     nodeID = options.integer(
@@ -53,6 +56,9 @@ public struct GatewayFlags: Sendable {
       "max-message-size", default: 64 << 20, in: 65_536...(1 << 30), help: "longest message of a client")
     transactionBytes = options.bytes(
       "max-transaction-size", default: 64 << 20, in: 65_536...(1 << 30), help: "writes of one transaction at most")
+    keepalive = options.duration(
+      "tcp-keepalive", default: .seconds(60),
+      help: "silence after which a client's machine is asked whether it is still there")
   }
 
   /// Throws a sentence for what cannot be.
@@ -65,6 +71,7 @@ public struct GatewayFlags: Sendable {
       rpcListen: configuration[rpcListen], httpAddress: "", metadata: configuration[metadata],
       acceptsRemoteClients: configuration[acceptRemote], maximumConnections: configuration[maximumConnections],
       transactionLimitBytes: configuration[transactionBytes])
+    result.keepalive = configuration[keepalive]
     result.protocolLimits.statementBytes = configuration[statementBytes]
     result.protocolLimits.messageBytes = max(configuration[messageBytes], configuration[statementBytes])
     return result

@@ -64,6 +64,19 @@ extension MetadataLeader {
     return true
   }
 
+  /// The process stops in an orderly way: barriers do not wait for it any longer. Should this leader fail before the end of the
+  /// session is stored, the lease ends it.
+  public mutating func deregister(
+    _ node: NodeID, _ epoch: SessionEpoch, now: MonotonicTime, wallMilliseconds: UInt64
+  ) -> [Effect] {
+    advanceClock(now, wallMilliseconds)
+    var effects: [Effect] = []
+    guard sessions[node]?.epoch == epoch else { return effects }
+    endSession(node, epoch, into: &effects)
+    evaluateBarriers(into: &effects)
+    return effects
+  }
+
   public func isLive(_ node: NodeID, _ epoch: SessionEpoch) -> Bool { sessions[node]?.epoch == epoch }
 
   /// Milliseconds since the session was last renewed; nil without a session.
@@ -78,11 +91,16 @@ extension MetadataLeader {
   mutating func endExpiredSessions(into effects: inout [Effect]) {
     for id in sessions.keys.sorted() {
       guard let session = sessions[id], session.deadline <= now else { continue }
-      sessions[id] = nil
-      fences[id] = nil
-      acknowledged.forget(id)
-      propose(.endSession(id, session.epoch), into: &effects)
+      endSession(id, session.epoch, into: &effects)
     }
+  }
+
+  /// While the leader starts over nothing is proposed, and the session stays until it can be ended for everybody.
+  private mutating func endSession(_ id: NodeID, _ epoch: SessionEpoch, into effects: inout [Effect]) {
+    guard propose(.endSession(id, epoch), into: &effects) else { return }
+    sessions[id] = nil
+    fences[id] = nil
+    acknowledged.forget(id)
   }
 
   // MARK: Acks and barriers

@@ -30,6 +30,15 @@ extension MetadataNode {
       reply.succeed(
         RenewResponse(isLive: isLive, leaseMilliseconds: self.settings.leader.leaseMilliseconds))
     }
+    server.handleFast(MetadataService.deregister) { [weak self] request, reply in
+      guard let self else { return }
+      guard self.leader != nil else { return reply.fail(self.notLeader()) }
+      self.perform(
+        self.leader?.deregister(
+          NodeID(request.nodeID), SessionEpoch(request.sessionEpoch), now: EventLoop.now,
+          wallMilliseconds: EventLoop.wallClockMilliseconds))
+      reply.succeed(Empty())
+    }
     server.handleFast(MetadataService.acknowledge) { [weak self] request, reply in
       guard let self else { return }
       guard self.leader != nil else { return reply.fail(self.notLeader()) }

@@ -106,10 +106,10 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   /// Hands leaderships over, then stops. The server is the caller's.
   public func stop() async {
     server.health.set(RangeService.name, .notServing)
-    connection.stop()
+    await connection.leave()
     await host.shutdown()
     store.close()
-    try? database.syncLog()
+    do { try database.syncLog() } catch { Log.warning("storage", "the last sync failed", ["reason": "\(error)"]) }
   }
 
   public var isReady: Bool { connection.isReady && failure == nil }

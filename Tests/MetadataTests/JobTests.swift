@@ -270,6 +270,32 @@ import Testing
     #expect(index(world) == .backfilling)
   }
 
+  @Test func nobodyWaitsForANodeThatHasLeft() throws {
+    var world = world()
+    _ = world.start(createIndex("i", on: "t"))
+    world.applyAll()
+    for node in [1, 11, 12, 13] as [UInt64] { world.acknowledge(node) }
+    world.applyAll()
+    #expect(index(world) == .deleteOnly)
+    // An end of another session than the present one is none.
+    let epoch = try #require(world.epochs[NodeID(2)])
+    world.deregister(2, SessionEpoch(epoch.rawValue &+ 1))
+    world.applyAll()
+    #expect(index(world) == .deleteOnly)
+    world.deregister(2, epoch)
+    world.applyAll()
+    #expect(index(world) == .writeOnly)
+    #expect(world.state.nodes[NodeID(2)]?.isLive == false)
+    let refused = world.timestamps(node: 2)
+    world.confirm()
+    #expect(world.answers[refused] == [.timestamps(.sessionUnknown)])
+    // The next leader does not wait for it either.
+    world.changeLeader()
+    for node in [1, 11, 12, 13] as [UInt64] { world.acknowledge(node) }
+    world.applyAll()
+    #expect(index(world) == .backfilling)
+  }
+
   @Test func rangesArePlacedOnNodesThatAreAwayAsLongAsAMajorityIsThere() {
     var world = world()
     func lose(_ node: UInt64) {

@@ -103,6 +103,10 @@ struct LeaderWorld {
     if case .registered(let id, let epoch)? = answers[request]?.last { epochs[id] = epoch }
   }
 
+  mutating func deregister(_ node: UInt64, _ epoch: SessionEpoch) {
+    perform(leader.deregister(NodeID(node), epoch, now: now, wallMilliseconds: wall))
+  }
+
   mutating func renewAll() {
     for (node, epoch) in epochs.sorted(by: { $0.key < $1.key }) { _ = leader.renew(node, epoch, now: now) }
   }
