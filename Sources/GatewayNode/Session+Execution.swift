@@ -65,7 +65,7 @@ extension Session {
         else {
           let catalog = transaction.snapshot?.catalog
           transaction.rollback()
-          throw ErrorTranslation.sqlError(error, catalog: catalog)
+          throw ErrorTranslation.sqlError(Self.final(error, request.control), catalog: catalog)
         }
       }
       gateway.metrics.retried()
@@ -134,13 +134,19 @@ extension Session {
       else {
         let catalog = transaction.snapshot?.catalog
         transaction.endStatement()
-        throw ErrorTranslation.sqlError(fault, catalog: catalog)
+        throw ErrorTranslation.sqlError(Self.final(fault, request.control), catalog: catalog)
       }
       gateway.metrics.retried()
       output.reset()
       if transaction.isolation == .readCommitted { transaction.endStatement() } else { transaction.restart() }
       if attempt > 2 { try await pause(milliseconds: gateway.randomSeed() % 16, request.control) }
     }
+  }
+
+  /// What the client is told. A statement that would have been tried again, had it not been canceled meanwhile, was canceled.
+  private static func final(_ fault: TransactionFault, _ control: StatementControl) -> TransactionFault {
+    if case .retry = fault, let reason = control.reason { return .failed(reason) }
+    return fault
   }
 
   // MARK: - One try
