@@ -9,6 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 import psycopg
 import psycopg.rows
@@ -40,8 +42,10 @@ def wait_until(condition, seconds=30, what="the condition", pause=0.02):
 
 
 class Cluster:
-    def __init__(self, name="cluster"):
+    def __init__(self, name="cluster", environment=None):
+        """`environment` is for the processes: what a flag of theirs says can be said there, too."""
         self.name = name
+        self.environment = dict(os.environ, **(environment or {}))
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="theseus-"))
 
     def start(self, **counts):
@@ -49,7 +53,8 @@ class Cluster:
         for attempt in range(5):
             # Below the range the kernel takes client ports from.
             base = random.randrange(20_000, 31_000)
-            done = run(THESEUS, "local", "start", "--directory", self.directory, "--port-base", base, *flags, check=False)
+            done = run(THESEUS, "local", "start", "--directory", self.directory, "--port-base", base, *flags, check=False,
+                       env=self.environment)
             if done.returncode == 0:
                 return self
             if "in use" not in done.stderr:
@@ -76,7 +81,16 @@ class Cluster:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def local(self, verb, *arguments, check=True):
-        return run(THESEUS, "local", verb, *arguments, "--directory", self.directory, check=check)
+        return run(
+            THESEUS, "local", verb, *arguments, "--directory", self.directory, check=check, env=self.environment)
+
+    def terminate(self, name, seconds=15):
+        """An orderly stop of one process; answers how long it took."""
+        member = self.member(name)
+        started = time.monotonic()
+        os.kill(member["pid"], signal.SIGTERM)
+        wait_until(lambda: not self.is_alive(member), seconds, f"the end of {name}")
+        return time.monotonic() - started
 
     # What runs
 
@@ -100,6 +114,33 @@ class Cluster:
     @staticmethod
     def resident_bytes(member):
         return int(pathlib.Path(f"/proc/{member['pid']}/statm").read_text().split()[1]) * 4096
+
+    def log(self, name):
+        return (self.directory / "logs" / f"{name}.log").read_text(errors="replace")
+
+    def get(self, name, path):
+        """Status and body of one of the process's HTTP pages; (0, "") when it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://{self.member(name)['http']}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, OSError):
+            return 0, ""
+
+    def is_ready(self, name):
+        return self.get(name, "/readyz")[0] == 200
+
+    def metric(self, name, metric):
+        """The value of a metric without labels; None when the process does not answer or has none of that name."""
+        for line in self.get(name, "/metrics")[1].splitlines():
+            if line.startswith(metric + " "):
+                return float(line.split()[1])
+        return None
+
+    def node(self, name):
+        """What the metadata service says of a process."""
+        return next((node for node in self.status()["nodes"] if node["name"] == name), None)
 
     def status(self):
         return json.loads(run(THESEUS, "status", "--directory", self.directory, "--json").stdout)

@@ -21,8 +21,8 @@ def pytest_runtest_makereport(item, call):
 
 
 
-def _serve(request, name, **counts):
-    cluster = Cluster(name)
+def _serve(request, name, environment=None, **counts):
+    cluster = Cluster(name, environment)
     try:
         cluster.start(**counts)
         yield cluster
@@ -33,8 +33,9 @@ def _serve(request, name, **counts):
 
 @pytest.fixture(scope="module")
 def cluster(request):
-    """One cluster for all tests of a module: 3 metadata replicas, 3 storage nodes, 2 gateways, 1 aggregator."""
-    yield from _serve(request, request.module.__name__)
+    """One cluster for all tests of a module: 3 metadata replicas, 3 storage nodes, 2 gateways, 1 aggregator, unless the
+    module's `CLUSTER` wants it otherwise."""
+    yield from _serve(request, request.module.__name__, **getattr(request.module, "CLUSTER", {}))
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ class Traffic:
         self.unknown = 0
         self.failures = []
         self.latencies = []
+        # What the clients were told when a statement was not done.
+        self.disturbances = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._workers = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(threads)]
@@ -50,6 +52,11 @@ class Traffic:
         for worker in self._workers:
             worker.join(60)
             assert not worker.is_alive(), "a client hangs"
+
+    def assert_undisturbed(self):
+        """Not one statement failed or had to be sent again by its client."""
+        assert not self.failures, self.failures[:5]
+        assert (self.retries, self.unknown) == (0, 0), f"disturbed: {self.disturbances[:5]}"
 
     def progress(self, statements=50, seconds=60):
         """Waits until so many more writes are acknowledged."""
@@ -111,6 +118,7 @@ class Traffic:
                     self.latencies.append(time.monotonic() - started)
             except psycopg.Error as error:
                 state = error.sqlstate
+                self.disturbances.append(f"{time.monotonic() - started:.2f} s: {state} {error}")
                 if state in RETRYABLE:
                     self.retries += 1
                 elif state is None or state in UNKNOWN or connection.closed:
