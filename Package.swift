@@ -67,6 +67,7 @@ let adapters: [Target] = [
   shell(
     "ClusterClient", ["Basics", "Catalog", "Convergence", "EventLoop", "RPC", "Wire"]),
   shell("PostgresClient", ["Basics", "EventLoop", "PostgresProtocol"]),
+  shell("Simulation", ["Basics", "EventLoop"]),
 ]
 
 let nodes: [Target] = [

@@ -16,6 +16,9 @@ import Synchronization
 public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   public static let shared = EventLoop()
 
+  /// The machine of a simulation; nil in production. Set once by `simulate`, before anything else runs.
+  public internal(set) nonisolated(unsafe) static var world: (any SimulatedWorld)?
+
   /// Jobs run between two polls, so that jobs that make jobs cannot starve sockets and timers.
   static let maximumJobsPerTurn = 4096
   /// Rounds of "jobs, then end-of-turn closures" in one turn.
@@ -23,6 +26,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
   enum Work {
     case job(UnownedJob)
+    /// A job of Swift's global pool: in a simulation only.
+    case globalJob(UnownedJob)
     case closure(@EventLoopActor () -> Void)
   }
 
@@ -60,10 +65,14 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   // MARK: - Time
 
   /// Nanoseconds of the monotonic clock, read now.
-  public static var now: MonotonicTime { MonotonicTime(nanoseconds: uv_hrtime()) }
+  public static var now: MonotonicTime {
+    if let world { return EventLoopActor.assumeIsolated { world.now } }
+    return MonotonicTime(nanoseconds: uv_hrtime())
+  }
 
   /// Milliseconds since 1970 by this machine's clock. For logs and for the physical part of timestamps only.
   public static var wallClockMilliseconds: UInt64 {
+    if let world { return EventLoopActor.assumeIsolated { world.wallClockMilliseconds } }
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(max(0, time.tv_sec)) * 1000 + UInt64(max(0, time.tv_nsec)) / 1_000_000
@@ -114,30 +123,40 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     uv_idle_init(raw, idle)
   }
 
+  func adoptThreadForSimulation() {
+    precondition(!started.exchange(true, ordering: .sequentiallyConsistent), "the event loop runs already")
+    thread.store(UInt(pthread_self()), ordering: .sequentiallyConsistent)
+  }
+
   // MARK: - Work
 
   public func enqueue(_ job: consuming ExecutorJob) { submit(.job(UnownedJob(job))) }
 
   /// Runs `body` on the loop, from any thread, in the order of submission; on the loop's own thread in the same turn,
   /// but never before this function returns.
-  public static func execute(_ body: @escaping @EventLoopActor @Sendable () -> Void) { shared.submit(.closure(body)) }
+  public static func execute(_ body: @escaping @EventLoopActor @Sendable () -> Void) {
+    shared.submit(.closure(world == nil ? body : bound(body)))
+  }
 
   /// Runs `body` once when the current turn has no more jobs: the place to batch what the turn produced (one synced
   /// write, one message, one flush). May schedule jobs and further closures; they still belong to the turn.
   @EventLoopActor public static func endOfTurn(_ body: @escaping @EventLoopActor () -> Void) {
-    shared.endOfTurnClosures.append(body)
+    shared.endOfTurnClosures.append(world == nil ? body : bound(body))
   }
 
   /// Runs `body` after all end-of-turn closures: socket flushes.
   @EventLoopActor static func flushAfterTurn(_ body: @escaping @EventLoopActor () -> Void) {
-    shared.flushes.append(body)
+    shared.flushes.append(world == nil ? body : bound(body))
   }
+
+  func submitGlobal(_ job: UnownedJob) { submit(.globalJob(job)) }
 
   private func submit(_ work: Work) {
     if isCurrentThread {
       local.append(work)
       return
     }
+    precondition(Self.world == nil, "work of a simulation left its thread")
     foreign.withLock { $0.append(work) }
     if !wakeUpPending.exchange(true, ordering: .sequentiallyConsistent) { platform_eventfd_signal(wakeUp) }
     startInBackgroundIfNeeded()
@@ -165,6 +184,20 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     spin(!(isLocalEmpty && endOfTurnClosures.isEmpty && flushes.isEmpty))
   }
 
+  /// One turn of a simulation. Time stands still meanwhile, so code that waits for it by spinning would never end: that
+  /// is found by a bound.
+  func runWholeTurn() {
+    var rounds = 0
+    while !(isLocalEmpty && endOfTurnClosures.isEmpty && flushes.isEmpty) {
+      var budget = Self.maximumJobsPerTurn
+      runLocalWork(&budget)
+      if isLocalEmpty { runAll(\.endOfTurnClosures) }
+      if isLocalEmpty, endOfTurnClosures.isEmpty { runAll(\.flushes) }
+      rounds += 1
+      precondition(rounds < 1_000_000, "a turn of the simulation does not end")
+    }
+  }
+
   /// Runs a list of closures; what they add to it belongs to the next round.
   private func runAll(_ list: ReferenceWritableKeyPath<EventLoop, [@EventLoopActor () -> Void]>) {
     if self[keyPath: list].isEmpty { return }
@@ -186,6 +219,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
       budget -= 1
       switch work {
       case .job(let job): job.runSynchronously(on: executor)
+      case .globalJob(let job): job.runSynchronously(on: Self.noActor)
       case .closure(let body): EventLoopActor.assumeIsolated { body() }
       }
     }
@@ -204,6 +238,9 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     isSpinning = wanted
     if wanted { uv_idle_start(idle) { _ in } } else { uv_idle_stop(idle) }
   }
+
+  /// The executor of code that belongs to no actor.
+  private static let noActor = unsafeBitCast((0, 0), to: UnownedSerialExecutor.self)
 
   // MARK: - SerialExecutor
 

@@ -1,5 +1,4 @@
 import CUV
-import Glibc
 
 /// Why a connection ended.
 public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
@@ -22,6 +21,12 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
 ///
 /// Keeps itself alive until it is closed. After `close` no callback but `onClose` comes, and that once.
 @EventLoopActor public final class TCPConnection {
+  /// What carries the bytes: `TCPConnection+LibUV.swift`, `TCPConnection+Simulation.swift`.
+  enum Transport {
+    case libuv(LibUVSocket)
+    case simulated(any SimulatedSocket)
+  }
+
   /// Bytes that arrived; valid during the call only.
   public var onRead: (@EventLoopActor (UnsafeRawBufferPointer) -> Void)? { didSet { updateReading() } }
   /// The connection is gone. Called once, also after a `close` of this side, and also when it was gone before this was
@@ -32,16 +37,17 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   /// Outgoing bytes beyond which `isWritable` is false. Writing on is allowed, but the bytes are kept in memory.
   public var highWaterMarkBytes = 1 << 20
 
-  public private(set) var remoteEndpoint: Endpoint?
+  public let remoteEndpoint: Endpoint?
   /// Bytes written but not yet taken by the kernel.
   public var pendingBytes: Int { outgoing.count + inFlight.count }
-  public var isWritable: Bool { handle != nil && pendingBytes < highWaterMarkBytes }
-  public var isOpen: Bool { handle != nil }
+  public var isWritable: Bool { transport != nil && pendingBytes < highWaterMarkBytes }
+  public var isOpen: Bool { transport != nil }
 
-  private var handle: UnsafeMutablePointer<uv_tcp_t>?
-  private var outgoing = OutgoingBytes()
-  /// What libuv is writing since the kernel's buffer was full; not touched until `writeDone`.
-  private var inFlight = OutgoingBytes()
+  /// Nil when the connection is closed.
+  private(set) var transport: Transport?
+  var outgoing = OutgoingBytes()
+  /// What libuv is writing since the kernel's buffer was full; not touched until it is written.
+  var inFlight = OutgoingBytes()
   private var isFlushScheduled = false
   private var isReading = false
   private var isPaused = false
@@ -50,24 +56,9 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   /// Why the connection is gone, until `onClose` has heard it.
   private var unreportedClose: CloseReason?
 
-  private init(handle: UnsafeMutablePointer<uv_tcp_t>) {
-    self.handle = handle
-    handle.pointee.data = Unmanaged.passRetained(self).toOpaque()
-  }
-
-  convenience init?(acceptedFrom listener: UnsafeMutablePointer<uv_tcp_t>) {
-    let handle = UnsafeMutablePointer<uv_tcp_t>.allocate(capacity: 1)
-    guard uv_tcp_init(EventLoop.shared.raw, handle) == 0 else {
-      handle.deallocate()
-      return nil
-    }
-    handle.pointee.data = nil
-    guard uv_accept(streamHandle(listener), streamHandle(handle)) == 0 else {
-      closeHandle(handle)
-      return nil
-    }
-    self.init(handle: handle)
-    becomeEstablished()
+  init(_ transport: Transport, remoteEndpoint: Endpoint?) {
+    self.transport = transport
+    self.remoteEndpoint = remoteEndpoint
   }
 
   // MARK: - Connecting
@@ -94,33 +85,15 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
     ConnectAttempt(endpoint).start(timeout: timeout) { result in completion(result) }
   }
 
-  fileprivate static func make(connected handle: UnsafeMutablePointer<uv_tcp_t>) -> TCPConnection {
-    let connection = TCPConnection(handle: handle)
-    connection.becomeEstablished()
-    return connection
-  }
-
-  private func becomeEstablished() {
-    guard let handle else { return }
-    uv_tcp_nodelay(handle, 1)
-    var storage = sockaddr_storage()
-    var length = Int32(MemoryLayout<sockaddr_storage>.size)
-    let code = withUnsafeMutablePointer(to: &storage) {
-      uv_tcp_getpeername(handle, UnsafeMutableRawPointer($0).assumingMemoryBound(to: sockaddr.self), &length)
-    }
-    if code == 0 {
-      remoteEndpoint = withUnsafePointer(to: storage) {
-        SocketAddress(UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), length: Int(length)).endpoint
-      }
-    }
-  }
-
   /// Has the kernel ask a silent other side for a sign of life after `idle` (rounded up to seconds, at least one), and then
   /// every second; ten without an answer end the connection. Without it nobody learns that a machine has gone.
   public func enableKeepalive(after idle: Duration) {
-    guard let handle else { return }
     let seconds = max(1, (min(idle.wholeMilliseconds, 86_400_000) + 999) / 1000)
-    uv_tcp_keepalive(handle, 1, UInt32(seconds))
+    switch transport {
+    case .libuv(let socket): uv_tcp_keepalive(socket, 1, UInt32(seconds))
+    case .simulated(let socket): socket.enableKeepalive(afterSeconds: seconds)
+    case nil: break
+    }
   }
 
   // MARK: - Reading
@@ -139,22 +112,11 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   private func updateReading() {
     // Nothing is read before somebody wants it: neither bytes nor the end are lost.
     let isWanted = !isPaused && (isReading || onRead != nil)
-    guard let handle, isReading != isWanted else { return }
+    guard let transport, isReading != isWanted else { return }
     isReading = isWanted
-    if isReading {
-      uv_read_start(streamHandle(handle), provideReadBuffer, bytesArrived)
-    } else {
-      uv_read_stop(streamHandle(handle))
-    }
-  }
-
-  fileprivate func received(_ count: Int, _ base: UnsafeMutableRawPointer?) {
-    if count > 0 {
-      onRead?(UnsafeRawBufferPointer(start: base, count: count))
-    } else if count == Int(UV_EOF.rawValue) {
-      finish(.endOfStream)
-    } else if count < 0 {
-      finish(.failed(SystemError(code: Int32(truncatingIfNeeded: count), action: "read")))
+    switch transport {
+    case .libuv(let socket): setReading(socket, isWanted)
+    case .simulated(let socket): socket.isReading = isWanted
     }
   }
 
@@ -166,7 +128,7 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
 
   /// Copies the bytes out before it returns.
   public func write(_ bytes: UnsafeRawBufferPointer) {
-    guard handle != nil, closesWhenDrained == nil else { return }
+    guard transport != nil, closesWhenDrained == nil else { return }
     outgoing.append(bytes)
     // Noted here: the kernel may take everything at once, and whoever saw `isWritable` false waits for `onDrain`.
     if pendingBytes >= highWaterMarkBytes { isAboveMark = true }
@@ -182,47 +144,17 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Hands to the kernel what it takes at once; libuv keeps the rest and reports when it is written.
-  private func flush() {
-    guard let handle, inFlight.count == 0 else { return }
-    while outgoing.count > 0 {
-      let code = withBuffers(outgoing) { uv_try_write(streamHandle(handle), $0, $1) }
-      if code > 0 {
-        outgoing.removeFirst(Int(code))
-      } else if code == UV_EAGAIN.rawValue {
-        startWrite(handle)
-        break
-      } else {
-        finish(.failed(SystemError(code: code, action: "write")))
-        return
-      }
-    }
-    noteProgress()
-  }
-
-  private func startWrite(_ handle: UnsafeMutablePointer<uv_tcp_t>) {
-    swap(&inFlight, &outgoing)
-    let request = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
-    request.pointee.data = Unmanaged.passRetained(self).toOpaque()
-    let code = withBuffers(inFlight, all: true) { uv_write(request, streamHandle(handle), $0, $1, writeFinished) }
-    if code < 0 {
-      Unmanaged<TCPConnection>.fromOpaque(request.pointee.data).release()
-      request.deallocate()
-      finish(.failed(SystemError(code: code, action: "write")))
+  /// Hands over what the other side of the transport takes at once.
+  func flush() {
+    switch transport {
+    case .libuv(let socket): flush(socket)
+    case .simulated(let socket): flush(socket)
+    case nil: break
     }
   }
 
-  fileprivate func writeDone(_ status: Int32) {
-    inFlight.deallocate()
-    guard handle != nil else { return }
-    if status < 0 {
-      finish(.failed(SystemError(code: status, action: "write")))
-    } else {
-      flush()
-    }
-  }
-
-  private func noteProgress() {
+  /// Called when outgoing bytes became fewer.
+  func noteProgress() {
     let pending = pendingBytes
     if pending >= highWaterMarkBytes { isAboveMark = true }
     if isAboveMark, pending <= highWaterMarkBytes / 2 {
@@ -232,20 +164,6 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
     if pendingBytes == 0, let reason = closesWhenDrained { finish(reason) }
   }
 
-  private func withBuffers(
-    _ bytes: OutgoingBytes, all: Bool = false, _ body: (UnsafePointer<uv_buf_t>?, UInt32) -> Int32
-  ) -> Int32 {
-    let count = all ? bytes.blocks.count : min(bytes.blocks.count, 64)
-    return withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: count) { buffers in
-      for index in 0..<count {
-        let block = bytes.blocks[index]
-        let base = (block.base + block.start).assumingMemoryBound(to: CChar.self)
-        buffers[index] = uv_buf_t(base: base, len: block.end - block.start)
-      }
-      return body(UnsafePointer(buffers.baseAddress), UInt32(count))
-    }
-  }
-
   // MARK: - Closing
 
   /// Closes at once; bytes not yet written are lost.
@@ -253,18 +171,21 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
 
   /// Closes when everything written so far is with the kernel.
   public func closeAfterWriting(_ reason: String) {
-    guard handle != nil, closesWhenDrained == nil else { return }
+    guard transport != nil, closesWhenDrained == nil else { return }
     closesWhenDrained = .local(reason)
     scheduleFlush()
   }
 
-  private func finish(_ reason: CloseReason) {
-    guard let handle else { return }
-    self.handle = nil
+  func finish(_ reason: CloseReason) {
+    guard let transport else { return }
+    self.transport = nil
     outgoing.deallocate()
     onRead = nil
     onDrain = nil
-    closeHandle(handle)
+    switch transport {
+    case .libuv(let socket): closeHandle(socket)
+    case .simulated(let socket): socket.close()
+    }
     unreportedClose = reason
     reportClose()
   }
@@ -279,135 +200,4 @@ public enum CloseReason: Hashable, Sendable, CustomStringConvertible {
   private func reportCloseLater() {
     if unreportedClose != nil, onClose != nil { EventLoop.execute { self.reportClose() } }
   }
-}
-
-// MARK: - libuv's callbacks
-
-private let readBufferSize = 256 << 10
-/// One buffer for all connections: it is used up before the callback returns.
-private nonisolated(unsafe) let readBuffer = UnsafeMutableRawPointer.allocate(byteCount: readBufferSize, alignment: 16)
-
-private func provideReadBuffer(
-  _: UnsafeMutablePointer<uv_handle_t>?, _: Int, _ buffer: UnsafeMutablePointer<uv_buf_t>?
-) {
-  buffer?.pointee = uv_buf_t(base: readBuffer.assumingMemoryBound(to: CChar.self), len: readBufferSize)
-}
-
-private func bytesArrived(
-  _ stream: UnsafeMutablePointer<uv_stream_t>?, _ count: Int, _: UnsafePointer<uv_buf_t>?
-) {
-  guard let data = stream?.pointee.data else { return }
-  let connection = Unmanaged<TCPConnection>.fromOpaque(data).takeUnretainedValue()
-  EventLoopActor.assumeIsolated { connection.received(count, readBuffer) }
-}
-
-private func writeFinished(_ request: UnsafeMutablePointer<uv_write_t>?, _ status: Int32) {
-  guard let request, let data = request.pointee.data else { return }
-  let connection = Unmanaged<TCPConnection>.fromOpaque(data).takeRetainedValue()
-  request.deallocate()
-  EventLoopActor.assumeIsolated { connection.writeDone(status) }
-}
-
-// MARK: - One attempt to connect
-
-@EventLoopActor private final class ConnectAttempt {
-  let endpoint: Endpoint
-  nonisolated var action: String { "connect to \(endpoint)" }
-  private var completion: (@EventLoopActor (Result<TCPConnection, SystemError>) -> Void)?
-  private var handle: UnsafeMutablePointer<uv_tcp_t>?
-  private var timer: Timer?
-
-  nonisolated init(_ endpoint: Endpoint) { self.endpoint = endpoint }
-
-  func start(
-    timeout: Duration, _ completion: @escaping @EventLoopActor (Result<TCPConnection, SystemError>) -> Void
-  ) {
-    self.completion = completion
-    timer = Timer.once(after: timeout) {
-      self.finish(.failure(SystemError(code: SystemError.timedOutCode, action: self.action)))
-    }
-    if let address = SocketAddress(numericHost: endpoint.host, port: endpoint.port) {
-      connect(address)
-    } else {
-      resolve()
-    }
-  }
-
-  func finish(_ result: Result<TCPConnection, SystemError>) {
-    guard let completion else { return }
-    self.completion = nil
-    timer?.cancel()
-    timer = nil
-    if let handle { closeHandle(handle) }
-    handle = nil
-    completion(result)
-  }
-
-  private func resolve() {
-    let request = UnsafeMutablePointer<uv_getaddrinfo_t>.allocate(capacity: 1)
-    request.pointee.data = Unmanaged.passRetained(self).toOpaque()
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    let code = uv_getaddrinfo(
-      EventLoop.shared.raw, request, hostResolved, endpoint.host, String(endpoint.port), &hints)
-    if code < 0 {
-      Unmanaged<ConnectAttempt>.fromOpaque(request.pointee.data).release()
-      request.deallocate()
-      finish(.failure(SystemError(code: code, action: action)))
-    }
-  }
-
-  fileprivate func resolved(_ address: SocketAddress?, _ status: Int32) {
-    guard completion != nil else { return }
-    guard let address else { return finish(.failure(SystemError(code: status, action: action))) }
-    connect(address)
-  }
-
-  private func connect(_ address: SocketAddress) {
-    let handle = UnsafeMutablePointer<uv_tcp_t>.allocate(capacity: 1)
-    let created = uv_tcp_init(EventLoop.shared.raw, handle)
-    if created < 0 {
-      handle.deallocate()
-      return finish(.failure(SystemError(code: created, action: action)))
-    }
-    handle.pointee.data = nil
-    self.handle = handle
-    let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
-    request.pointee.data = Unmanaged.passRetained(self).toOpaque()
-    let code = address.withAddress { uv_tcp_connect(request, handle, $0, connectFinished) }
-    if code < 0 {
-      Unmanaged<ConnectAttempt>.fromOpaque(request.pointee.data).release()
-      request.deallocate()
-      finish(.failure(SystemError(code: code, action: action)))
-    }
-  }
-
-  fileprivate func connected(_ status: Int32) {
-    guard completion != nil, let handle else { return }
-    if status < 0 { return finish(.failure(SystemError(code: status, action: action))) }
-    self.handle = nil
-    let connection = TCPConnection.make(connected: handle)
-    finish(.success(connection))
-  }
-}
-
-private func hostResolved(
-  _ request: UnsafeMutablePointer<uv_getaddrinfo_t>?, _ status: Int32, _ list: UnsafeMutablePointer<addrinfo>?
-) {
-  guard let request, let data = request.pointee.data else { return }
-  let attempt = Unmanaged<ConnectAttempt>.fromOpaque(data).takeRetainedValue()
-  request.deallocate()
-  var address: SocketAddress?
-  if status == 0, let list, let first = list.pointee.ai_addr {
-    address = SocketAddress(first, length: Int(list.pointee.ai_addrlen))
-  }
-  uv_freeaddrinfo(list)
-  EventLoopActor.assumeIsolated { attempt.resolved(address, status) }
-}
-
-private func connectFinished(_ request: UnsafeMutablePointer<uv_connect_t>?, _ status: Int32) {
-  guard let request, let data = request.pointee.data else { return }
-  let attempt = Unmanaged<ConnectAttempt>.fromOpaque(data).takeRetainedValue()
-  request.deallocate()
-  EventLoopActor.assumeIsolated { attempt.connected(status) }
 }

@@ -6,6 +6,8 @@ import Glibc
   /// The address it is bound to; the port is the real one when 0 was asked for.
   public let endpoint: Endpoint
   private var handle: UnsafeMutablePointer<uv_tcp_t>?
+  /// In a simulation, in the place of `handle`.
+  private var simulated: (any SimulatedListener)?
   private var onConnection: (@EventLoopActor (TCPConnection) -> Void)?
 
   /// Binds and listens. `onConnection` gets each accepted connection and must set its callbacks before it returns.
@@ -13,6 +15,12 @@ import Glibc
     host: String, port: UInt16, backlog: Int32 = 1024,
     onConnection: @escaping @EventLoopActor (TCPConnection) -> Void
   ) throws(SystemError) {
+    if let world = EventLoop.world {
+      let listener = try world.listen(host: host, port: port) { onConnection(TCPConnection(simulated: $0)) }
+      endpoint = listener.endpoint
+      simulated = listener
+      return
+    }
     let action = "listen on \(host):\(port)"
     let address = try SocketAddress.resolveBlocking(host: host, port: port)
     let handle = UnsafeMutablePointer<uv_tcp_t>.allocate(capacity: 1)
@@ -46,6 +54,8 @@ import Glibc
 
   /// Accepts nothing more; established connections live on.
   public func close() {
+    simulated?.close()
+    simulated = nil
     guard let handle else { return }
     self.handle = nil
     onConnection = nil

@@ -37,9 +37,7 @@ public final class WorkerThread: Sendable {
   private let queue: WorkQueue
 
   public init(name: String, stackSizeBytes: Int = 8 << 20) {
-    let queue = WorkQueue()
-    self.queue = queue
-    startThread(name: name, stackSizeBytes: stackSizeBytes) { queue.work() }
+    queue = WorkQueue(threads: 1, stackSizeBytes: stackSizeBytes) { _ in name }
   }
 
   deinit { queue.close() }
@@ -48,7 +46,7 @@ public final class WorkerThread: Sendable {
   public func run<Result: Sendable>(
     isolation: isolated (any Actor)? = #isolation, _ body: @escaping @Sendable () -> Result
   ) async -> Result {
-    await withUnsafeContinuation { continuation in queue.add { continuation.resume(returning: body()) } }
+    await withUnsafeContinuation { continuation in queue.add(body) { continuation.resume(returning: $0) } }
   }
 
   /// Runs `body` on the thread and suspends the caller meanwhile; throws what `body` throws.
@@ -56,7 +54,7 @@ public final class WorkerThread: Sendable {
     isolation: isolated (any Actor)? = #isolation, _ body: @escaping @Sendable () throws -> Result
   ) async throws -> Result {
     try await withUnsafeThrowingContinuation { continuation in
-      queue.add { continuation.resume(with: Swift.Result { try body() }) }
+      queue.add({ Swift.Result { try body() } }, completion: { continuation.resume(with: $0) })
     }
   }
 
@@ -64,14 +62,11 @@ public final class WorkerThread: Sendable {
   public func run<Result: Sendable>(
     _ body: @escaping @Sendable () -> Result, completion: @escaping @EventLoopActor @Sendable (Result) -> Void
   ) {
-    queue.add {
-      let result = body()
-      EventLoop.execute { completion(result) }
-    }
+    queue.add(body) { result in EventLoop.execute { completion(result) } }
   }
 
   /// Runs `body` on the thread; nobody waits.
-  public func submit(_ body: @escaping @Sendable () -> Void) { queue.add(body) }
+  public func submit(_ body: @escaping @Sendable () -> Void) { queue.add(body) { _ in } }
 }
 
 /// Several threads that share one queue, for blocking work without order.
@@ -79,11 +74,7 @@ public final class BlockingPool: Sendable {
   private let queue: WorkQueue
 
   public init(name: String, threads: Int, stackSizeBytes: Int = 8 << 20) {
-    let queue = WorkQueue()
-    self.queue = queue
-    for index in 0..<max(1, threads) {
-      startThread(name: "\(name)-\(index)", stackSizeBytes: stackSizeBytes) { queue.work() }
-    }
+    queue = WorkQueue(threads: max(1, threads), stackSizeBytes: stackSizeBytes) { "\(name)-\($0)" }
   }
 
   deinit { queue.close() }
@@ -92,7 +83,7 @@ public final class BlockingPool: Sendable {
   public func run<Result: Sendable>(
     isolation: isolated (any Actor)? = #isolation, _ body: @escaping @Sendable () -> Result
   ) async -> Result {
-    await withUnsafeContinuation { continuation in queue.add { continuation.resume(returning: body()) } }
+    await withUnsafeContinuation { continuation in queue.add(body) { continuation.resume(returning: $0) } }
   }
 
   /// Runs `body` on one of the threads and suspends the caller meanwhile; throws what `body` throws.
@@ -100,7 +91,7 @@ public final class BlockingPool: Sendable {
     isolation: isolated (any Actor)? = #isolation, _ body: @escaping @Sendable () throws -> Result
   ) async throws -> Result {
     try await withUnsafeThrowingContinuation { continuation in
-      queue.add { continuation.resume(with: Swift.Result { try body() }) }
+      queue.add({ Swift.Result { try body() } }, completion: { continuation.resume(with: $0) })
     }
   }
 
@@ -108,71 +99,6 @@ public final class BlockingPool: Sendable {
   public func run<Result: Sendable>(
     _ body: @escaping @Sendable () -> Result, completion: @escaping @EventLoopActor @Sendable (Result) -> Void
   ) {
-    queue.add {
-      let result = body()
-      EventLoop.execute { completion(result) }
-    }
-  }
-}
-
-/// Closures that threads wait for. Unbounded on purpose: its producers are bounded by their own limits.
-private final class WorkQueue: @unchecked Sendable {
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let filled = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var items: [@Sendable () -> Void] = []
-  private var head = 0
-  private var waiting = 0
-  private var isClosed = false
-
-  init() {
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(filled, nil)
-  }
-
-  deinit {
-    pthread_cond_destroy(filled)
-    pthread_mutex_destroy(mutex)
-    filled.deallocate()
-    mutex.deallocate()
-  }
-
-  func add(_ item: @escaping @Sendable () -> Void) {
-    pthread_mutex_lock(mutex)
-    items.append(item)
-    let wake = waiting > 0
-    pthread_mutex_unlock(mutex)
-    if wake { pthread_cond_signal(filled) }
-  }
-
-  func close() {
-    pthread_mutex_lock(mutex)
-    isClosed = true
-    pthread_mutex_unlock(mutex)
-    pthread_cond_broadcast(filled)
-  }
-
-  func work() {
-    while let item = next() { item() }
-  }
-
-  private func next() -> (@Sendable () -> Void)? {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    while head == items.count {
-      if isClosed { return nil }
-      waiting += 1
-      pthread_cond_wait(filled, mutex)
-      waiting -= 1
-    }
-    let item = items[head]
-    head += 1
-    if head == items.count {
-      items.removeAll(keepingCapacity: true)
-      head = 0
-    } else if head >= 1024 {
-      items.removeFirst(head)
-      head = 0
-    }
-    return item
+    queue.add(body) { result in EventLoop.execute { completion(result) } }
   }
 }

@@ -3,12 +3,19 @@ import CUV
 /// A timer on the loop. Keeps itself alive while it is armed; dropping the reference does not cancel it.
 @EventLoopActor public final class Timer {
   private var handle: UnsafeMutablePointer<uv_timer_t>?
+  /// In a simulation, in the place of `handle`.
+  private var simulated: SimulatedTimerID?
   private var body: (@EventLoopActor () -> Void)?
   private let repeats: Bool
 
   private init(after delay: Duration, repeating: Bool, _ body: @escaping @EventLoopActor () -> Void) {
     self.body = body
     repeats = repeating
+    if let world = EventLoop.world {
+      let interval = Duration.milliseconds(delay.wholeMilliseconds)
+      startSimulated(world, after: interval, interval: max(interval, .milliseconds(1)))
+      return
+    }
     let handle = UnsafeMutablePointer<uv_timer_t>.allocate(capacity: 1)
     self.handle = handle
     uv_timer_init(EventLoop.shared.raw, handle)
@@ -33,18 +40,36 @@ import CUV
 
   /// Stops the timer; harmless when it has fired or is cancelled already. The closure is released and never called again.
   public func cancel() {
+    if let simulated {
+      self.simulated = nil
+      body = nil
+      EventLoop.world?.cancelTimer(simulated)
+    }
     guard let handle else { return }
     self.handle = nil
     body = nil
     closeHandle(handle)
   }
 
-  public var isActive: Bool { handle != nil }
+  public var isActive: Bool { handle != nil || simulated != nil }
 
   fileprivate func fire() {
     let body = self.body
     if !repeats { cancel() }
     body?()
+  }
+
+  private func startSimulated(_ world: any SimulatedWorld, after delay: Duration, interval: Duration) {
+    simulated = world.startTimer(after: delay) { [self] in
+      let body = self.body
+      if repeats {
+        startSimulated(world, after: interval, interval: interval)
+      } else {
+        simulated = nil
+        self.body = nil
+      }
+      body?()
+    }
   }
 }
 

@@ -39,3 +39,7 @@ static inline void platform_ignore_broken_pipe(void) { signal(SIGPIPE, SIG_IGN);
 
 /// Names the calling thread (15 bytes count) for debuggers and `top`.
 static inline void platform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+/// Sends the jobs of Swift's global pool to `take` instead, for good. Jobs with a delay (`Task.sleep`) end the process:
+/// they would run by a clock that is not the simulation's.
+void platform_capture_global_jobs(void (*take)(void *job));
