@@ -67,7 +67,7 @@ let adapters: [Target] = [
   shell(
     "ClusterClient", ["Basics", "Catalog", "Convergence", "EventLoop", "RPC", "Wire"]),
   shell("PostgresClient", ["Basics", "EventLoop", "PostgresProtocol"]),
-  shell("Simulation", ["Basics", "EventLoop"]),
+  shell("Simulation", ["Basics", "EventLoop", "CPlatform"]),
 ]
 
 let nodes: [Target] = [
@@ -106,6 +106,9 @@ let testTargets: [Target] = [
   .executableTarget(
     name: "rpc-echo", dependencies: ["EventLoop", "RPC", "Wire"], path: "Tests/Support/RPCEcho",
     swiftSettings: commonSettings),
+  .executableTarget(
+    name: "simulation-scenarios", dependencies: ["EventLoop", "Simulation", "RPC", "Wire", "Basics"],
+    path: "Tests/Support/SimulationScenarios", swiftSettings: commonSettings),
   tests("Basics"),
   tests("SQLValues"),
   tests("SQLSyntax"),
@@ -138,6 +141,7 @@ let testTargets: [Target] = [
   tests("MetadataNode", ["SQLValues", "Catalog", "SchemaChange", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),
+  tests("Simulation"),
 ]
 
 let package = Package(

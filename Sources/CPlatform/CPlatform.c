@@ -1,6 +1,7 @@
 #include "CPlatform.h"
 
 #include <stdlib.h>
+#include <sys/personality.h>
 
 // Swift's calling convention passes plain arguments as C's does.
 // Declared by the Swift runtime (stdlib/public/Concurrency, "ConcurrencyHooks").
@@ -33,4 +34,11 @@ void platform_capture_global_jobs(void (*take)(void *job)) {
   swift_task_enqueueGlobalWithDelay_hook = enqueue_with_delay;
   swift_task_enqueueGlobalWithDeadline_hook = enqueue_with_deadline;
   swift_task_enqueueMainExecutor_hook = enqueue_global;
+}
+
+int platform_keep_addresses_fixed(void) {
+  int persona = personality(0xffffffff);
+  if (persona < 0) return -1;
+  if (persona & ADDR_NO_RANDOMIZE) return 0;
+  return personality((unsigned long)persona | ADDR_NO_RANDOMIZE) < 0 ? -1 : 1;
 }

@@ -20,7 +20,7 @@ import Basics
   func cancelTimer(_ timer: SimulatedTimerID)
 
   /// A queue that stands for `threads` worker threads of the current process.
-  func makeWorkers(threads: Int) -> any SimulatedWorkers
+  func makeWorkers(name: String, threads: Int) -> any SimulatedWorkers
   /// The code that runs now would have blocked its thread for `duration` (a synced write): a worker's completion comes
   /// that much later; on the loop itself the process hears of nothing meanwhile.
   func block(for duration: Duration)

@@ -37,7 +37,7 @@ public final class WorkerThread: Sendable {
   private let queue: WorkQueue
 
   public init(name: String, stackSizeBytes: Int = 8 << 20) {
-    queue = WorkQueue(threads: 1, stackSizeBytes: stackSizeBytes) { _ in name }
+    queue = WorkQueue(threads: 1, stackSizeBytes: stackSizeBytes, name: name)
   }
 
   deinit { queue.close() }
@@ -74,7 +74,7 @@ public final class BlockingPool: Sendable {
   private let queue: WorkQueue
 
   public init(name: String, threads: Int, stackSizeBytes: Int = 8 << 20) {
-    queue = WorkQueue(threads: max(1, threads), stackSizeBytes: stackSizeBytes) { "\(name)-\($0)" }
+    queue = WorkQueue(threads: max(1, threads), stackSizeBytes: stackSizeBytes, name: name)
   }
 
   deinit { queue.close() }

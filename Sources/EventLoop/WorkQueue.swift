@@ -11,15 +11,15 @@ final class WorkQueue: @unchecked Sendable {
   /// In a simulation, in the place of the threads.
   private let simulated: (any SimulatedWorkers)?
 
-  init(threads: Int, stackSizeBytes: Int, name: (Int) -> String) {
+  init(threads: Int, stackSizeBytes: Int, name: String) {
     simulated =
       EventLoop.world == nil
-      ? nil : EventLoopActor.assumeIsolated { EventLoop.world?.makeWorkers(threads: threads) }
+      ? nil : EventLoopActor.assumeIsolated { EventLoop.world?.makeWorkers(name: name, threads: threads) }
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(filled, nil)
     if simulated != nil { return }
     for index in 0..<threads {
-      startThread(name: name(index), stackSizeBytes: stackSizeBytes) { [self] in work() }
+      startThread(name: threads == 1 ? name : "\(name)-\(index)", stackSizeBytes: stackSizeBytes) { [self] in work() }
     }
   }
 

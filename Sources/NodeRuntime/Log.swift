@@ -60,6 +60,7 @@ public enum Log {
     if !isEnabled(level) { return }
     var line = "\(timestamp(EventLoop.wallClockMilliseconds)) \(level.name) \(module) \(singleLine(message))"
     for (key, value) in values { line += " \(key)=\(quoted(value))" }
+    if let world = EventLoop.world { return EventLoopActor.assumeIsolated { world.log(line) } }
     line += "\n"
     let file = descriptor.load(ordering: .relaxed)
     line.withUTF8 { bytes in

@@ -50,7 +50,7 @@ public struct RPCChannelOptions: Sendable {
 
   private var current: ClientConnection?
   /// Connections that take no new calls but still run old ones.
-  private var draining: [ObjectIdentifier: ClientConnection] = [:]
+  private var draining: [ClientConnection] = []
   private var waiting: [ClientCall] = []
   private var backoff: Duration
   private var backoffTimer: Timer?
@@ -157,7 +157,7 @@ public struct RPCChannelOptions: Sendable {
     var earliest: MonotonicTime?
     waiting.removeAll { $0.isFinished }
     var calls = waiting
-    for connection in draining.values { calls += connection.calls }
+    for connection in draining { calls += connection.calls }
     if let current { calls += current.calls }
     for call in calls {
       guard let deadline = call.deadline, !call.isFinished else { continue }
@@ -209,7 +209,7 @@ public struct RPCChannelOptions: Sendable {
   }
 
   func connectionClosed(_ connection: ClientConnection, _ reason: String) {
-    draining[ObjectIdentifier(connection)] = nil
+    draining.removeAll { $0 === connection }
     guard connection === current else { return }
     current = nil
     if connection.isReady {
@@ -226,7 +226,7 @@ public struct RPCChannelOptions: Sendable {
   func retire(_ connection: ClientConnection) {
     guard connection === current else { return }
     current = nil
-    draining[ObjectIdentifier(connection)] = connection
+    draining.append(connection)
     connection.drain()
     setState(.connecting)
     connect()
@@ -237,7 +237,8 @@ public struct RPCChannelOptions: Sendable {
     lastFailure = reason
     setState(.transientFailure)
     if options.failFast { failWaiting(RPCError(.unavailable, "\(endpoint): \(reason)", wasNotSent: true)) }
-    let wait = backoff * Double.random(in: 0.8...1.2)
+    var random = EventLoop.random
+    let wait = backoff * Double.random(in: 0.8...1.2, using: &random)
     backoff = min(backoff * 1.6, options.maximumBackoff)
     backoffTimer = Timer.once(after: wait) { [weak self] in
       self?.backoffTimer = nil
@@ -258,8 +259,8 @@ public struct RPCChannelOptions: Sendable {
     backoffTimer?.cancel()
     backoffTimer = nil
     failWaiting(RPCError(.unavailable, "the channel is closed", wasNotSent: true))
-    let connections = Array(draining.values) + (current.map { [$0] } ?? [])
-    draining = [:]
+    let connections = draining + (current.map { [$0] } ?? [])
+    draining = []
     current = nil
     for connection in connections { connection.close("channel closed") }
     deadlines.stop()

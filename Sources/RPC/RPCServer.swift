@@ -47,7 +47,9 @@ public struct RPCServerOptions: Sendable {
   public let health = RPCHealth()
   private var methods: [[UInt8]: Method] = [:]
   private var listeners: [TCPListener] = []
-  private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  /// By the order of their arrival.
+  private var connections: [UInt64: ServerConnection] = [:]
+  private var acceptedCount: UInt64 = 0
   let deadlines = DeadlineSweeper()
   private var drained: UnsafeContinuation<Void, Never>?
   private(set) var isShuttingDown = false
@@ -182,12 +184,12 @@ public struct RPCServerOptions: Sendable {
       options.log?("connection refused: \(isShuttingDown ? "shutting down" : "too many connections")")
       return connection.close("refused")
     }
-    let accepted = ServerConnection(server: self, connection)
-    connections[ObjectIdentifier(accepted)] = accepted
+    acceptedCount += 1
+    connections[acceptedCount] = ServerConnection(server: self, number: acceptedCount, connection)
   }
 
   func connectionClosed(_ connection: ServerConnection, _ reason: String) {
-    connections[ObjectIdentifier(connection)] = nil
+    connections[connection.number] = nil
     if !connection.endedRegularly(reason) {
       options.log?("connection from \(connection.remoteEndpoint?.description ?? "unknown") closed: \(reason)")
     }
@@ -243,10 +245,12 @@ public struct RPCServerOptions: Sendable {
 @EventLoopActor final class ServerConnection: HTTP2SessionOwner {
   private weak var server: RPCServer?
   private var session: HTTP2Session?
+  let number: UInt64
   let remoteEndpoint: Endpoint?
 
-  init(server: RPCServer, _ connection: TCPConnection) {
+  init(server: RPCServer, number: UInt64, _ connection: TCPConnection) {
     self.server = server
+    self.number = number
     remoteEndpoint = connection.remoteEndpoint
     session = HTTP2Session(server: true, connection, limits: server.options.limits, owner: self)
   }

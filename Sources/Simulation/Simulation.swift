@@ -17,6 +17,9 @@ import EventLoop
   /// Events delivered so far.
   public private(set) var eventCount: UInt64 = 0
 
+  /// How long a worker's body takes on a host, by the name of the worker threads (`log-sync`: what an fsync takes).
+  public var workTimeNanoseconds: (@EventLoopActor (SimulatedHost, String) -> UInt64)?
+
   private var queue = EventQueue()
   private var driverRandom: SeededGenerator
   var networkRandom: SeededGenerator

@@ -43,3 +43,7 @@ static inline void platform_name_thread(const char *name) { prctl(PR_SET_NAME, n
 /// Sends the jobs of Swift's global pool to `take` instead, for good. Jobs with a delay (`Task.sleep`) end the process:
 /// they would run by a clock that is not the simulation's.
 void platform_capture_global_jobs(void (*take)(void *job));
+
+/// Switches the randomization of addresses off for the programs that this process will exec. 1: it was on and is now
+/// off; 0: it was off already; negative: the system does not allow it.
+int platform_keep_addresses_fixed(void);

@@ -1,0 +1,17 @@
+import CPlatform
+import Glibc
+
+extension Simulation {
+  /// The first line of a program that simulates: starts the program again, once, so that Swift's hashing has no random
+  /// seed and addresses are the same in every run. Where the system refuses fixed addresses it goes on without.
+  public nonisolated static func makeProcessDeterministic() {
+    let mark = "SWIFT_DETERMINISTIC_HASHING"
+    let hashes = getenv(mark) != nil
+    if hashes, platform_keep_addresses_fixed() <= 0 { return }
+    _ = platform_keep_addresses_fixed()
+    setenv(mark, "1", 1)
+    var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) }
+    arguments.append(nil)
+    execv("/proc/self/exe", arguments)
+  }
+}
