@@ -56,7 +56,9 @@ import Glibc
   private(set) var isClosed = false
   /// True after the loss of its machine: it does not even answer.
   private var isSilent = false
-  private var hasFailed = false
+  /// The error that ended the connection, until its owner has heard of it.
+  private var failure: Int32?
+  private var hasFailed: Bool { failure != nil }
 
   // Receiving.
   private var inbox: [[UInt8]] = []
@@ -117,6 +119,26 @@ import Glibc
     connection?.endClosed()
   }
 
+  func enableKeepalive(afterSeconds seconds: UInt64) { probeLater(after: seconds, idle: seconds, missed: 0) }
+
+  private func probeLater(after seconds: UInt64, idle: UInt64, missed: Int) {
+    world.schedule(.packet, for: nil, after: seconds * 1_000_000_000) { [weak self] in
+      self?.probe(idle: idle, missed: missed)
+    }
+  }
+
+  private func probe(idle: UInt64, missed: Int) {
+    guard !isClosed, !hasFailed else { return }
+    let isReached = !world.network.isCut(incoming) && !world.network.isCut(incoming.reversed)
+    if isReached, let other, !other.isSilent || other.isMachineUp {
+      // A machine that came back answers for connections it does not know.
+      if other.isSilent { return fail(ECONNRESET) }
+      return probeLater(after: idle, idle: idle, missed: 0)
+    }
+    if missed + 1 >= 10 { return fail(ETIMEDOUT) }
+    probeLater(after: 1, idle: idle, missed: missed + 1)
+  }
+
   private func leave() {
     isClosed = true
     owner = nil
@@ -136,10 +158,10 @@ import Glibc
     }
   }
 
-  /// The connection was reset.
-  func fail() {
+  /// The connection was reset, or is given up.
+  func fail(_ error: Int32 = ECONNRESET) {
     if isClosed || hasFailed { return }
-    hasFailed = true
+    failure = error
     inbox = []
     // Whoever does not read hears of it when it reads or writes again.
     if isReading { reportFailureLater() }
@@ -150,9 +172,9 @@ import Glibc
   }
 
   private func reportFailure() {
-    guard !isClosed, let owner else { return }
+    guard !isClosed, let failure, let owner else { return }
     leave()
-    owner.socketClosed(.failed(SystemError(code: -ECONNRESET, action: "read")))
+    owner.socketClosed(.failed(SystemError(code: -failure, action: "read")))
     connection?.endClosed()
   }
 
