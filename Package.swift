@@ -91,6 +91,12 @@ let nodes: [Target] = [
       "NodeRuntime",
     ]),
   shell("AckNode", ["Basics", "Convergence", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
+  shell(
+    "SimulatedCluster",
+    [
+      "Basics", "EventLoop", "Simulation", "RocksEngine", "NodeRuntime", "MetadataNode", "StorageNode", "GatewayNode",
+      "AckNode", "PostgresClient",
+    ]),
   shell("OperatorTool", ["Basics", "EventLoop", "RPC", "Wire", "NodeRuntime", "PostgresClient", "PostgresProtocol"]),
 ]
 
@@ -100,6 +106,7 @@ let programs: [Target] = [
   program("theseus-storage", ["StorageNode", "NodeRuntime"]),
   program("theseus-ack", ["AckNode", "NodeRuntime"]),
   program("theseus", ["OperatorTool", "NodeRuntime"]),
+  program("theseus-simulation", ["SimulatedCluster", "Simulation"]),
 ]
 
 let testTargets: [Target] = [

@@ -23,7 +23,7 @@ import Wire
   private var sessions: [UInt32: Session] = [:]
   private var openConnections = 0
   private var nextProcessID: UInt32 = 1
-  private var random = SystemRandomNumberGenerator()
+  private var random = EventLoop.random
   private(set) var isDraining = false
   private var operationCount: UInt64 = 0
   private var drainWaiter: UnsafeContinuation<Void, Never>?

@@ -49,11 +49,10 @@ public struct MetadataProgram: Sendable {
     let configuration = runtime.configuration
     let id = NodeID(UInt64(configuration[nodeID]))
     let members = members(runtime, id)
-    var generator = SystemRandomNumberGenerator()
     let given = configuration[name]
     var settings = MetadataNode.Settings(
       nodeID: id, name: given.isEmpty ? "meta-\(id)" : given, members: members,
-      directory: configuration[directory], seed: generator.next())
+      directory: configuration[directory], seed: EventLoop.random.next())
     settings.httpAddress = runtime.http.endpoint?.description ?? ""
     settings.leader.leaseMilliseconds = max(100, configuration[lease].wholeMilliseconds)
     settings.leader.boundedWaitMilliseconds = max(1, configuration[boundedWait].wholeMilliseconds)

@@ -18,7 +18,7 @@ import Glibc
   private var stopWaiter: UnsafeContinuation<Int32, Never>?
   private var stopCode: Int32?
 
-  private init(program: String, configuration: Configuration) {
+  init(program: String, configuration: Configuration) {
     self.program = program
     self.configuration = configuration
   }
@@ -39,7 +39,7 @@ import Glibc
     if !file.isEmpty, !Log.open(file: file) { fail(program, "cannot write the log file \(file)") }
     let code = EventLoop.run {
       let runtime = NodeRuntime(program: program, configuration: configuration)
-      return await runtime.serve(common, body)
+      return await runtime.serveUntilSignal(common, body)
     }
     exit(code)
   }
@@ -76,7 +76,7 @@ import Glibc
     exit(2)
   }
 
-  private func serve(
+  private func serveUntilSignal(
     _ common: CommonOptions, _ body: @EventLoopActor @Sendable (NodeRuntime) async throws -> Void
   ) async -> Int32 {
     let signals = SignalSource([SIGTERM, SIGINT]) { signal in
@@ -85,6 +85,13 @@ import Glibc
       self.stop()
     }
     defer { signals.cancel() }
+    return await serve(common, body)
+  }
+
+  /// Runs `body`, waits for `stop`, drains; answers the exit code.
+  func serve(
+    _ common: CommonOptions, _ body: @EventLoopActor @Sendable (NodeRuntime) async throws -> Void
+  ) async -> Int32 {
     do {
       addRoutes()
       let endpoint = try http.listen(on: configuration[common.httpListen])

@@ -44,10 +44,12 @@ import EventLoop
     self.world = world
     self.number = number
     self.name = name
-    address = "10.0.\(number / 250).\(number % 250 + 1)"
+    address = Self.address(number)
     clock = HostClock(origin: 1_000_000_000, now: world.clock)
     random = SeededGenerator(seed: 0)
   }
+
+  static func address(_ number: Int) -> String { "10.0.\(number / 250).\(number % 250 + 1)" }
 
   // MARK: - Life
 

@@ -45,6 +45,11 @@ import EventLoop
     return host
   }
 
+  /// An address of the host with this number (1, 2, … in the order of creation), also before it is made.
+  public func endpoint(ofHost number: Int, _ port: UInt16) -> Endpoint {
+    Endpoint(host: SimulatedHost.address(number), port: port)
+  }
+
   /// The host of the code that runs now; nil for the driver.
   public var currentHost: SimulatedHost? { SimulatedProcess.current.map { host($0) } }
 

@@ -62,7 +62,7 @@ public struct StorageProgram: Sendable {
     nodeOptions.ranges.readBoundMilliseconds = milliseconds(configuration[readBound])
     nodeOptions.ranges.readBoundRenewalMilliseconds = milliseconds(configuration[readBoundRenewal])
     nodeOptions.ranges.writeWaitMilliseconds = milliseconds(configuration[writeWait])
-    nodeOptions.seed = EventLoop.now.nanoseconds
+    nodeOptions.seed = EventLoop.random.next()
     let node: StorageNode
     do {
       node = try StorageNode(nodeOptions, server: server)
