@@ -52,7 +52,8 @@ import Wire
     }
     let connection = MetadataConnection(
       ClusterClientOptions(
-        nodeID: options.nodeID, name: options.name, role: .gateway, rpcAddress: rpc.description,
+        nodeID: options.nodeID, name: options.name, role: .gateway,
+        rpcAddress: (options.rpcAdvertise ?? rpc).description,
         sqlAddress: listener.endpoint.description, httpAddress: options.httpAddress,
         metadataEndpoints: options.metadata))
     connection.onEvent = { event in

@@ -9,6 +9,8 @@ public struct GatewayOptions: Sendable {
   public var name: String
   public var sqlListen: Endpoint
   public var rpcListen: Endpoint
+  /// Under which other nodes reach `rpcListen`; nil: the address itself.
+  public var rpcAdvertise: Endpoint?
   public var httpAddress: String
   public var metadata: [Endpoint]
   /// Serve clients that are not on this machine; there is no authentication yet.
@@ -29,6 +31,7 @@ public struct GatewayFlags: Sendable {
   private let name: Option<String>
   private let sqlListen: Option<Endpoint>
   private let rpcListen: Option<Endpoint>
+  private let rpcAdvertise: Option<Endpoint?>
   private let metadata: Option<[Endpoint]>
   private let acceptRemote: Option<Bool>
   private let maximumConnections: Option<Int>
@@ -45,6 +48,8 @@ public struct GatewayFlags: Sendable {
       "sql-listen", default: Endpoint(host: "127.0.0.1", port: 5432), help: "address for PostgreSQL clients")
     rpcListen = options.endpoint(
       "rpc-listen", default: Endpoint(host: "127.0.0.1", port: 0), help: "address for other nodes")
+    rpcAdvertise = options.optionalEndpoint(
+      "rpc-advertise", help: "address under which others reach this process; left out: the one it listens on")
     metadata = options.endpoints("metadata", help: "addresses of the metadata service, separated by commas")
     acceptRemote = options.boolean(
       "accept-remote", default: false, help: "serve clients of other machines; there is no authentication yet")
@@ -68,7 +73,8 @@ public struct GatewayFlags: Sendable {
     }
     var result = GatewayOptions(
       nodeID: NodeID(UInt64(configuration[nodeID])), name: configuration[name], sqlListen: configuration[sqlListen],
-      rpcListen: configuration[rpcListen], httpAddress: "", metadata: configuration[metadata],
+      rpcListen: configuration[rpcListen], rpcAdvertise: configuration[rpcAdvertise], httpAddress: "",
+      metadata: configuration[metadata],
       acceptsRemoteClients: configuration[acceptRemote], maximumConnections: configuration[maximumConnections],
       transactionLimitBytes: configuration[transactionBytes])
     result.keepalive = configuration[keepalive]
