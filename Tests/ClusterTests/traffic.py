@@ -20,8 +20,10 @@ class Traffic:
     `possible[id]` is the set of values the row may have now; one element when the last write was acknowledged.
     """
 
-    def __init__(self, cluster, table="t", threads=4, first_id=10_000_000, ids=200, gateways=None):
+    def __init__(self, cluster, table="t", threads=4, first_id=10_000_000, ids=200, gateways=None, pause=0):
+        """`pause`: seconds a client rests after each statement."""
         self.cluster = cluster
+        self.pause = pause
         self.table = table
         self.threads = threads
         self.first_id = first_id
@@ -79,6 +81,8 @@ class Traffic:
         for row in own:
             self.possible[row] = {ABSENT}
         while not self._stop.is_set():
+            if self.pause:
+                self._stop.wait(self.pause)
             if connection is None:
                 try:
                     connection = self._connect(number, attempt)
@@ -118,6 +122,8 @@ class Traffic:
                     self.latencies.append(time.monotonic() - started)
             except psycopg.Error as error:
                 state = error.sqlstate
+                if self.is_the_end(error):
+                    break
                 self.disturbances.append(f"{time.monotonic() - started:.2f} s: {state} {error}")
                 if state in RETRYABLE:
                     self.retries += 1
@@ -133,13 +139,19 @@ class Traffic:
         if connection is not None:
             connection.close()
 
-    @staticmethod
-    def _change(connection, statement, *parameters):
-        return connection.execute(statement, parameters).rowcount
+    def is_the_end(self, error):
+        """Whether a refusal means that there is nothing left to write to."""
+        return False
+
+    def execute(self, connection, statement, parameters):
+        return connection.execute(statement, parameters)
+
+    def _change(self, connection, statement, *parameters):
+        return self.execute(connection, statement, parameters).rowcount
 
     def _settle(self, connection, row, before):
         try:
-            found = connection.execute(f"SELECT v FROM {self.table} WHERE id = %s", (row,)).fetchone()
+            found = self.execute(connection, f"SELECT v FROM {self.table} WHERE id = %s", (row,)).fetchone()
         except psycopg.Error:
             connection.close()
             return None

@@ -1,0 +1,205 @@
+"""One cell of the matrix: one change on a table of its own, met by a fault in one phase."""
+
+import dataclasses
+import itertools
+import threading
+import time
+
+import psycopg
+
+from cluster import wait_until
+
+import changes
+import phases
+from clients import Cancel, Changer, Pin, Writers
+
+FIRST_PIN = 50_000_000
+# A barrier is held this long at most before the fault must have come (the bounded wait is 2 s).
+HOLD_SECONDS = 1.4
+ROLES = [
+    "metadata leader", "metadata follower", "gateway with the client", "other gateway", "storage leader",
+    "storage follower", "aggregator",
+]
+_numbers = itertools.count(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    change: changes.Change
+    phase: phases.Phase
+    role: str
+    fault: str
+    cancel: bool
+
+    def __str__(self):
+        cancel = ", canceled" if self.cancel else ""
+        return f"{self.change.name} / {self.phase.name} / {self.role} / {self.fault}{cancel}"
+
+
+@dataclasses.dataclass
+class Result:
+    spec: Spec
+    # "done", "reverted", "missed" or "failed"
+    outcome: str
+    # From the fault to the end of the change, by the job's own times.
+    seconds: float = 0
+    note: str = ""
+
+
+class Wrong(AssertionError):
+    """A cell that ended as it must not."""
+
+
+def catalog(connection, table):
+    """What the gateway shows of a table under its old or its new name, with `t` for the name."""
+    names = (table, f"{table}_new")
+    lines = []
+    for name in names:
+        lines += connection.execute(
+            "SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type"
+            " FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position", (name,)).fetchall()
+        lines += connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s ORDER BY indexname", (name,)).fetchall()
+    return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
+
+
+class Cell:
+    def __init__(self, ship, spec):
+        self.ship, self.spec, self.change = ship, spec, spec.change
+        self.table = f"m{next(_numbers)}"
+        self.operation = f"matrix-{self.table}-{time.time_ns()}"
+        # Where the cell looks and cancels: never at the process that is hit.
+        self.control = 2 if spec.role == "gateway with the client" else 1
+        self.rows = changes.ROWS_FOR_WORK if spec.phase.kind == "work" else changes.ROWS
+        self.before = ""
+        self.range = None
+        self.writers = None
+        self.pins = []
+        self.changer = None
+        self.canceler = None
+        self.job = None
+        self.is_ready = threading.Event()
+        self.ready_at = None
+        self.reached = None
+        self.error = None
+        self.disturbed_before = []
+
+    def sql(self, text, **more):
+        return text.format(t=self.table, rows=self.rows, **more)
+
+    def general(self, text):
+        return text.replace(self.table, "{t}")
+
+    def open(self):
+        """The table as the change finds it."""
+        with self.ship.connect(self.control) as connection:
+            if not self.change.makes_table:
+                connection.execute(self.sql(changes.TABLE))
+                explained = [row[0] for row in connection.execute(f"EXPLAIN (DDL) DROP TABLE {self.table}").fetchall()]
+                self.range = min(int(line.split()[1]) for line in explained if line.strip().startswith("range "))
+                for first in range(1, self.rows + 1, 5_000):
+                    connection.execute(self.sql(changes.FILL, first=first, last=min(first + 4_999, self.rows)))
+                for statement in self.change.setup:
+                    connection.execute(self.sql(statement))
+            self.before = catalog(connection, self.table)
+
+    def begin(self):
+        """Clients write, and everything is there that the change will need."""
+        if not self.change.makes_table:
+            self.writers = Writers(self.ship, self.table, self.change)
+            self.writers.__enter__()
+            self.writers.progress(4, seconds=20)
+        self.changer = Changer(self.ship, self.sql(self.change.statement), self.operation)
+        self.changer.start()
+        self._idle = [self.ship.connect(2, autocommit=False) for _ in range(3)] if not self.spec.phase.is_instant else []
+
+    # On the way to the phase
+
+    def advance(self):
+        try:
+            if self.spec.phase.is_instant:
+                self.reached = self.spec.phase.name
+            else:
+                self._advance()
+        except Exception as error:  # noqa: BLE001: whatever it is, the cell says so
+            self.error = error
+        self.ready_at = time.monotonic()
+        self.is_ready.set()
+
+    def _pin(self):
+        pin = Pin(self._idle[len(self.pins) % len(self._idle)], self.table, FIRST_PIN + len(self.pins))
+        self.pins.append(pin)
+        return pin
+
+    def _advance(self):
+        target = self.spec.phase
+        pin = self._pin()
+        with self.ship.connect(self.control) as connection:
+            self.changer.go.set()
+            self.job = wait_until(lambda: self._find_job(connection), 10, "the job", pause=0.003)
+            deadline = time.monotonic() + 20
+            last = -1
+            while time.monotonic() < deadline:
+                steps = connection.execute(f"SHOW JOB {self.job}").fetchall()
+                position = len(steps) - 1
+                if position >= target.position or (steps and steps[-1][4] is not None):
+                    self.reached = self.general(steps[-1][1]) if steps else None
+                    return
+                if position > last:
+                    # The next step of the change waits for a new transaction, this one no longer for the old.
+                    last = position
+                    old, pin = pin, None
+                    if target.kind == "barrier":
+                        pin = self._pin()
+                    if old is not None:
+                        old.commit()
+                time.sleep(0.003)
+        raise Wrong(f"{target.name} was not reached in 20 s")
+
+    def _find_job(self, connection):
+        return next((row[0] for row in connection.execute("SHOW JOBS").fetchall() if row[1] == self.operation), None)
+
+    # The fault
+
+    def about_to_be_struck(self):
+        if self.writers is not None:
+            self.disturbed_before = list(self.writers.disturbances)
+        if self.spec.phase.name == phases.IN_FLIGHT:
+            self.changer.go.set()
+
+    def struck(self):
+        """Called in a thread of the cell's own, right after the fault."""
+        if self.spec.phase.name == phases.MEANWHILE:
+            self.changer.go.set()
+        if self.spec.cancel and self.job is not None:
+            self.canceler = Cancel(self.ship, self.job, self.control)
+            self.canceler.start()
+        for pin in self.pins:
+            if pin.outcome is None:
+                pin.commit()
+
+    # Afterwards
+
+    def was_hit(self, moment):
+        if self.spec.phase.name == phases.IN_FLIGHT:
+            return self.changer.sent <= moment <= self.changer.answered
+        if self.spec.phase.name == phases.MEANWHILE:
+            return self.changer.sent >= moment
+        if self.reached != self.spec.phase.name:
+            return False
+        with self.ship.connect(self.control) as connection:
+            steps = connection.execute(f"SHOW JOB {self.job}").fetchall()
+        begun = [step[3].timestamp() for step in steps[self.spec.phase.position + 1:]
+                 if self.general(step[1]) != self.spec.phase.name]
+        return not begun or begun[0] >= moment
+
+    def close(self):
+        if self.writers is not None:
+            self.writers._stop.set()
+        for connection in getattr(self, "_idle", []):
+            connection.close()
+
+    def drop(self):
+        with self.ship.connect(1) as connection:
+            for name in (self.table, f"{self.table}_new"):
+                connection.execute(f"DROP TABLE IF EXISTS {name}")

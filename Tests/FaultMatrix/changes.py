@@ -1,0 +1,58 @@
+"""The schema changes of the matrix. A new statement is one more row of `CHANGES`."""
+
+import dataclasses
+
+# Rows a table holds before its change begins. Where the fault comes while they are worked on there are many: then with
+# BACKFILL_ROWS_PER_SECOND an index build takes about two seconds, and its validation long enough to be met.
+ROWS = 300
+ROWS_FOR_WORK = 20_000
+BACKFILL_ROWS_PER_SECOND = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """`{t}` stands for a table name of the cell's own, `{rows}` for the number of its rows, whose ids are 1…rows.
+
+    What "public" is, is not written down here: the run does each change once undisturbed and keeps the catalog's text.
+    """
+
+    name: str
+    statement: str
+    # Run after the table was made and filled.
+    setup: tuple = ()
+    # SQLSTATE that ends the change, which then must leave nothing behind.
+    error: str | None = None
+    # The table's name afterwards, where it is another.
+    renamed: str | None = None
+    # The clients lose the table: 42P01 is the answer they have to expect.
+    drops_table: bool = False
+    # The change makes the table; clients come when it is there.
+    makes_table: bool = False
+    # A query that counts rows which are wrong once the change is public.
+    wrong_rows: str | None = None
+
+
+TABLE = "CREATE TABLE {t} (id int8 PRIMARY KEY, k int8 NOT NULL, v text, u int8, spare int8)"
+FILL = "INSERT INTO {t} SELECT g, g * 7919 % 1000003, 'row', g, g FROM generate_series({first}, {last}) g"
+INDEX = "CREATE INDEX {t}_old ON {t} (spare)"
+
+CHANGES = [
+    Change("CREATE TABLE", TABLE, makes_table=True),
+    Change("DROP TABLE", "DROP TABLE {t}", setup=(INDEX,), drops_table=True),
+    Change("RENAME TABLE", "ALTER TABLE {t} RENAME TO {t}_new", renamed="{t}_new"),
+    Change("ADD COLUMN, nullable", "ALTER TABLE {t} ADD COLUMN c int8",
+           wrong_rows="SELECT count(*) FROM {t} WHERE c IS NOT NULL"),
+    Change("ADD COLUMN with DEFAULT", "ALTER TABLE {t} ADD COLUMN c int8 DEFAULT 7",
+           wrong_rows="SELECT count(*) FROM {t} WHERE c IS NULL OR c <> 7"),
+    Change("ADD COLUMN NOT NULL DEFAULT", "ALTER TABLE {t} ADD COLUMN c text NOT NULL DEFAULT 'sound'",
+           wrong_rows="SELECT count(*) FROM {t} WHERE c IS NULL OR c <> 'sound'"),
+    Change("DROP COLUMN", "ALTER TABLE {t} DROP COLUMN spare"),
+    Change("DROP COLUMN with its index", "ALTER TABLE {t} DROP COLUMN spare", setup=(INDEX,)),
+    Change("RENAME COLUMN", "ALTER TABLE {t} RENAME COLUMN spare TO extra"),
+    Change("RENAME INDEX", "ALTER INDEX {t}_old RENAME TO {t}_young", setup=(INDEX,)),
+    Change("CREATE INDEX", "CREATE INDEX {t}_i ON {t} (k)"),
+    Change("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX {t}_i ON {t} (k, id)"),
+    Change("CREATE UNIQUE INDEX over duplicates", "CREATE UNIQUE INDEX {t}_i ON {t} (u)",
+           setup=("UPDATE {t} SET u = 1 WHERE id = {rows}",), error="23505"),
+    Change("DROP INDEX", "DROP INDEX {t}_old", setup=(INDEX,)),
+]

@@ -1,0 +1,149 @@
+"""Who uses a table while it changes: clients that write, the client that sends the change, transactions that hold a step."""
+
+import threading
+import time
+
+import psycopg
+
+from traffic import RETRYABLE, UNKNOWN, Traffic
+
+UNDEFINED_TABLE = "42P01"
+# The gateway or the metadata service is away; the statement may be sent again with its operation id.
+LOST = UNKNOWN | {"57P03", None}
+ANSWER_SECONDS = 90
+
+
+def is_lost(error):
+    return error.sqlstate in LOST
+
+
+class Writers(Traffic):
+    """One client at each gateway; they know what the change may do to their table's name."""
+
+    def __init__(self, ship, table, change):
+        super().__init__(ship, table, threads=2, ids=20, gateways=[1, 2], pause=0.05)
+        self.change = change
+        self.renamed = change.renamed and change.renamed.format(t=table)
+        self.is_gone = False
+
+    def execute(self, connection, statement, parameters):
+        table = self.table
+        try:
+            return super().execute(connection, statement, parameters)
+        except psycopg.Error as error:
+            if error.sqlstate != UNDEFINED_TABLE or not self.renamed or table == self.renamed:
+                raise
+        # No name comes back: whoever saw the old one gone must find the new one.
+        self.table = self.renamed
+        return super().execute(connection, statement.replace(f" {table} ", f" {self.renamed} "), parameters)
+
+    def is_the_end(self, error):
+        if self.change.drops_table and error.sqlstate == UNDEFINED_TABLE:
+            self.is_gone = True
+        return self.is_gone
+
+    def _settle(self, connection, row, before):
+        if self.is_gone:
+            self._stop.set()
+            return None
+        return super()._settle(connection, row, before)
+
+
+class Pin:
+    """An open transaction that wrote one row: the step of the change that follows waits for its end."""
+
+    def __init__(self, connection, table, row):
+        self.connection, self.table, self.row = connection, table, row
+        self.opened = time.monotonic()
+        # Nothing known yet; then "committed", "refused" or "unknown".
+        self.outcome = None
+        self.error = None
+        connection.execute(f"INSERT INTO {table} (id, k, v) VALUES (%s, %s, 'pin')", (row, row))
+
+    def commit(self):
+        try:
+            self.connection.commit()
+            self.outcome = "committed"
+        except psycopg.Error as error:
+            self.error = f"{error.sqlstate} {error}".strip()
+            self.outcome = "refused" if error.sqlstate in RETRYABLE - {"57P03"} else "unknown" if is_lost(error) else "failed"
+        self.held = time.monotonic() - self.opened
+
+    def may_be(self, is_there):
+        return self.outcome == "unknown" or is_there == (self.outcome == "committed")
+
+
+class Changer(threading.Thread):
+    """Sends a change through gateway 1, and again with the same operation id where the answer was lost."""
+
+    def __init__(self, ship, statement, operation):
+        super().__init__(daemon=True)
+        self.ship, self.statement, self.operation = ship, statement, operation
+        self.go = threading.Event()
+        self.sent = self.answered = None
+        self.is_sent = threading.Event()
+        # SQLSTATE; "" is success.
+        self.result = None
+        self.error = None
+        self.attempts = 0
+        self._connection = self._connect(1)
+
+    def _connect(self, gateway):
+        connection = self.ship.connect(gateway)
+        connection.execute(f"SET theseus.operation_id = '{self.operation}'")
+        return connection
+
+    def run(self):
+        self.go.wait()
+        deadline = time.monotonic() + ANSWER_SECONDS
+        gateway = 1
+        while True:
+            try:
+                self.attempts += 1
+                if self._connection is None:
+                    gateway = 3 - gateway
+                    self._connection = self._connect(gateway)
+                self.sent = self.sent or time.time()
+                self.is_sent.set()
+                self._connection.execute(self.statement)
+                self._connection.close()
+                self.result = ""
+                break
+            except psycopg.Error as error:
+                if not is_lost(error) or time.monotonic() > deadline:
+                    self.result, self.error = error.sqlstate or "lost", str(error)
+                    break
+                if self._connection is not None:
+                    self._connection.close()
+                self._connection = None
+                time.sleep(0.1)
+        self.answered = time.time()
+
+
+class Cancel(threading.Thread):
+    """CANCEL JOB, until it is answered."""
+
+    def __init__(self, ship, job, gateway):
+        super().__init__(daemon=True)
+        self.ship, self.job, self.gateway = ship, job, gateway
+        # "accepted", "refused" (the job is past turning back), "unknown" (an answer was lost on the way).
+        self.outcome = None
+        self.error = None
+
+    def run(self):
+        deadline = time.monotonic() + ANSWER_SECONDS
+        lost = False
+        while time.monotonic() < deadline:
+            try:
+                self.ship.execute(f"CANCEL JOB {self.job}", self.gateway)
+                self.outcome = "accepted"
+                return
+            except psycopg.Error as error:
+                if is_lost(error):
+                    lost = True
+                    time.sleep(0.05)
+                    continue
+                self.error = str(error)
+                self.outcome = "failed" if error.sqlstate != "55000" else "unknown" if lost else "refused"
+                return
+        self.outcome = "unanswered"

@@ -1,0 +1,208 @@
+"""The fault matrix: every schema change × phase × role × fault × cancel, on a cluster of real processes.
+
+    /usr/bin/python3 Tests/FaultMatrix/matrix.py quick|full [--only TEXT] [--report FILE] [--minutes N]
+
+Prints a line for each batch of cells and ends with `N passed, N failed`; exit code 0 only when nothing failed. A cell counts when
+the fault came in its phase; otherwise it is tried again.
+"""
+
+import argparse
+import itertools
+import pathlib
+import random
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "ClusterTests")]
+
+from cluster import LOGS  # noqa: E402
+
+import changes  # noqa: E402
+import phases  # noqa: E402
+import report  # noqa: E402
+from batch import Batch  # noqa: E402
+from cell import ROLES, Cell, Result, Spec, catalog  # noqa: E402
+from ship import Ship, faults  # noqa: E402
+
+CELLS_OF_A_BATCH = 10
+# Of those at most: their statement is to be on its way when the fault comes.
+IN_FLIGHT_OF_A_BATCH = 2
+# A cluster collects tables, jobs and traces; a new one takes its place after so many batches.
+BATCHES_OF_A_CLUSTER = 12
+TRIES = 4
+
+
+def learn(ship):
+    """Does every change once undisturbed: the phases it goes through, and the catalog's text when it is public."""
+    phases_of, expected = {}, {}
+    for change in changes.CHANGES:
+        cell = Cell(ship, Spec(change, phases.Phase(None, "", "instant"), ROLES[0], "", False))
+        cell.open()
+        with ship.connect() as connection:
+            explained = [row[0] for row in connection.execute("EXPLAIN (DDL) " + cell.sql(change.statement)).fetchall()]
+            found = phases.plan(explained)
+            connection.execute(f"SET theseus.operation_id = '{cell.operation}'")
+            failed = None
+            try:
+                connection.execute(cell.sql(change.statement))
+            except Exception as error:  # noqa: BLE001: compared below
+                failed = error
+            assert getattr(failed, "sqlstate", None) == change.error, f"{change.name}: {failed!r}"
+            job = next(row[0] for row in connection.execute("SHOW JOBS").fetchall() if row[1] == cell.operation)
+            done = {row[1] for row in connection.execute(f"SHOW JOB {job}").fetchall()}
+            expected[change.name] = catalog(connection, cell.table)
+        assert (expected[change.name] == cell.before) == bool(change.error), f"{change.name} changes nothing that is seen"
+        # A change that is refused does not come to the phases behind.
+        phases_of[change.name] = [
+            phases.Phase(phase.position, cell.general(phase.name), phase.kind)
+            for phase in found if phase.is_instant or phase.name in done]
+        cell.drop()
+    return phases_of, expected
+
+
+def every_cell(phases_of):
+    for change in changes.CHANGES:
+        for phase in phases_of[change.name]:
+            for role, fault in itertools.product(ROLES, ["kill", "stop", "cut", "deaf", "mute"]):
+                for cancel in [False] if phase.is_instant else [False, True]:
+                    yield Spec(change, phase, role, fault, cancel)
+
+
+def quick_slice(cells):
+    """A few batches that touch every change, every role, every fault, and both with and without cancel."""
+    pairs = [("metadata leader", "kill"), ("metadata follower", "stop"), ("gateway with the client", "kill"),
+             ("other gateway", "stop"), ("storage leader", "cut"), ("storage follower", "deaf"), ("aggregator", "mute")]
+    chosen = []
+    for number, pair in enumerate(pairs):
+        own = [cell for cell in cells if (cell.role, cell.fault) == pair and not cell.phase.name.startswith("validate")]
+        # Every change once, at another phase for each pair.
+        for change in changes.CHANGES:
+            of_change = [cell for cell in own if cell.change is change]
+            chosen.append(of_change[(number * 3) % len(of_change)])
+    return chosen
+
+
+def batches(specs):
+    """Cells of one role and fault together; validations by themselves, as they are over soon."""
+    groups = {}
+    for spec in specs:
+        groups.setdefault((spec.role, spec.fault, spec.phase.name.startswith("validate")), []).append(spec)
+    for (_, _, validates), group in groups.items():
+        flying = [spec for spec in group if spec.phase.name == phases.IN_FLIGHT]
+        others = [spec for spec in group if spec.phase.name != phases.IN_FLIGHT]
+        size = 3 if validates else CELLS_OF_A_BATCH
+        while flying or others:
+            batch, flying = flying[:IN_FLIGHT_OF_A_BATCH], flying[IN_FLIGHT_OF_A_BATCH:]
+            room = size - len(batch)
+            batch, others = batch + others[:room], others[room:]
+            yield batch
+
+
+class Run:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.results = []
+        self.ship = None
+        self.batches_done = 0
+        self.started = time.monotonic()
+        quick = arguments.slice == "quick"
+        self.faults = faults(seconds=3 if quick else 10, seconds_down=1 if quick else 3)
+
+    def note(self, text):
+        print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+    def is_late(self):
+        return self.arguments.minutes and time.monotonic() - self.started > self.arguments.minutes * 60
+
+    def run(self):
+        self._board()
+        self.phases_of, self.expected = learn(self.ship)
+        cells = list(every_cell(self.phases_of))
+        total = len(cells)
+        if self.arguments.slice == "quick":
+            cells = quick_slice(cells)
+        if self.arguments.only:
+            cells = [cell for cell in cells if all(part in str(cell) for part in self.arguments.only.split("&"))]
+        if self.arguments.shuffle:
+            random.Random(self.arguments.shuffle).shuffle(cells)
+        self.note(f"{len(cells)} of {total} cells")
+        for number in range(TRIES):
+            missed = []
+            for specs in batches(cells):
+                if self.is_late():
+                    break
+                missed += self._run_batch(specs, is_last=number == TRIES - 1)
+            cells = missed
+        self.results += [Result(spec, "missed", 0, "") for spec in cells if not self.is_late()]
+        self._leave()
+
+    def _run_batch(self, specs, is_last):
+        """Answers the cells whose phase was not met."""
+        if self.ship is None or self.batches_done >= BATCHES_OF_A_CLUSTER:
+            self._leave()
+            self._board()
+        self.batches_done += 1
+        started = time.monotonic()
+        batch = Batch(self.ship, specs, self.faults[specs[0].fault], self.expected)
+        try:
+            found = batch.run()
+        except Exception as error:  # noqa: BLE001: the cells are told, and a new cluster takes over
+            found = [Result(spec, "failed", 0, f"the batch ended with {error!r}") for spec in specs]
+        missed = [result.spec for result in found if result.outcome == "missed"]
+        kept = [result for result in found if result.outcome != "missed"]
+        self.results += kept
+        count = {outcome: sum(result.outcome == outcome for result in found) for outcome in
+                 ("done", "reverted", "missed", "failed")}
+        slowest = max((result.seconds for result in kept), default=0)
+        self.note(
+            f"{specs[0].role} ({batch.victim}), {specs[0].fault}: "
+            + ", ".join(f"{number} {outcome}" for outcome, number in count.items() if number)
+            + f"; slowest change {slowest:.1f} s, fault {batch.fault_seconds:.1f} s, healthy after"
+            f" {batch.recovery_seconds or -1:.1f} s, all in {time.monotonic() - started:.1f} s")
+        failed = [result for result in found if result.outcome == "failed"]
+        for result in failed:
+            self.note(f"  FAILED {result.spec}: {result.note}")
+        if failed:
+            self._leave(keep_logs=True)
+        return missed
+
+    def _board(self):
+        self.ship = Ship(f"matrix-{len(self.results)}")
+        self.ship.start()
+        self.batches_done = 0
+
+    def _leave(self, keep_logs=False):
+        if self.ship is not None:
+            ship, self.ship = self.ship, None
+            if keep_logs:
+                self.note(f"  logs are in {LOGS / ship.name}")
+            ship.stop(keep_logs)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("slice", choices=["quick", "full"])
+    parser.add_argument("--only", help="cells whose name contains all of these, divided by &")
+    parser.add_argument("--report", help="Markdown file for the result table")
+    parser.add_argument("--minutes", type=float, help="begin no batch after so long; what was not attempted is not counted")
+    parser.add_argument("--shuffle", type=int, help="seed: another order of the cells")
+    run = Run(parser.parse_args())
+    try:
+        run.run()
+    finally:
+        if run.ship is not None:
+            run.ship.stop(keep_logs=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report.write(run, LOGS / "matrix.jsonl")
+    passed, missed, failed = (
+        sum(result.outcome in outcomes for result in run.results)
+        for outcomes in (("done", "reverted"), ("missed",), ("failed",)))
+    if missed:
+        run.note(f"{missed} cells whose phase was never met count as neither")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
