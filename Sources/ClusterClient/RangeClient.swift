@@ -172,6 +172,10 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
         attempt.lastMessage = "range \(attempt.range): \(error.message)"
         attempt.isOutcomeUnknown = true
         again(attempt, isHinted: false)
+      case .diskFull where attempt.isOutcomeUnknown:
+        // Said before the request was looked at: an earlier attempt may have had its effect all the same.
+        attempt.lastMessage = "range \(attempt.range): \(error.message)"
+        again(attempt, isHinted: false)
       default: attempt.completion(.success(response))
       }
     case .failure(let error):

@@ -55,7 +55,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   private var exitCode: Int32?
 
   private init() {
-    platform_ignore_broken_pipe()
+    platform_ignore_signals_of_failed_writes()
     raw = .allocate(capacity: 1)
     precondition(uv_loop_init(raw) == 0, "the event loop cannot be created: out of memory or file descriptors")
     wakeUp = platform_eventfd()

@@ -173,17 +173,23 @@ import RocksEngine
     }
   }
 
-  /// Gives every leadership to the reachable follower that lacks least, for at most one second.
-  private func handOver() async {
+  /// Begins to give every leadership to the reachable follower that lacks least. Where none takes it, it stays.
+  public func transferLeaderships() {
     for group in groupsByID.values.sorted(by: { $0.id < $1.id }) where group.core.isLeader {
       let candidates = (group.core.followerMatch ?? []).filter {
         !unreachable.contains($0.node) && group.core.membership.isVoter($0.node)
       }
       guard let best = candidates.max(by: { $0.matchIndex < $1.matchIndex }) else { continue }
-      try? group.core.transferLeadership(to: best.node, now: now())
+      // Refused while another transfer is under way, and that is as good.
+      do throws(ProposalRefusal) { try group.core.transferLeadership(to: best.node, now: now()) } catch { continue }
       keepTicking(group)
       markDirty(group)
     }
+  }
+
+  /// Waits for at most one second until others lead.
+  private func handOver() async {
+    transferLeaderships()
     isShuttingDown = true
     var attempts = 0
     while attempts < 50

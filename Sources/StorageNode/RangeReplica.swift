@@ -17,6 +17,7 @@ import Transactions
   let descriptor: RangeDescriptor
   let state: StoreState
   let metrics: StorageMetrics
+  private let space: DiskSpace
   private weak var log: (any RangeLog)?
   var machine: RangeMachine
   /// Written by the newest applied command that sets it.
@@ -30,13 +31,14 @@ import Transactions
   private var isPumping = false
 
   init(
-    _ descriptor: RangeDescriptor, state: StoreState, log: any RangeLog, metrics: StorageMetrics,
+    _ descriptor: RangeDescriptor, state: StoreState, log: any RangeLog, metrics: StorageMetrics, space: DiskSpace,
     configuration: RangeMachineConfiguration
   ) throws {
     self.descriptor = descriptor
     self.state = state
     self.log = log
     self.metrics = metrics
+    self.space = space
     let span = KeySpan(start: descriptor.startKey, end: descriptor.endKey)
     machine = RangeMachine(rangeID: descriptor.id, bounds: span, configuration: configuration)
     appliedReadBound = try Self.storedReadBound(descriptor.id, state)
@@ -54,6 +56,10 @@ import Transactions
   func submit(_ request: RangeRequest, completion: @escaping Completion) -> RequestID? {
     if let failure = refusal() {
       completion(.failed(failure))
+      return nil
+    }
+    if space.refusesWrites, request.addsData {
+      completion(.failed(.diskFull))
       return nil
     }
     let id = newRequestID()
@@ -221,7 +227,7 @@ import Transactions
     case .busy: .refused(.overloaded("the range's log is full"))
     case .shuttingDown: .unknown
     case .unknownGroup: .refused(.unknownRange)
-    case .storageFailed(.diskFull): .refused(.diskFull)
+    // Other replicas may have it in their logs.
     case .storageFailed: .unknown
     }
   }

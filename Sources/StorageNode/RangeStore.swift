@@ -15,14 +15,19 @@ import Wire
   let node: NodeID
   let state: StoreState
   let metrics = StorageMetrics()
+  let space: DiskSpace
   private let host: ReplicationHost
   private let configuration: RangeMachineConfiguration
   private var replicasByID: [RangeID: RangeReplica] = [:]
   private var seenAt: [RangeID: SchemaIndex] = [:]
   private var ticks: Timer?
 
-  init(node: NodeID, database: RocksDatabase, host: ReplicationHost, configuration: RangeMachineConfiguration) {
+  init(
+    node: NodeID, database: RocksDatabase, host: ReplicationHost, space: DiskSpace,
+    configuration: RangeMachineConfiguration
+  ) {
     self.node = node
+    self.space = space
     self.host = host
     self.configuration = configuration
     state = StoreState(database)
@@ -104,7 +109,7 @@ import Wire
   }
 
   private func makeReplica(_ range: RangeDescriptor) throws -> RangeReplica {
-    try RangeReplica(range, state: state, log: host, metrics: metrics, configuration: configuration)
+    try RangeReplica(range, state: state, log: host, metrics: metrics, space: space, configuration: configuration)
   }
 
   // MARK: - Gateways

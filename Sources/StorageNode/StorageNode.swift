@@ -19,6 +19,8 @@ public struct StorageNodeOptions: Sendable {
   public var httpAddress = ""
   public var metadataEndpoints: [Endpoint]
   public var rocks = RocksOptions()
+  /// New writes are refused while the file system has less than this left.
+  public var diskReserveBytes = 64 << 20
   public var ranges = RangeMachineConfiguration()
   public var replication = ReplicationOptions()
   /// Decides election timeouts.
@@ -80,7 +82,10 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
     host = ReplicationHost(
       node: options.nodeID, database: database, logFamily: database.columnFamily("raft"), transport: transport,
       options: options.replication, seed: options.seed)
-    store = RangeStore(node: options.nodeID, database: database, host: host, configuration: options.ranges)
+    store = RangeStore(
+      node: options.nodeID, database: database, host: host,
+      space: DiskSpace(path: options.directory, reserveBytes: options.diskReserveBytes),
+      configuration: options.ranges)
     range = RangeHandlers(store)
     backfill = BackfillHandlers(store, connection)
     range.register(on: server)
@@ -89,6 +94,9 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   }
 
   public func start() {
+    // Once only: were all disks full, leaderships would wander for ever.
+    store.space.onLow = { [weak self] in self?.host.transferLeaderships() }
+    store.space.start()
     host.onFailure = { [weak self] in self?.failed("\($0)") }
     connection.onEvent = { event in
       if event.isWarning { Log.warning("metadata", "\(event)") } else { Log.info("metadata", "\(event)") }
@@ -106,9 +114,12 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   /// Hands leaderships over, then stops. The server is the caller's.
   public func stop() async {
     server.health.set(RangeService.name, .notServing)
+    store.space.stop()
     await connection.leave()
     await host.shutdown()
     store.close()
+    // After a failed write the log is not touched any more.
+    if failure != nil { return }
     do { try database.syncLog() } catch { Log.warning("storage", "the last sync failed", ["reason": "\(error)"]) }
   }
 
@@ -119,6 +130,7 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   // MARK: - Metadata
 
   private func catalogChanged(_ entries: [SchemaEntry], _ isSnapshot: Bool) {
+    if failure != nil { return }
     do {
       if isSnapshot, let catalog = connection.history?.latest {
         try store.reconcile(catalog.ranges, asOf: catalog.schemaIndex)

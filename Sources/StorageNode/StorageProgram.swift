@@ -13,6 +13,7 @@ public struct StorageProgram: Sendable {
   private let rpcAdvertise: Option<Endpoint?>
   private let metadata: Option<[Endpoint]>
   private let blockCache: Option<Int>
+  private let diskReserve: Option<Int>
   private let readBound: Option<Duration>
   private let readBoundRenewal: Option<Duration>
   private let writeWait: Option<Duration>
@@ -29,6 +30,8 @@ public struct StorageProgram: Sendable {
       "rpc-advertise", help: "address under which others reach this process; left out: the one it listens on")
     metadata = options.endpoints("metadata", help: "RPC addresses of the metadata service; required")
     blockCache = options.bytes("block-cache", default: 64 << 20, help: "memory for blocks of data files")
+    diskReserve = options.bytes(
+      "disk-reserve", default: 64 << 20, help: "new writes are refused while the disk has less than this left")
     readBound = options.duration(
       "read-bound", default: .milliseconds(1000),
       help: "how far ahead a range's leader may serve reads without asking the other replicas")
@@ -59,6 +62,7 @@ public struct StorageProgram: Sendable {
       rpcAddress: "\(configuration[rpcAdvertise] ?? endpoint)", metadataEndpoints: configuration[metadata])
     nodeOptions.httpAddress = runtime.http.endpoint?.description ?? ""
     nodeOptions.rocks.blockCacheBytes = configuration[blockCache]
+    nodeOptions.diskReserveBytes = configuration[diskReserve]
     nodeOptions.ranges.readBoundMilliseconds = milliseconds(configuration[readBound])
     nodeOptions.ranges.readBoundRenewalMilliseconds = milliseconds(configuration[readBoundRenewal])
     nodeOptions.ranges.writeWaitMilliseconds = milliseconds(configuration[writeWait])
@@ -96,6 +100,10 @@ extension StorageNode {
     }
     add("ranges", "Replicas on this node.") { Double(store.replicas.count) }
     add("leaders", "Ranges led by this node.") { Double(store.leadingCount) }
+    add("disk_available_bytes", "Left on the file system of the data directory.") {
+      Double(store.space.availableBytes ?? 0)
+    }
+    add("disk_low", "1 while new writes are refused for want of disk space.") { store.space.refusesWrites ? 1 : 0 }
     add("raft_lag_entries", "Log entries that the slowest follower of a range led here lacks.") {
       Double(store.largestLag)
     }

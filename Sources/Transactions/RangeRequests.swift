@@ -187,6 +187,14 @@ public enum RangeRequest: Hashable, Sendable {
   case check(TransactionCheck)
   case heartbeat(TransactionHeartbeat)
   case ingest(Ingestion)
+
+  /// Whether it brings new data, unlike what ends transactions.
+  public var addsData: Bool {
+    switch self {
+    case .commitOneRound, .prewrite, .ingest: true
+    case .acquireLocks, .commit, .rollback, .check, .heartbeat: false
+    }
+  }
 }
 
 /// The fate of a transaction as its primary key's range knows it.

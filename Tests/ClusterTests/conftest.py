@@ -16,6 +16,7 @@ _numbers = itertools.count(1)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
+    item.has_failed = getattr(item, "has_failed", False) or report.failed
     if report.failed:
         item.session.stash.setdefault(FAILED, set()).add(item.module.__name__)
 

@@ -31,11 +31,14 @@ static inline void platform_eventfd_clear(int descriptor) {
   } while (got < 0 && errno == EINTR);
 }
 
-/// A broken pipe is then the error of the write, not the end of the process.
 // Gives free pages of the heap back to the system; 1 if there were any.
 static inline int platform_return_freed_memory(void) { return malloc_trim(0); }
 
-static inline void platform_ignore_broken_pipe(void) { signal(SIGPIPE, SIG_IGN); }
+/// A broken pipe, or a file beyond its limit, is then the error of the write, not the end of the process.
+static inline void platform_ignore_signals_of_failed_writes(void) {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+}
 
 /// Names the calling thread (15 bytes count) for debuggers and `top`.
 static inline void platform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
