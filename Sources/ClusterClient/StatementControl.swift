@@ -37,10 +37,11 @@ import Wire
   /// `error`, unless the statement was cancelled: then that is why the wait ended.
   func fault(_ error: SQLError) -> TransactionFault { .failed(reason ?? error) }
 
-  /// Calls a range; ends early, as timed out, when the statement is cancelled.
+  /// Calls a range; ends early, as timed out, when the statement is cancelled. The request is on its way even so: `late` is
+  /// called when its answer comes after all, or will not come.
   func call<Request: RoutedRequest, Response: RoutedResponse>(
     _ ranges: RangeClient, _ method: RPCMethod<Request, Response>, range: RangeID, _ request: Request,
-    patience: UInt64? = nil
+    patience: UInt64? = nil, late: @escaping @EventLoopActor () -> Void = {}
   ) async throws(RangeCallFailure) -> Response {
     if let reason { throw RangeCallFailure(.timedOut, reason.message) }
     let result: Result<Response, RangeCallFailure> = await withUnsafeContinuation { continuation in
@@ -48,7 +49,7 @@ import Wire
       nextWait += 1
       waiting[wait] = { continuation.resume(returning: .failure(RangeCallFailure(.timedOut, "cancelled"))) }
       ranges.call(method, range: range, request, deadline: callDeadline, patience: patience) { [self] result in
-        if waiting.removeValue(forKey: wait) != nil { continuation.resume(returning: result) }
+        if waiting.removeValue(forKey: wait) != nil { continuation.resume(returning: result) } else { late() }
       }
     }
     return try result.get()

@@ -26,6 +26,7 @@ extension Transaction {
       // Locks stay for another try; the caller rolls back when there is none.
       throw error
     }
+    isOver = true
     releaseLocks(except: lockedKeys.allSatisfy { buffer.write(for: $0) != nil } ? passedRanges : [])
     releasePins()
   }

@@ -65,7 +65,8 @@ extension Transaction {
       do throws(RangeCallFailure) {
         response = try await control.call(
           cluster.ranges, RangeService.acquireLocks, range: range, request,
-          patience: patience + ClientLimits.rangeAttemptMilliseconds)
+          patience: patience + ClientLimits.rangeAttemptMilliseconds,
+          late: { [self, start = startTimestamp] in self.answeredLate(range, start) })
       } catch {
         throw control.fault(RangeCallFailure(.timedOut, error.message).sqlError)
       }
@@ -86,6 +87,12 @@ extension Transaction {
       default: throw fault(error)
       }
     }
+  }
+
+  /// A lock request of a cancelled statement was answered, and perhaps granted. A transaction that goes on gives it back at its
+  /// end; one that is over must not keep it.
+  private func answeredLate(_ range: RangeID, _ start: Timestamp) {
+    if isOver || start != startTimestamp { release(range, of: start) }
   }
 
   /// Another transaction holds a row: finish it if it is over, look for a deadlock, else come again.

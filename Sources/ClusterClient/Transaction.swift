@@ -43,6 +43,8 @@ import Wire
   var statementPins: [PinRegistry.Pin] = []
   var heldTables: Set<TableID> = []
 
+  /// Committed or rolled back.
+  var isOver = false
   /// Ranges in which row locks are held.
   var lockedRanges: Set<RangeID> = []
   var lockedKeys: Set<[UInt8]> = []
@@ -167,6 +169,7 @@ import Wire
 
   /// Gives everything back; nothing of it has happened or will.
   public func rollback() {
+    isOver = true
     releaseLocks(except: [])
     releasePins()
     buffer = WriteBuffer(limitBytes: buffer.limitBytes)
@@ -175,12 +178,19 @@ import Wire
   /// Row locks of ranges that the commit did not pass through.
   func releaseLocks(except committed: Set<RangeID>) {
     for range in lockedRanges.sorted() where !committed.contains(range) {
-      let request = RollbackRequest(startTimestamp: startTimestamp.rawValue, keys: [], locksOnly: true)
-      cluster.ranges.call(
-        RangeService.rollback, range: range, request, deadline: EventLoop.now.advanced(byMilliseconds: 5_000)
-      ) { _ in }
+      release(range, of: startTimestamp)
     }
     lockedRanges = []
     lockedKeys = []
+  }
+
+  /// Tried for as long as a call of a statement: locks that stay hold up others until this gateway's session ends. Lost with
+  /// the range's leader they are void anyway.
+  func release(_ range: RangeID, of start: Timestamp) {
+    let request = RollbackRequest(startTimestamp: start.rawValue, keys: [], locksOnly: true)
+    cluster.ranges.call(
+      RangeService.rollback, range: range, request,
+      deadline: EventLoop.now.advanced(byMilliseconds: ClientLimits.callMilliseconds)
+    ) { _ in }
   }
 }

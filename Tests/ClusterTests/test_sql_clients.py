@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import decimal
+import threading
 import uuid
 
 import asyncpg
@@ -186,3 +187,27 @@ def test_what_is_not_built_says_so(cluster):
         with pytest.raises(psycopg.errors.FeatureNotSupported):
             connection.execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("ends", ["ROLLBACK", "COMMIT", "nothing: it is a statement alone"])
+@pytest.mark.parametrize("by", ["timeout", "request"])
+def test_a_cancelled_wait_for_a_row_leaves_no_lock(cluster, table, ends, by):
+    cluster.execute(f"INSERT INTO {table} VALUES (1, 1)")
+    with cluster.connect(1, autocommit=False) as holder, cluster.connect(2) as waiter:
+        holder.execute(f"UPDATE {table} SET k = 2 WHERE id = 1")
+        if ends in ("ROLLBACK", "COMMIT"):
+            waiter.execute("BEGIN")
+        if by == "timeout":
+            waiter.execute("SET statement_timeout = '300ms'")
+        else:
+            threading.Timer(0.3, waiter.cancel).start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            waiter.execute(f"UPDATE {table} SET k = 3 WHERE id = 1")
+        if ends in ("ROLLBACK", "COMMIT"):
+            waiter.execute(ends)
+        # The request that waits at the range gets the row now, and nobody wants it any more.
+        holder.commit()
+        with cluster.connect(1) as other:
+            other.execute("SET statement_timeout = '10s'")
+            other.execute(f"UPDATE {table} SET k = k + 10 WHERE id = 1")
+        assert waiter.execute(f"SELECT k FROM {table}").fetchall() == [(12,)]
