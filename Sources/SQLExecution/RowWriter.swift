@@ -32,8 +32,7 @@ final class RowWriter: Sendable {
   let columnIDs: [ColumnID]
   /// The layout of full rows.
   let layout: KeyValue.RowLayout
-  private let notNullOnInsert: [ConstrainedColumn]
-  private let notNullOnUpdate: [ConstrainedColumn]
+  private let notNull: [ConstrainedColumn]
   private let limited: [ConstrainedColumn]
 
   init(_ table: TableDescriptor) {
@@ -51,9 +50,8 @@ final class RowWriter: Sendable {
           ? IndexEntryEncoder(table: table, index: index, rowColumns: ids, preservesAllColumns: true) : encoder)
     }
     let all = table.columns.enumerated().map { ConstrainedColumn(position: $0.offset, descriptor: $0.element) }
-    notNullOnInsert = all.filter { $0.descriptor.state.isWritable && !$0.descriptor.isNullable }
-    // A column on its way in may be missing from rows that are older than it: validation judges those.
-    notNullOnUpdate = all.filter { $0.descriptor.state == .public && !$0.descriptor.isNullable }
+    // From write-only on, whatever is written holds: validation then has to judge older rows only.
+    notNull = all.filter { $0.descriptor.state.isWritable && !$0.descriptor.isNullable }
     limited = all.filter {
       $0.descriptor.state.isWritable && $0.descriptor.type != $0.descriptor.type.withoutModifier
     }
@@ -72,12 +70,12 @@ final class RowWriter: Sendable {
   }
 
   /// Lengths and precisions (22001, 22003), then NOT NULL (23502).
-  func check(_ row: inout [Datum], isInsert: Bool) throws(SQLError) {
+  func check(_ row: inout [Datum]) throws(SQLError) {
     for column in limited where !row[column.position].isNull {
       let type = column.descriptor.type
       row[column.position] = try row[column.position].cast(from: type.withoutModifier, to: type, isExplicit: false)
     }
-    for column in isInsert ? notNullOnInsert : notNullOnUpdate where row[column.position].isNull {
+    for column in notNull where row[column.position].isNull {
       throw ConstraintViolation.notNull(table: table, column: column.descriptor, row: row)
     }
   }

@@ -81,7 +81,7 @@ final class ModifyExecution {
   ) throws(SQLError) -> [Datum] {
     var new = row
     for assignment in assignments { new[assignment.position] = try assignment.value.evaluate(row, &state.context) }
-    try writer.check(&new, isInsert: false)
+    try writer.check(&new)
     return new
   }
 

@@ -151,15 +151,20 @@ import Testing
     #expect(try await database.rows("SELECT amount, extra FROM orders") == ["3.00|7"])
   }
 
-  @Test func notNullIsEnforcedForInsertsFromWriteOnlyOn() async throws {
+  @Test func notNullIsEnforcedFromWriteOnlyOn() async throws {
     let database = try TestDatabase(TestDatabase.orders)
     _ = try await database.run("INSERT INTO orders VALUES (1, 1, 1)")
     try Self.setColumn(.writeOnly, isNullable: false, database)
     #expect(await database.failure("INSERT INTO orders VALUES (2, 1, 1)")?.hasPrefix("23502") == true)
-    // A row older than the column can still be updated: validation judges it.
+    #expect(await database.failure("UPDATE orders SET amount = 2 WHERE id = 1")?.hasPrefix("23502") == true)
+    #expect(await database.failure("UPDATE orders SET id = 5 WHERE id = 1")?.hasPrefix("23502") == true)
+    #expect(await database.failure("DELETE FROM orders WHERE id = 2") == nil)
+    // Rows older than a default read it, and may be updated.
+    try Self.setColumn(.writeOnly, isNullable: false, missing: .integer(42), hasDefault: true, database)
     #expect(await database.failure("UPDATE orders SET amount = 2 WHERE id = 1") == nil)
     try Self.setColumn(.deleteOnly, isNullable: false, database)
     #expect(await database.failure("INSERT INTO orders VALUES (2, 1, 1)") == nil)
+    #expect(await database.failure("UPDATE orders SET amount = 3 WHERE id = 1") == nil)
   }
 
   @Test func aColumnThatIsGoneLeavesNoGhost() async throws {
