@@ -67,6 +67,8 @@ extension Session {
 
   /// Tries without any answer before the call is given up; the job, if there is one, goes on (milliseconds).
   static let patienceMilliseconds: UInt64 = 60_000
+  /// How long the answer to the cancellation of a job is waited for (milliseconds).
+  static let cancelMilliseconds: UInt64 = 5_000
 
   init(_ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool) {
     self.session = session
@@ -85,7 +87,7 @@ extension Session {
     var lastAnswer = EventLoop.now
     var failures = 0
     while true {
-      try checkCancelled(control)
+      try await checkCancelled(control)
       let asked = connection.leader
       let stream = connection.channel(to: asked).openServerStream(MetadataService.executeDDL, request, deadline: nil)
       let watch = Timer.repeating(every: .milliseconds(20)) { if control.isCancelled { stream.cancel() } }
@@ -100,7 +102,7 @@ extension Session {
       } catch let error as SQLError {
         throw error
       } catch {
-        try checkCancelled(control)
+        try await checkCancelled(control)
         let rpcError = error as? RPCError ?? RPCError(.unknown, "\(error)")
         if rpcError.status == .invalidArgument || rpcError.status == .unimplemented {
           throw SQLError(.internalError, "the metadata service refused the request", detail: rpcError.message)
@@ -136,15 +138,25 @@ extension Session {
     return progress.commandTag
   }
 
-  /// A cancelled statement cancels its job; a client that has just gone away does not.
-  private func checkCancelled(_ control: StatementControl) throws(SQLError) {
-    guard let reason = control.reason else { return }
-    if jobID != 0, !session.client.isClosed {
-      let cancel = ControlJobRequest(jobID: jobID, control: .cancel)
-      connection.call(
-        MetadataService.controlJob, cancel, deadline: EventLoop.now.advanced(byMilliseconds: 5_000)
-      ) { _ in }
+  /// A cancelled statement cancels its job; a client that has just gone away, or a gateway that stops, does not. Where the job
+  /// goes on, the error says so.
+  private func checkCancelled(_ control: StatementControl) async throws(SQLError) {
+    guard var reason = control.reason else { return }
+    guard jobID != 0, !session.client.isClosed else { throw reason }
+    guard reason.state == .queryCanceled else {
+      reason.detail = "The schema change goes on as job \(jobID)."
+      throw reason
     }
+    let refusal: String
+    do throws(RPCError) {
+      let response = try await connection.call(
+        MetadataService.controlJob, ControlJobRequest(jobID: jobID, control: .cancel),
+        deadline: EventLoop.now.advanced(byMilliseconds: Self.cancelMilliseconds))
+      refusal = response.error.map(\.message) ?? ""
+    } catch {
+      refusal = error.message
+    }
+    if !refusal.isEmpty { reason.detail = "The schema change goes on as job \(jobID): \(refusal)" }
     throw reason
   }
 

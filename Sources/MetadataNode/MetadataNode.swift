@@ -98,6 +98,7 @@ import Wire
     replica.onLostLeadership = { [weak self] in self?.lostLeadership() }
     replica.onRestored = { [weak self] in self?.watches.endAll("the state was restored; start again") }
     replica.onProblem = { [weak self] in self?.log($0) }
+    host.onProblem = { [weak self] in self?.log($0) }
     host.onFailure = { [weak self] error in self?.onFailure?("\(error)") }
     registerServices()
     _ = try host.open()

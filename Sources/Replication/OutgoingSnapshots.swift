@@ -96,6 +96,7 @@ import Raft
       transfers.append(transfer)
       fill(transfer, host)
     } catch {
+      host.onProblem?("group \(group.id): no snapshot can be made for node \(target): \(error)")
       finish(group, target, host, time)
     }
   }
@@ -112,6 +113,7 @@ import Raft
         send(chunk, transfer, host)
       }
     } catch {
+      host.onProblem?("group \(transfer.group.id): the snapshot for node \(transfer.target) cannot be read: \(error)")
       abandon(transfer, host, host.now())
     }
   }

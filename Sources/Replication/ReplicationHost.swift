@@ -16,6 +16,8 @@ import RocksEngine
   /// Called once, when the database refused a write or an fsync failed: the host has stopped then and every call answers
   /// `storageFailed`. A restart of the process recovers from what is durable.
   public var onFailure: (@EventLoopActor (RocksError) -> Void)?
+  /// For the log: something went wrong that is tried again.
+  public var onProblem: (@EventLoopActor (String) -> Void)?
 
   let database: RocksDatabase
   let family: ColumnFamily

@@ -76,16 +76,19 @@ struct ReadableSpan: Sendable {
     }
   }
 
+  /// Throws when the lock's primary cannot be asked: whoever ordered the work begins again and says so.
   private func resolve(_ holder: LockHolder, _ rangeID: RangeID) async throws {
     let deadline = EventLoop.now.advanced(byMilliseconds: Self.requestMilliseconds)
+    let outcome: LockOutcome
     do throws(RangeCallFailure) {
-      switch try await locks.resolve(LockInfo(holder), range: rangeID, reader: timestamp, deadline: deadline) {
-      case .ignore(let start): ignoredStarts.append(Timestamp(rawValue: start))
-      case .resolved: return
-      case .wait: try? await EventLoop.sleep(for: .milliseconds(Self.lockWaitMilliseconds))
-      }
+      outcome = try await locks.resolve(LockInfo(holder), range: rangeID, reader: timestamp, deadline: deadline)
     } catch {
-      try await EventLoop.sleep(for: .milliseconds(Self.lockWaitMilliseconds))
+      throw error.sqlError
+    }
+    switch outcome {
+    case .ignore(let start): ignoredStarts.append(Timestamp(rawValue: start))
+    case .resolved: return
+    case .wait: try await EventLoop.sleep(for: .milliseconds(Self.lockWaitMilliseconds))
     }
   }
 }

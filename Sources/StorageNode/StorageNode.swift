@@ -96,7 +96,9 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   public func start() {
     // Once only: were all disks full, leaderships would wander for ever.
     store.space.onLow = { [weak self] in self?.host.transferLeaderships() }
-    store.space.start()
+    // A simulated disk is no directory of the machine.
+    if SimulatedDisk.current == nil { store.space.start() }
+    host.onProblem = { Log.warning("replication", $0) }
     host.onFailure = { [weak self] in self?.failed("\($0)") }
     connection.onEvent = { event in
       if event.isWarning { Log.warning("metadata", "\(event)") } else { Log.info("metadata", "\(event)") }
