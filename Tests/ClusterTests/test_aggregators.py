@@ -8,8 +8,12 @@ import pytest
 from cluster import Cluster, wait_until
 from traffic import Traffic
 
-# The bound of one step's wait for a slow process is 2 s: whoever stays below it has not waited it out.
-BOUND_SECONDS = 2
+# The bound of one step's wait for a slow process; so long that waiting it out cannot be taken for a slow machine.
+BOUND_SECONDS = 30
+ENVIRONMENT = {"THESEUS_DDL_BOUNDED_WAIT": f"{BOUND_SECONDS}s"}
+CLUSTER = {"environment": ENVIRONMENT}
+# What a change may take that waits for nobody, on a machine with much else to do.
+PATIENCE_SECONDS = 4
 NODES = 5
 
 
@@ -34,14 +38,14 @@ def change(cluster, name, statement, gateway=2):
 
 
 def build_and_drop(cluster, prefix, rounds=3):
-    """Builds and drops an index a few times; every step of each must stay below the bound."""
+    """Builds and drops an index a few times; none waits for anybody."""
     for number in range(rounds):
         for verb, statement in (("build", f"CREATE INDEX {prefix} ON t (k)"), ("drop", f"DROP INDEX {prefix}")):
             operation = f"{prefix}-{verb}-{number}"
             took = change(cluster, operation, statement)
             steps = longest_steps(cluster, operation)
-            assert took < BOUND_SECONDS, f"{operation} took {took:.2f} s: {steps}"
-            assert len(steps) > 1 and steps[0][0] < BOUND_SECONDS / 2, f"{operation}: {steps}"
+            assert took < PATIENCE_SECONDS, f"{operation} took {took:.2f} s: {steps}"
+            assert len(steps) > 1
     cluster.check_table("t")
 
 
@@ -94,11 +98,11 @@ def test_the_aggregator_dies_or_stops_answering_in_the_middle(filled):
             cluster.local(verb, "ack-1")
             holder.commit()
             holder.close()
-            worker.join(30)
+            worker.join(60)
             assert seconds, "CREATE INDEX failed or hangs"
             # Without a confirmation for half a second a node turns to the leader.
             steps = longest_steps(cluster, operation)
-            assert steps[0][0] < BOUND_SECONDS, f"{operation}: {steps}"
+            assert steps[0][0] < PATIENCE_SECONDS, f"{operation}: {steps}"
             traffic.progress(20)
         traffic.assert_undisturbed()
         traffic.verify()
@@ -109,7 +113,7 @@ def test_the_aggregator_dies_or_stops_answering_in_the_middle(filled):
 
 
 def test_a_cluster_without_aggregators(request):
-    cluster = Cluster(request.node.name)
+    cluster = Cluster(request.node.name, ENVIRONMENT)
     try:
         cluster.start(acks=0)
         assert not cluster.members("ack")

@@ -9,6 +9,11 @@ import pytest
 from cluster import wait_until
 from traffic import Traffic
 
+# So long that waiting it out cannot be taken for a slow machine.
+CLUSTER = {"environment": {"THESEUS_DDL_BOUNDED_WAIT": "30s"}}
+# A lease of five seconds is renewed three times: who is not told of an end waits more than three.
+LEASE_LEFT_SECONDS = 3
+
 
 @pytest.fixture(scope="module")
 def filled(cluster):
@@ -77,8 +82,8 @@ def test_no_statement_fails_while_processes_are_restarted_one_by_one(filled):
     assert readers.count > 100
     traffic.assert_undisturbed()
     traffic.verify()
-    # A leadership that is handed over is not missed for as long as one that is lost (a second and more).
-    assert max(traffic.latencies) < 2, f"a write took {max(traffic.latencies):.2f} s"
+    # Nobody waits until a request is given up (3 s) and sent elsewhere.
+    assert max(traffic.latencies) < 3, f"a write took {max(traffic.latencies):.2f} s"
     cluster.check_table("t", indexes=["t_k"])
     cluster.execute("DELETE FROM t WHERE id >= 1000000")
 
@@ -96,7 +101,7 @@ def test_the_metadata_leader_hands_over(filled):
         cluster.terminate(leader)
         started = time.monotonic()
         cluster.execute("CREATE TABLE after_hand_over (id int8 PRIMARY KEY)")
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < LEASE_LEFT_SECONDS
         worker.join(30)
         assert answers == ["CREATE INDEX"]
         traffic.progress(20)
@@ -115,13 +120,14 @@ def test_nobody_waits_for_a_process_that_has_left(filled, name):
     cluster.execute("INSERT INTO small SELECT * FROM (VALUES (1, 2), (3, 4)) AS rows", gateway=2)
     assert cluster.node(name)["is_live"]
     cluster.terminate(name)
-    started = time.monotonic()
-    cluster.execute("CREATE INDEX small_k ON small (k)", gateway=2)
-    took = time.monotonic() - started
-    assert not cluster.node(name)["is_live"]
-    # Three barriers of two seconds each would be waited out otherwise.
-    assert took < 1.5, f"CREATE INDEX took {took:.2f} s after the orderly stop of {name}"
-    cluster.local("start-node", name)
+    try:
+        started = time.monotonic()
+        cluster.execute("CREATE INDEX small_k ON small (k)", gateway=2)
+        took = time.monotonic() - started
+        assert not cluster.node(name)["is_live"]
+        assert took < LEASE_LEFT_SECONDS, f"CREATE INDEX took {took:.2f} s after the orderly stop of {name}"
+    finally:
+        cluster.local("start-node", name)
     assert cluster.node(name)["is_live"]
     cluster.check_table("small", gateway=2, indexes=["small_k"])
     cluster.execute("DROP TABLE small", gateway=2)

@@ -62,7 +62,6 @@ import Testing
     let listener = try TCPListener(host: "127.0.0.1", port: 0) { _ in }
     let endpoint = listener.endpoint
     listener.close()
-    try await EventLoop.sleep(for: .milliseconds(1))
     _ = try await TCPConnection.connect(to: endpoint)
   }
 
@@ -81,7 +80,12 @@ import Testing
     let connection = try await TCPConnection.connect(to: listener.endpoint)
     let total = 32 << 20
     connection.write([UInt8](repeating: 1, count: total))
-    try await EventLoop.sleep(for: .milliseconds(20))
+    // Until the kernel's buffers are full and take no more.
+    var last = total + 1
+    while connection.pendingBytes < last {
+      last = connection.pendingBytes
+      try await EventLoop.sleep(for: .milliseconds(20))
+    }
     #expect(connection.pendingBytes > 0)
     let received: Int = await withCheckedContinuation { continuation in
       var received = 0

@@ -11,6 +11,7 @@ channel = grpc.insecure_channel(sys.argv[1], options=OPTIONS)
 unary = channel.unary_unary("/test.Echo/Unary")
 fail = channel.unary_unary("/test.Echo/Fail")
 sleep = channel.unary_unary("/test.Echo/Sleep")
+sleeping = channel.unary_unary("/test.Echo/Sleeping")
 cancelled = channel.unary_unary("/test.Echo/Cancelled")
 count = channel.unary_stream("/test.Echo/Count")
 total = channel.stream_unary("/test.Echo/Total")
@@ -51,15 +52,19 @@ def check_deadline():
 
 
 def check_cancel():
-    before = int(cancelled(b"", timeout=5))
+    before, arrived = int(cancelled(b"", timeout=5)), int(sleeping(b"", timeout=5))
     call = sleep.future(b"", timeout=60)
-    time.sleep(0.1)
+    grows(sleeping, arrived, "the call did not arrive")
     call.cancel()
-    for _ in range(100):
-        if int(cancelled(b"", timeout=5)) > before:
+    grows(cancelled, before, "the server was not told")
+
+
+def grows(number, before, complaint):
+    for _ in range(200):
+        if int(number(b"", timeout=5)) > before:
             return
-        time.sleep(0.02)
-    raise AssertionError("the server was not told")
+        time.sleep(0.01)
+    raise AssertionError(complaint)
 
 
 def check_server_stream():

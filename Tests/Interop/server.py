@@ -6,6 +6,7 @@ from concurrent import futures
 import grpc
 
 cancelled_count = 0
+sleep_count = 0
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -20,12 +21,17 @@ def fail(request, context):
 
 
 def sleep(request, context):
-    global cancelled_count
+    global cancelled_count, sleep_count
+    sleep_count += 1
     ended = threading.Event()
     context.add_callback(ended.set)
     if ended.wait(60):
         cancelled_count += 1
     return request
+
+
+def sleeping(request, context):
+    return str(sleep_count).encode()
 
 
 def cancelled(request, context):
@@ -54,6 +60,7 @@ server.add_generic_rpc_handlers(
                 "Unary": grpc.unary_unary_rpc_method_handler(unary),
                 "Fail": grpc.unary_unary_rpc_method_handler(fail),
                 "Sleep": grpc.unary_unary_rpc_method_handler(sleep),
+                "Sleeping": grpc.unary_unary_rpc_method_handler(sleeping),
                 "Cancelled": grpc.unary_unary_rpc_method_handler(cancelled),
                 "Count": grpc.unary_stream_rpc_method_handler(count),
                 "Total": grpc.stream_unary_rpc_method_handler(total),

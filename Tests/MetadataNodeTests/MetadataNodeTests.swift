@@ -148,7 +148,7 @@ private let createIndex = SchemaStatement.createIndex(
     name: "i", ifNotExists: false, table: ObjectName(name: "t"), isUnique: false,
     keyColumns: [IndexColumnDefinition(columnName: "a")]))
 
-@Suite(.serialized) struct MetadataNodeTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct MetadataNodeTests {
   @Test @EventLoopActor func statementsTimestampsAndWatchStreams() async throws {
     let group = try Group()
     try group.start()

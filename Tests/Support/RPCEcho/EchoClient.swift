@@ -78,22 +78,29 @@ import Wire
   }
 
   private func cancellation() async throws {
-    let before = try await cancelledCount()
+    let before = try await number(EchoService.cancelled)
+    let sleeping = try await number(EchoService.sleeping)
     let task = Task { @EventLoopActor in
       _ = try await self.channel.call(EchoService.sleep, RawMessage(), deadline: .seconds(60))
     }
-    try await EventLoop.sleep(for: .milliseconds(100))
+    try await grows(EchoService.sleeping, above: sleeping, or: "the call did not arrive")
     task.cancel()
     try await expect(.cancelled) { try await task.value }
-    for _ in 0..<100 {
-      if try await cancelledCount() > before { return }
-      try await EventLoop.sleep(for: .milliseconds(20))
-    }
-    throw Mismatch(text: "the server was not told")
+    try await grows(EchoService.cancelled, above: before, or: "the server was not told")
   }
 
-  private func cancelledCount() async throws -> Int {
-    let answer = try await channel.call(EchoService.cancelled, RawMessage())
+  private func grows(
+    _ method: RPCMethod<RawMessage, RawMessage>, above before: Int, or complaint: String
+  ) async throws {
+    for _ in 0..<200 {
+      if try await number(method) > before { return }
+      try await EventLoop.sleep(for: .milliseconds(10))
+    }
+    throw Mismatch(text: complaint)
+  }
+
+  private func number(_ method: RPCMethod<RawMessage, RawMessage>) async throws -> Int {
+    let answer = try await channel.call(method, RawMessage())
     return Int(String(decoding: answer.bytes, as: UTF8.self)) ?? -1
   }
 

@@ -23,6 +23,7 @@ import Wire
   }
 
   private static func register(on server: RPCServer) {
+    var sleepCount = 0
     var cancelledCount = 0
     server.handle(EchoService.unary) { request, _ in request }
     server.handle(EchoService.fail) { request, context in
@@ -31,11 +32,15 @@ import Wire
         trailers: ["theseus-leader": "h:1", "seen": context.metadata["question"] ?? ""])
     }
     server.handleFast(EchoService.sleep) { request, reply in
+      sleepCount += 1
       let timer = Timer.once(after: .seconds(60)) { reply.succeed(request) }
       reply.onCancel {
         timer.cancel()
         cancelledCount += 1
       }
+    }
+    server.handleFast(EchoService.sleeping) { _, reply in
+      reply.succeed(RawMessage(bytes: Array(String(sleepCount).utf8)))
     }
     server.handleFast(EchoService.cancelled) { _, reply in
       reply.succeed(RawMessage(bytes: Array(String(cancelledCount).utf8)))

@@ -23,6 +23,8 @@ enum EchoService {
   static let unary = RPCMethod<RawMessage, RawMessage>("/test.Echo/Unary", .unary)
   static let fail = RPCMethod<RawMessage, RawMessage>("/test.Echo/Fail", .unary)
   static let sleep = RPCMethod<RawMessage, RawMessage>("/test.Echo/Sleep", .unary)
+  /// How many `sleep` calls have come in, as decimal digits.
+  static let sleeping = RPCMethod<RawMessage, RawMessage>("/test.Echo/Sleeping", .unary)
   /// How many `sleep` calls were cancelled, as decimal digits.
   static let cancelled = RPCMethod<RawMessage, RawMessage>("/test.Echo/Cancelled", .unary)
   static let count = RPCMethod<RawMessage, RawMessage>("/test.Echo/Count", .serverStream)
