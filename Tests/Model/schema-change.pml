@@ -9,7 +9,8 @@
  * or locks the row and the entry, asks for C, and commits the primary key. Happy path of the job: delete-only, write-only,
  * backfilling, read the rows at B, write the entries at B, public.
  *
- * Switches: WRITERS, READER, CAREFUL, DROP, FORWARD, ANOMALIES_ONLY, and the planted faults FAULT_….
+ * Switches: WRITERS, READER, CAREFUL, DROP, COLUMN, SHORT, RANGE_LEADER, RESENT, FORWARD,
+ * ANOMALIES_ONLY, and the planted faults FAULT_….
  */
 
 #ifndef WRITERS
@@ -60,11 +61,13 @@ bool isScanned;    /* the rows have been read at B */
 
 /* ---- Transactions ---------------------------------------------------------------------------------------------------- */
 
+byte pin[WRITERS];      /* the version its schema has */
 byte start[WRITERS];    /* R */
 byte commit[WRITERS];   /* C, the newest asked for */
 byte minimum[WRITERS];  /* of the lock at the primary key: C has to be at least this */
 byte fate[WRITERS];
 byte written[WRITERS];  /* VALUE or TOMBSTONE */
+bool isTold[WRITERS];   /* its client has been told that nothing was written */
 bool hasRead[WRITERS];  /* the row, at R: commits only if nobody has changed it since */
 
 
@@ -113,14 +116,18 @@ inline append(newState, newFloor) {
 }
 
 /* R, and the version in force at R. */
-inline takeReadTimestamp(r, pin) {
+inline takeReadTimestamp(r, pinned) {
   clock++; assert(clock < LAST);
   r = clock;
 #ifndef FAULT_STALE_CATALOG
-  pin = version
+  pinned = version
 #else
   /* The answer does not name the schema index: the gateway uses what it has. */
-  select(pin : 1 .. version)
+  pinned = 1;
+  do
+  :: pinned < version -> pinned++
+  :: break
+  od
 #endif
 }
 
@@ -128,7 +135,7 @@ inline takeReadTimestamp(r, pin) {
 inline takeCommitTimestamp() {
 #ifndef FAULT_PIN_UNCHECKED
   if
-  :: pin < floor ->
+  :: pin[me] < floor ->
     goto refused
   :: else
   fi;
@@ -199,10 +206,16 @@ inline land(who, touchesEntry) {
   :: other < WRITERS ->
     assert(!(other != who && fate[other] == COMMITTED && hasRead[other] && start[other] < commit[who] && commit[who] < commit[other]));
     assert(!(other != who && fate[other] == COMMITTED && hasRead[who] && start[who] < commit[other] && commit[other] < commit[who]));
+#if !defined(ANOMALIES_ONLY) || defined(COLUMN)
+    /* Who has read a row knows every column that it was written with. */
+    assert(!(other != who && fate[other] == COMMITTED && hasRead[who] && commit[other] < commit[who] && pin[who] < pin[other]));
+#endif
     other++
   :: else -> break
   od;
   other = 0;
+  /* What is said not to have happened never happens. */
+  assert(!isTold[who]);
   row[commit[who]] = written[who];
   if
   :: touchesEntry ->
@@ -223,7 +236,6 @@ inline land(who, touchesEntry) {
 
 proctype Writer(byte me)
 {
-  byte pin;
   byte seen;
   byte known;           /* the state of the index in the pinned version */
   bool touchesEntry;
@@ -233,8 +245,8 @@ proctype Writer(byte me)
   /* All writers are alike, so they may be named in the order of their read timestamps. */
   atomic {
     me == 0 || start[me - 1] != 0;
-    takeReadTimestamp(start[me], pin);
-    known = state[pin]
+    takeReadTimestamp(start[me], pin[me]);
+    known = state[pin[me]]
   }
 
   /* Most writers read the row at R and turn it round; they commit only if nobody changed it meanwhile. Others write blindly, and
@@ -270,7 +282,13 @@ oneRound:
     takeCommitTimestamp()
   }
   /* The message may be late by any time. */
+#ifdef RESENT
+late:
+#endif
   atomic {
+#ifdef RESENT
+    if :: fate[me] == ROLLED_BACK -> goto ended :: else fi;
+#endif
     if
     :: rowLock != 0 ->
       if
@@ -295,29 +313,30 @@ oneRound:
   }
 
 twoPhases:
-  atomic {
-    if
-    :: rowLock != 0 ->
+  /* Row and entry are prewritten side by side. */
+  do
+  :: atomic {
+      fate[me] != ROLLED_BACK && rowLock != me + 1;
       if
-      :: rollBack(rowLock - 1)
-      :: goto refused
-      fi
-    :: else
-    fi;
-    findRow(clock, seen);
-    if
+      :: rowLock != 0 ->
+        if
+        :: rollBack(rowLock - 1)
+        :: goto refused
+        fi
+      :: else
+      fi;
+      findRow(clock, seen);
+      if
 #ifndef FAULT_CONFLICT_UNCHECKED
-    :: hasRead[me] && seen > start[me] -> seen = 0; goto refused
+      :: hasRead[me] && seen > start[me] -> seen = 0; goto refused
 #endif
-    :: else -> seen = 0
-    fi;
-    rowLock = me + 1;
-    minimum[me] = (highestRead > start[me] -> highestRead + 1 : start[me] + 1)
-  }
-  if
-  :: touchesEntry ->
-    atomic {
-      if :: fate[me] == ROLLED_BACK -> goto refused :: else fi;
+      :: else -> seen = 0
+      fi;
+      rowLock = me + 1;
+      minimum[me] = (highestRead > start[me] -> highestRead + 1 : start[me] + 1)
+    }
+  :: atomic {
+      fate[me] != ROLLED_BACK && touchesEntry && entryLock != me + 1;
       if
       :: entryLock != 0 ->
         if
@@ -333,12 +352,19 @@ twoPhases:
       fi;
       entryLock = me + 1
     }
-  :: else
-  fi;
+  :: atomic { fate[me] == ROLLED_BACK -> goto refused }
+  :: atomic {
+      fate[me] != ROLLED_BACK && rowLock == me + 1 && (!touchesEntry || entryLock == me + 1) ->
+      takeCommitTimestamp();
+      break
+    }
+  od;
+  goto primary;
 decide:
   atomic {
     takeCommitTimestamp()
   }
+primary:
   atomic {
     if
     :: fate[me] == ROLLED_BACK -> goto refused
@@ -350,7 +376,19 @@ decide:
   }
 
 refused:
-  atomic { rollBack(me) }
+  atomic {
+#ifndef FAULT_NOT_SEALED
+    rollBack(me);
+#endif
+#ifdef RESENT
+    /* The gateway had sent the message twice; one copy was refused, the other is still on its way. */
+    if
+    :: !touchesEntry && commit[me] != 0 && rowLock != me + 1 && !isTold[me] -> isTold[me] = true; goto late
+    :: else
+    fi
+#endif
+    isTold[me] = true
+  }
 ended:
   skip
 }
@@ -361,7 +399,7 @@ ended:
 
 #ifdef READER
 proctype Reader() {
-  byte at, pin, seen, t;
+  byte at, pinned, seen, t;
   bool hasValue, hasEntry;
 
 endBefore:
@@ -370,12 +408,12 @@ endBefore:
     /* Before, it would not use the index. */
     state[version] == PUBLIC;
 #endif
-    takeReadTimestamp(at, pin)
+    takeReadTimestamp(at, pinned)
   }
   /* Two reads at one timestamp: each is final once served, so they can be one step. */
   atomic {
     if
-    :: state[pin] == PUBLIC ->
+    :: state[pinned] == PUBLIC ->
       passLock(rowLock, at);
       passLock(entryLock, at);
       d_step {
@@ -388,6 +426,17 @@ endBefore:
     :: else
     fi
   }
+}
+#endif
+
+#ifdef RANGE_LEADER
+/* The row's range gets another leader. It starts above everything its predecessors may have served. */
+proctype RangeLeader() {
+#ifdef FAULT_READS_FORGOTTEN
+  highestRead = 0
+#else
+  highestRead = clock
+#endif
 }
 #endif
 
@@ -431,14 +480,25 @@ proctype Job() {
   byte found, t, other;
   bool hasValue, hasEntry;
 
+#ifdef COLUMN
+  /* A column with a constant default: one entry, and the floor stays. No writer is concerned with an index. */
+  append(ABSENT, floor);
+  goto done;
+#endif
 #ifndef DROP
+#ifndef SHORT
   atomic {
     append(DELETE_ONLY, floor);
     mayTurnBack()
   }
   barrier();
+#endif
   atomic {
+#ifdef SHORT
+    append(WRITE_ONLY, floor);
+#else
     append(WRITE_ONLY, version - 1);
+#endif
 #ifdef FAULT_BACKFILL_EARLY
     buildAt = clock
   }
@@ -509,6 +569,9 @@ init {
     :: else -> break
     od;
     next = 0;
+#ifdef RANGE_LEADER
+    run RangeLeader();
+#endif
 #ifdef READER
     run Reader();
 #endif
