@@ -165,6 +165,13 @@ extension MetadataLeader {
     propose(.change(step), into: &effects)
   }
 
+  /// A stored job with what this leader knows beyond it: progress since the last checkpoint, and the piece of work under way.
+  public func newest(_ stored: JobRecord) -> JobRecord {
+    // Another sequence is a proposal under way: it may come to nothing.
+    guard let known = coordinator.record(stored.id), known.sequence == stored.sequence else { return stored }
+    return known
+  }
+
   /// Why a job is not finished, and who is being waited for.
   public func waitReason(_ job: JobRecord) -> String {
     switch job.state {

@@ -120,7 +120,11 @@ extension MetadataNode {
     return messages
   }
 
-  func jobInfo(_ job: JobRecord) -> JobInfo { JobInfo(job, waitReason: leader?.waitReason(job) ?? "") }
+  func jobInfo(_ stored: JobRecord) -> JobInfo {
+    guard let leader else { return JobInfo(stored, waitReason: "") }
+    let job = leader.newest(stored)
+    return JobInfo(job, waitReason: leader.waitReason(job))
+  }
 
   private func listJobs(_ request: ListJobsRequest, _ reply: RPCReply<ListJobsResponse>) {
     guard leader != nil else { return reply.fail(notLeader()) }

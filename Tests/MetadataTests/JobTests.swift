@@ -105,6 +105,14 @@ import Testing
     report(&world, job.id, .finished(rowsDone: 10))
     #expect(world.work[job.id]?.work == .validateIndex(TableID(1), IndexID(2)))
     #expect((world.work[job.id]?.readTimestamp ?? .zero) > world.state.catalog.timestamp)
+    // Nothing of it is stored yet, but whoever asks is told.
+    if let stored = world.state.jobs[job.id] {
+      let shown = world.leader.newest(stored)
+      #expect(stored.history.last?.name == "index i: writeOnly -> backfilling")
+      #expect(shown.history.last?.name == "validate index 2" && shown.history.last?.finishedMilliseconds == 0)
+      #expect(world.leader.waitReason(shown) == "validate index 2")
+      #expect(shown.rowsDone == 10)
+    }
     report(&world, job.id, .finished(rowsDone: 10))
     world.applyAll()
     #expect(index(world) == .public)
