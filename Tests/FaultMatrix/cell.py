@@ -90,13 +90,18 @@ class Cell:
     def general(self, text):
         return text.replace(self.table, "{t}")
 
-    def open(self):
+    def make_table(self):
+        if self.change.makes_table:
+            return
+        with self.ship.connect(self.control) as connection:
+            connection.execute(self.sql(changes.TABLE))
+            explained = [row[0] for row in connection.execute(f"EXPLAIN (DDL) DROP TABLE {self.table}").fetchall()]
+            self.range = next(int(line.split()[1]) for line in explained if line.strip().startswith("range "))
+
+    def fill(self):
         """The table as the change finds it."""
         with self.ship.connect(self.control) as connection:
             if not self.change.makes_table:
-                connection.execute(self.sql(changes.TABLE))
-                explained = [row[0] for row in connection.execute(f"EXPLAIN (DDL) DROP TABLE {self.table}").fetchall()]
-                self.range = min(int(line.split()[1]) for line in explained if line.strip().startswith("range "))
                 for first in range(1, self.rows + 1, 5_000):
                     connection.execute(self.sql(changes.FILL, first=first, last=min(first + 4_999, self.rows)))
                 for statement in self.change.setup:

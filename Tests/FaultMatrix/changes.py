@@ -5,8 +5,8 @@ import dataclasses
 # Rows a table holds before its change begins. Where the fault comes while they are worked on there are many: then with
 # BACKFILL_ROWS_PER_SECOND an index build takes about two seconds, and its validation long enough to be met.
 ROWS = 300
-ROWS_FOR_WORK = 20_000
-BACKFILL_ROWS_PER_SECOND = 10_000
+ROWS_FOR_WORK = 40_000
+BACKFILL_ROWS_PER_SECOND = 20_000
 
 
 @dataclasses.dataclass(frozen=True)

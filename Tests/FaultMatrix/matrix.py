@@ -38,7 +38,8 @@ def learn(ship):
     phases_of, expected = {}, {}
     for change in changes.CHANGES:
         cell = Cell(ship, Spec(change, phases.Phase(None, "", "instant"), ROLES[0], "", False))
-        cell.open()
+        cell.make_table()
+        cell.fill()
         with ship.connect() as connection:
             explained = [row[0] for row in connection.execute("EXPLAIN (DDL) " + cell.sql(change.statement)).fetchall()]
             found = phases.plan(explained)
@@ -124,12 +125,16 @@ class Run:
             cells = quick_slice(cells)
         if self.arguments.only:
             cells = [cell for cell in cells if all(part in str(cell) for part in self.arguments.only.split("&"))]
+        order = random.Random(self.arguments.shuffle or 0)
         if self.arguments.shuffle:
-            random.Random(self.arguments.shuffle).shuffle(cells)
+            order.shuffle(cells)
         self.note(f"{len(cells)} of {total} cells")
         for number in range(TRIES):
             missed = []
-            for specs in batches(cells):
+            groups = list(batches(cells))
+            if self.arguments.shuffle:
+                order.shuffle(groups)
+            for specs in groups:
                 if self.is_late():
                     break
                 missed += self._run_batch(specs, is_last=number == TRIES - 1)
@@ -186,7 +191,7 @@ def main():
     parser.add_argument("--only", help="cells whose name contains all of these, divided by &")
     parser.add_argument("--report", help="Markdown file for the result table")
     parser.add_argument("--minutes", type=float, help="begin no batch after so long; what was not attempted is not counted")
-    parser.add_argument("--shuffle", type=int, help="seed: another order of the cells")
+    parser.add_argument("--shuffle", type=int, help="seed: another order of the cells, so that a run cut short touched everything")
     run = Run(parser.parse_args())
     try:
         run.run()

@@ -48,7 +48,7 @@ def markdown(run):
         " write to the table through both gateways, with and without `CANCEL JOB` during the fault. It is *done* when the"
         " change is public, *reverted* when everything is exactly as before (canceled, or an error the change must end with);"
         " *lost* counts acknowledged writes that are not there, *missed* cells whose phase was not met in"
-        " several tries. Seconds are from the fault to the end of the change. Processes stand still and cuts last"
+        " several tries and which therefore do not count. Seconds are from the fault to the end of the change. Processes stand still and cuts last"
         f" {run.faults['stop'].seconds} s, a killed process starts again after {run.faults['kill'].seconds} s.",
         "kill: SIGKILL. stop: SIGSTOP. cut: no bytes to or from the process; deaf: none to it; mute: none from it.",
         table(results, "change", lambda spec: spec.change.name),
