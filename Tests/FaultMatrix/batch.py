@@ -61,6 +61,8 @@ class Batch:
         self.victim = None
         self.recovery_seconds = None
         self.fault_seconds = fault.seconds
+        # For tests of the verdict: damages a cell before it is looked at.
+        self.tamper = lambda cell: None
 
     def run(self):
         """Answers a `Result` for every cell; throws when the cluster does not come back."""
@@ -179,6 +181,7 @@ class Batch:
             seconds = job["finished"].timestamp() - moment
             if cell.writers is not None:
                 cell.writers.finish()
+            self.tamper(cell)
             if seconds > LONGEST_SECONDS:
                 raise Wrong(f"the change ended after {seconds:.1f} s only")
             outcome = check(cell, job, self.expected[spec.change.name])

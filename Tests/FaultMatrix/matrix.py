@@ -134,6 +134,8 @@ class Run:
             groups = list(batches(cells))
             if self.arguments.shuffle:
                 order.shuffle(groups)
+            if self.arguments.reverse:
+                groups.reverse()
             for specs in groups:
                 if self.is_late():
                     break
@@ -192,6 +194,7 @@ def main():
     parser.add_argument("--report", help="Markdown file for the result table")
     parser.add_argument("--minutes", type=float, help="begin no batch after so long; what was not attempted is not counted")
     parser.add_argument("--shuffle", type=int, help="seed: another order of the cells, so that a run cut short touched everything")
+    parser.add_argument("--reverse", action="store_true", help="the other way round, for a second run beside the first")
     run = Run(parser.parse_args())
     try:
         run.run()
@@ -199,7 +202,7 @@ def main():
         if run.ship is not None:
             run.ship.stop(keep_logs=True)
     LOGS.mkdir(parents=True, exist_ok=True)
-    report.write(run, LOGS / "matrix.jsonl")
+    report.write(run, LOGS / (pathlib.Path(run.arguments.report or "matrix").stem + ".jsonl"))
     passed, missed, failed = (
         sum(result.outcome in outcomes for result in run.results)
         for outcomes in (("done", "reverted"), ("missed",), ("failed",)))
