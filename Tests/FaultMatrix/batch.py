@@ -188,9 +188,14 @@ class Batch:
             if not cell.was_hit(moment):
                 outcome = "missed"
             cell.drop()
-            return Result(spec, outcome, max(seconds, 0), self._note(cell, job))
+            return Result(spec, outcome, max(seconds, 0), self._note(cell, job), self._longest_statement(cell))
         except (AssertionError, psycopg.Error) as error:
             return Result(spec, "failed", 0, f"{cell.table}: {error}")
+
+    def _longest_statement(self, cell):
+        longest = cell.writers.longest if cell.writers else {}
+        return max((
+            longest.get(self.ship.address(number)[1], 0) for number in (1, 2) if f"gateway-{number}" != self.victim), default=0)
 
     @staticmethod
     def _note(cell, job):

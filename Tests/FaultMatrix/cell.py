@@ -44,6 +44,8 @@ class Result:
     # From the fault to the end of the change, by the job's own times.
     seconds: float = 0
     note: str = ""
+    # The longest time a client waited for an answer of a gateway that was not hit.
+    longest_statement: float = 0
 
 
 class Wrong(AssertionError):

@@ -25,17 +25,26 @@ class Writers(Traffic):
         self.change = change
         self.renamed = change.renamed and change.renamed.format(t=table)
         self.is_gone = False
+        # Longest time to an answer, of whatever kind, by the gateway's port.
+        self.longest = {}
 
     def execute(self, connection, statement, parameters):
+        port, started = connection.info.port, time.monotonic()
+        try:
+            return self._execute(connection, statement, parameters)
+        finally:
+            self.longest[port] = max(self.longest.get(port, 0), time.monotonic() - started)
+
+    def _execute(self, connection, statement, parameters):
         table = self.table
         try:
-            return super().execute(connection, statement, parameters)
+            return connection.execute(statement, parameters)
         except psycopg.Error as error:
             if error.sqlstate != UNDEFINED_TABLE or not self.renamed or table == self.renamed:
                 raise
         # No name comes back: whoever saw the old one gone must find the new one.
         self.table = self.renamed
-        return super().execute(connection, statement.replace(f" {table} ", f" {self.renamed} "), parameters)
+        return connection.execute(statement.replace(f" {table} ", f" {self.renamed} "), parameters)
 
     def is_the_end(self, error):
         if self.change.drops_table and error.sqlstate == UNDEFINED_TABLE:

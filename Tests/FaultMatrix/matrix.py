@@ -165,7 +165,8 @@ class Run:
         self.note(
             f"{specs[0].role} ({batch.victim}), {specs[0].fault}: "
             + ", ".join(f"{number} {outcome}" for outcome, number in count.items() if number)
-            + f"; slowest change {slowest:.1f} s, fault {batch.fault_seconds:.1f} s, healthy after"
+            + f"; slowest change {slowest:.1f} s, longest statement"
+            f" {max((result.longest_statement for result in kept), default=0):.1f} s, fault {batch.fault_seconds:.1f} s, healthy after"
             f" {batch.recovery_seconds or -1:.1f} s, all in {time.monotonic() - started:.1f} s")
         failed = [result for result in found if result.outcome == "failed"]
         for result in failed:

@@ -18,14 +18,15 @@ def rows_by(results, key):
         lost = sum("LOST" in result.note for result in group)
         times = [result.seconds for result in group if result.outcome in ("done", "reverted")]
         median, worst = (statistics.median(times), max(times)) if times else (0, 0)
-        yield [name, len(group), *counts[:2], lost, *counts[2:], f"{median:.1f}", f"{worst:.1f}"]
+        yield [name, len(group), *counts[:2], lost, *counts[2:], f"{median:.1f}", f"{worst:.1f}",
+               f"{max((result.longest_statement for result in group), default=0):.1f}"]
 
 
 def table(results, title, key):
-    head = [title, "attempted", "done", "reverted", "lost", "missed", "failed", "median s", "worst s"]
+    head = [title, "attempted", "done", "reverted", "lost", "missed", "failed", "median s", "worst s", "longest statement s"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows_by(results, key)]
-    lines += [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows_by(results, lambda spec: "**all**")]
+    rows = [*rows_by(results, key), *rows_by(results, lambda spec: "**all**")]
+    lines += [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -48,7 +49,8 @@ def markdown(run):
         " write to the table through both gateways, with and without `CANCEL JOB` during the fault. It is *done* when the"
         " change is public, *reverted* when everything is exactly as before (canceled, or an error the change must end with);"
         " *lost* counts acknowledged writes that are not there, *missed* cells whose phase was not met in"
-        " several tries and which therefore do not count. Seconds are from the fault to the end of the change. Processes stand still and cuts last"
+        " several tries and which therefore do not count. Seconds are from the fault to the end of the change; the longest"
+        " statement is a client's wait for a gateway that was not hit. Processes stand still and cuts last"
         f" {run.faults['stop'].seconds} s, a killed process starts again after {run.faults['kill'].seconds} s.",
         "kill: SIGKILL. stop: SIGSTOP. cut: no bytes to or from the process; deaf: none to it; mute: none from it.",
         table(results, "change", lambda spec: spec.change.name),
@@ -67,6 +69,6 @@ def write(run, raw):
         for result in run.results:
             file.write(json.dumps({
                 "cell": str(result.spec), "outcome": result.outcome, "seconds": round(result.seconds, 3),
-                "note": result.note}) + "\n")
+                "longest_statement": round(result.longest_statement, 3), "note": result.note}) + "\n")
     if run.arguments.report:
         pathlib.Path(run.arguments.report).write_text(markdown(run))
