@@ -104,6 +104,10 @@ class Run:
     def __init__(self, arguments):
         self.arguments = arguments
         self.results = []
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.journal = LOGS / f"{pathlib.Path(arguments.report or 'matrix').stem}.jsonl"
+        if not arguments.resume:
+            self.journal.unlink(missing_ok=True)
         self.ship = None
         self.batches_done = 0
         self.started = time.monotonic()
@@ -119,7 +123,7 @@ class Run:
     def run(self):
         self._board()
         self.phases_of, self.expected = learn(self.ship)
-        cells = list(every_cell(self.phases_of))
+        cells = self.cells = list(every_cell(self.phases_of))
         total = len(cells)
         if self.arguments.slice == "quick":
             cells = quick_slice(cells)
@@ -139,10 +143,20 @@ class Run:
             for specs in groups:
                 if self.is_late():
                     break
+                if self.arguments.resume:
+                    known = {result.spec for result in report.read(self.journal, self.cells)}
+                    specs = [spec for spec in specs if spec not in known]
+                if not specs:
+                    continue
                 missed += self._run_batch(specs, is_last=number == TRIES - 1)
             cells = missed
-        self.results += [Result(spec, "missed", 0, "") for spec in cells if not self.is_late()]
+        self._keep([Result(spec, "missed") for spec in cells if not self.is_late()])
+        self.results = report.read(self.journal, self.cells)
         self._leave()
+
+    def _keep(self, results):
+        self.results += results
+        report.append(self.journal, results)
 
     def _run_batch(self, specs, is_last):
         """Answers the cells whose phase was not met."""
@@ -158,7 +172,7 @@ class Run:
             found = [Result(spec, "failed", 0, f"the batch ended with {error!r}") for spec in specs]
         missed = [result.spec for result in found if result.outcome == "missed"]
         kept = [result for result in found if result.outcome != "missed"]
-        self.results += kept
+        self._keep(kept)
         count = {outcome: sum(result.outcome == outcome for result in found) for outcome in
                  ("done", "reverted", "missed", "failed")}
         slowest = max((result.seconds for result in kept), default=0)
@@ -195,15 +209,16 @@ def main():
     parser.add_argument("--report", help="Markdown file for the result table")
     parser.add_argument("--minutes", type=float, help="begin no batch after so long; what was not attempted is not counted")
     parser.add_argument("--shuffle", type=int, help="seed: another order of the cells, so that a run cut short touched everything")
-    parser.add_argument("--reverse", action="store_true", help="the other way round, for a second run beside the first")
+    parser.add_argument("--resume", action="store_true", help="leave out what a run of the same --report found, or finds beside this one")
+    parser.add_argument("--reverse", action="store_true", help="the other way round, for a second run with --resume beside the first")
     run = Run(parser.parse_args())
     try:
         run.run()
     finally:
         if run.ship is not None:
             run.ship.stop(keep_logs=True)
-    LOGS.mkdir(parents=True, exist_ok=True)
-    report.write(run, LOGS / (pathlib.Path(run.arguments.report or "matrix").stem + ".jsonl"))
+    if run.arguments.report:
+        pathlib.Path(run.arguments.report).write_text(report.markdown(run))
     passed, missed, failed = (
         sum(result.outcome in outcomes for result in run.results)
         for outcomes in (("done", "reverted"), ("missed",), ("failed",)))

@@ -6,6 +6,8 @@ import pathlib
 import statistics
 import time
 
+from cell import Result
+
 OUTCOMES = ["done", "reverted", "missed", "failed"]
 
 
@@ -64,11 +66,18 @@ def markdown(run):
     return "\n\n".join(parts) + "\n"
 
 
-def write(run, raw):
-    with open(raw, "w") as file:
-        for result in run.results:
+def append(journal, results):
+    with open(journal, "a") as file:
+        for result in results:
             file.write(json.dumps({
                 "cell": str(result.spec), "outcome": result.outcome, "seconds": round(result.seconds, 3),
                 "longest_statement": round(result.longest_statement, 3), "note": result.note}) + "\n")
-    if run.arguments.report:
-        pathlib.Path(run.arguments.report).write_text(markdown(run))
+
+
+def read(journal, specs):
+    """What was found of these cells, by whatever run of this journal."""
+    by_name = {str(spec): spec for spec in specs}
+    rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    return [
+        Result(by_name[row["cell"]], row["outcome"], row["seconds"], row["note"], row["longest_statement"])
+        for row in rows if row["cell"] in by_name]
