@@ -146,7 +146,10 @@ let testTargets: [Target] = [
   tests("GatewayNode"),
   tests(
     "StorageNode",
-    ["Basics", "SQLValues", "Catalog", "KeyValue", "Transactions", "ClusterClient", "EventLoop", "RPC", "Wire"]),
+    [
+      "Basics", "SQLValues", "Catalog", "KeyValue", "Transactions", "ClusterClient", "EventLoop", "RPC", "RocksEngine",
+      "Wire",
+    ]),
   tests("MetadataNode", ["SQLValues", "Catalog", "SchemaChange", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),

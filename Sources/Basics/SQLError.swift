@@ -62,6 +62,7 @@ public struct SQLState: Hashable, Sendable, CustomStringConvertible {
   public static let adminShutdown = SQLState("57P01")
   public static let cannotConnectNow = SQLState("57P03")
   public static let systemError = SQLState("58000")
+  public static let snapshotTooOld = SQLState("72000")
   public static let internalError = SQLState("XX000")
   public static let dataCorrupted = SQLState("XX001")
   public static let protocolViolation = SQLState("08P01")

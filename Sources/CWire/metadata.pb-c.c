@@ -232,6 +232,51 @@ void   theseus__v1__deregister_request__free_unpacked
   assert(message->base.descriptor == &theseus__v1__deregister_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__safe_point_hold__init
+                     (Theseus__V1__SafePointHold         *message)
+{
+  static const Theseus__V1__SafePointHold init_value = THESEUS__V1__SAFE_POINT_HOLD__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__safe_point_hold__get_packed_size
+                     (const Theseus__V1__SafePointHold *message)
+{
+  assert(message->base.descriptor == &theseus__v1__safe_point_hold__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__safe_point_hold__pack
+                     (const Theseus__V1__SafePointHold *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__safe_point_hold__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__safe_point_hold__pack_to_buffer
+                     (const Theseus__V1__SafePointHold *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__safe_point_hold__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SafePointHold *
+       theseus__v1__safe_point_hold__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SafePointHold *)
+     protobuf_c_message_unpack (&theseus__v1__safe_point_hold__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__safe_point_hold__free_unpacked
+                     (Theseus__V1__SafePointHold *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__safe_point_hold__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   theseus__v1__table_pin__init
                      (Theseus__V1__TablePin         *message)
 {
@@ -1228,7 +1273,7 @@ const ProtobufCMessageDescriptor theseus__v1__register_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__register_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__renew_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor theseus__v1__renew_request__field_descriptors[5] =
 {
   {
     "node_id",
@@ -1266,16 +1311,42 @@ static const ProtobufCFieldDescriptor theseus__v1__renew_request__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "oldest_start_timestamp",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__RenewRequest, oldest_start_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resolved_timestamp",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__RenewRequest, resolved_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__renew_request__field_indices_by_name[] = {
   2,   /* field[2] = applied_schema_index */
   0,   /* field[0] = node_id */
+  3,   /* field[3] = oldest_start_timestamp */
+  4,   /* field[4] = resolved_timestamp */
   1,   /* field[1] = session_epoch */
 };
 static const ProtobufCIntRange theseus__v1__renew_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor theseus__v1__renew_request__descriptor =
 {
@@ -1285,14 +1356,14 @@ const ProtobufCMessageDescriptor theseus__v1__renew_request__descriptor =
   "Theseus__V1__RenewRequest",
   "theseus.v1",
   sizeof(Theseus__V1__RenewRequest),
-  3,
+  5,
   theseus__v1__renew_request__field_descriptors,
   theseus__v1__renew_request__field_indices_by_name,
   1,  theseus__v1__renew_request__number_ranges,
   (ProtobufCMessageInit) theseus__v1__renew_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__renew_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor theseus__v1__renew_response__field_descriptors[5] =
 {
   {
     "is_live",
@@ -1318,15 +1389,54 @@ static const ProtobufCFieldDescriptor theseus__v1__renew_response__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version_safe_point",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__RenewResponse, version_safe_point),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "record_safe_point",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__RenewResponse, record_safe_point),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "safe_point_holds",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__RenewResponse, n_safe_point_holds),
+    offsetof(Theseus__V1__RenewResponse, safe_point_holds),
+    &theseus__v1__safe_point_hold__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__renew_response__field_indices_by_name[] = {
   0,   /* field[0] = is_live */
   1,   /* field[1] = lease_milliseconds */
+  3,   /* field[3] = record_safe_point */
+  4,   /* field[4] = safe_point_holds */
+  2,   /* field[2] = version_safe_point */
 };
 static const ProtobufCIntRange theseus__v1__renew_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor theseus__v1__renew_response__descriptor =
 {
@@ -1336,7 +1446,7 @@ const ProtobufCMessageDescriptor theseus__v1__renew_response__descriptor =
   "Theseus__V1__RenewResponse",
   "theseus.v1",
   sizeof(Theseus__V1__RenewResponse),
-  2,
+  5,
   theseus__v1__renew_response__field_descriptors,
   theseus__v1__renew_response__field_indices_by_name,
   1,  theseus__v1__renew_response__number_ranges,
@@ -1392,6 +1502,57 @@ const ProtobufCMessageDescriptor theseus__v1__deregister_request__descriptor =
   theseus__v1__deregister_request__field_indices_by_name,
   1,  theseus__v1__deregister_request__number_ranges,
   (ProtobufCMessageInit) theseus__v1__deregister_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__safe_point_hold__field_descriptors[2] =
+{
+  {
+    "table_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SafePointHold, table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timestamp",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SafePointHold, timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__safe_point_hold__field_indices_by_name[] = {
+  0,   /* field[0] = table_id */
+  1,   /* field[1] = timestamp */
+};
+static const ProtobufCIntRange theseus__v1__safe_point_hold__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor theseus__v1__safe_point_hold__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SafePointHold",
+  "SafePointHold",
+  "Theseus__V1__SafePointHold",
+  "theseus.v1",
+  sizeof(Theseus__V1__SafePointHold),
+  2,
+  theseus__v1__safe_point_hold__field_descriptors,
+  theseus__v1__safe_point_hold__field_indices_by_name,
+  1,  theseus__v1__safe_point_hold__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__safe_point_hold__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor theseus__v1__table_pin__field_descriptors[2] =

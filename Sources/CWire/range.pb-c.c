@@ -3384,7 +3384,7 @@ const ProtobufCMessageDescriptor theseus__v1__range_status_response__descriptor 
   (ProtobufCMessageInit) theseus__v1__range_status_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue theseus__v1__range_error_kind__enum_values_by_number[18] =
+static const ProtobufCEnumValue theseus__v1__range_error_kind__enum_values_by_number[19] =
 {
   { "RANGE_OK", "THESEUS__V1__RANGE_ERROR_KIND__RANGE_OK", 0 },
   { "RANGE_NOT_LEADER", "THESEUS__V1__RANGE_ERROR_KIND__RANGE_NOT_LEADER", 1 },
@@ -3404,11 +3404,12 @@ static const ProtobufCEnumValue theseus__v1__range_error_kind__enum_values_by_nu
   { "RANGE_LOCK_TIMEOUT", "THESEUS__V1__RANGE_ERROR_KIND__RANGE_LOCK_TIMEOUT", 15 },
   { "RANGE_CORRUPTED", "THESEUS__V1__RANGE_ERROR_KIND__RANGE_CORRUPTED", 16 },
   { "RANGE_SQL_ERROR", "THESEUS__V1__RANGE_ERROR_KIND__RANGE_SQL_ERROR", 17 },
+  { "RANGE_TIMESTAMP_TOO_OLD", "THESEUS__V1__RANGE_ERROR_KIND__RANGE_TIMESTAMP_TOO_OLD", 18 },
 };
 static const ProtobufCIntRange theseus__v1__range_error_kind__value_ranges[] = {
-{0, 0},{0, 18}
+{0, 0},{0, 19}
 };
-static const ProtobufCEnumValueIndex theseus__v1__range_error_kind__enum_values_by_name[18] =
+static const ProtobufCEnumValueIndex theseus__v1__range_error_kind__enum_values_by_name[19] =
 {
   { "RANGE_ALREADY_COMMITTED", 8 },
   { "RANGE_COMMIT_TOO_LOW", 6 },
@@ -3425,6 +3426,7 @@ static const ProtobufCEnumValueIndex theseus__v1__range_error_kind__enum_values_
   { "RANGE_OUTCOME_UNKNOWN", 9 },
   { "RANGE_OVERLOADED", 10 },
   { "RANGE_SQL_ERROR", 17 },
+  { "RANGE_TIMESTAMP_TOO_OLD", 18 },
   { "RANGE_TRANSACTION_ABORTED", 7 },
   { "RANGE_UNKNOWN", 2 },
   { "RANGE_WRITE_CONFLICT", 5 },
@@ -3436,9 +3438,9 @@ const ProtobufCEnumDescriptor theseus__v1__range_error_kind__descriptor =
   "RangeErrorKind",
   "Theseus__V1__RangeErrorKind",
   "theseus.v1",
-  18,
+  19,
   theseus__v1__range_error_kind__enum_values_by_number,
-  18,
+  19,
   theseus__v1__range_error_kind__enum_values_by_name,
   1,
   theseus__v1__range_error_kind__value_ranges,

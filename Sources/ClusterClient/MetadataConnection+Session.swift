@@ -48,13 +48,15 @@ extension MetadataConnection {
       do { try await EventLoop.sleep(for: .milliseconds(Int64(min(lease, 1 << 30) / 3))) } catch { return }
       if sessionEpoch != epoch { return }
       let request = RenewRequest(
-        nodeID: nodeID.rawValue, sessionEpoch: epoch.rawValue, appliedSchemaIndex: appliedSchemaIndex.rawValue)
+        nodeID: nodeID.rawValue, sessionEpoch: epoch.rawValue, appliedSchemaIndex: appliedSchemaIndex.rawValue,
+        oldestStartTimestamp: pins.oldestStart?.rawValue ?? 0, resolvedTimestamp: resolvedTimestamp?().rawValue ?? 0)
       do throws(RPCError) {
         let response = try await call(
           MetadataService.renew, request, deadline: EventLoop.now.advanced(byMilliseconds: lease))
         if sessionEpoch != epoch { return }
         if !response.isLive { return endSession(epoch) }
         lease = max(100, response.leaseMilliseconds)
+        if response.versionSafePoint > 0 { onSafePoints?(SafePointAdvice(response)) }
       } catch {
         if !isStopped { onEvent?(.renewalFailed("\(error)")) }
       }

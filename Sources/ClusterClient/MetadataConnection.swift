@@ -26,6 +26,11 @@ import Wire
   /// Highest schema index that may be acknowledged now, given the applied one; nodes with work to finish first lower it.
   public var acknowledgementGate: (@EventLoopActor (SchemaIndex) -> SchemaIndex)?
 
+  /// Of a storage node: no lock of a transaction that started below is on any of its replicas. Told with each renewal.
+  public var resolvedTimestamp: (@EventLoopActor () -> Timestamp)?
+  /// How far the past may be given up, as the metadata leader says with each renewal.
+  public var onSafePoints: (@EventLoopActor (SafePointAdvice) -> Void)?
+
   /// For the log.
   public var onEvent: (@EventLoopActor (ClusterEvent) -> Void)?
 

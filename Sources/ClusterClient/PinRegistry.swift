@@ -19,6 +19,8 @@ import EventLoop
   }
 
   private var ledger = PinLedger()
+  /// How many open transactions began at each timestamp.
+  private var openStarts: [Timestamp: Int] = [:]
   /// Called when the oldest pin of a table has gone; the receiver decides whether that matters.
   var onRelease: (@EventLoopActor (Pin) -> Void)?
 
@@ -33,4 +35,16 @@ import EventLoop
   public func held(below applied: SchemaIndex) -> [Pin] {
     ledger.held.filter { $0.oldestIndex < applied }.map { Pin(table: $0.table, index: $0.oldestIndex) }
   }
+
+  /// A transaction has begun; storage keeps what it may read from here on.
+  func opened(at start: Timestamp) { openStarts[start, default: 0] += 1 }
+
+  /// It must have been opened.
+  func closed(at start: Timestamp) {
+    guard let count = openStarts[start] else { return }
+    openStarts[start] = count > 1 ? count - 1 : nil
+  }
+
+  /// Where the oldest open transaction began; nil: none is open.
+  public var oldestStart: Timestamp? { openStarts.keys.min() }
 }

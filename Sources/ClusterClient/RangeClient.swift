@@ -168,6 +168,9 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
       case .overloaded:
         attempt.lastMessage = "range \(attempt.range) is overloaded"
         again(attempt, isHinted: false)
+      case .timestampTooOld where attempt.isOutcomeUnknown:
+        attempt.completion(
+          .failure(RangeCallFailure(.outcomeUnknown, "the range no longer knows what became of an earlier attempt")))
       case .outcomeUnknown:
         attempt.lastMessage = "range \(attempt.range): \(error.message)"
         attempt.isOutcomeUnknown = true

@@ -149,6 +149,12 @@ extension Transaction {
     case .deadlock: .failed(SQLError(.deadlockDetected, "deadlock detected"))
     case .lockTimeout: .conflict("A row is locked by another transaction.")
     case .diskFull: .failed(SQLError(.diskFull, "a storage node has no disk space left", detail: error.message))
+    case .timestampTooOld:
+      .retry(
+        SQLError(
+          .snapshotTooOld, "snapshot too old",
+          detail: "The transaction began so long ago that storage has given up what it needs.",
+          hint: "Try the transaction again."), isContended: false)
     case .corrupted: .failed(SQLError(.dataCorrupted, "stored data is corrupted", detail: error.message))
     case .sqlError:
       if let message = error.sqlError {

@@ -31,6 +31,8 @@ import Wire
 
   /// Its identity towards storage: the first timestamp it read at.
   public internal(set) var startTimestamp = Timestamp.zero
+  /// What the registry counts it under while it is open.
+  private var registeredStart: Timestamp?
   /// What the running statement sees; REPEATABLE READ keeps the first.
   public internal(set) var snapshot: ReadSnapshot?
   var buffer: WriteBuffer
@@ -73,6 +75,10 @@ import Wire
     }
     let snapshot = ReadSnapshot(timestamp: read.timestamp, catalog: try history.catalog(asOf: read.timestamp))
     if startTimestamp == .zero { startTimestamp = read.timestamp }
+    if registeredStart == nil {
+      registeredStart = startTimestamp
+      cluster.connection.pins.opened(at: startTimestamp)
+    }
     self.snapshot = snapshot
     return snapshot
   }
@@ -116,6 +122,8 @@ import Wire
     for pin in registeredPins { cluster.connection.pins.unpin(pin) }
     statementPins = []
     registeredPins = []
+    if let start = registeredStart { cluster.connection.pins.closed(at: start) }
+    registeredStart = nil
   }
 
   /// Forgets reads and writes so that the statement of an autocommit transaction can run again. Row locks stay.

@@ -8,6 +8,8 @@ struct Session: Hashable, Sendable {
   var role: NodeRole
   /// The lease runs out; renewals move it.
   var deadline: MonotonicTime
+  /// Nil until it has renewed its lease with this leader.
+  var report: SafePointReport?
 
   mutating func extendLease(byMilliseconds milliseconds: UInt64) {
     deadline = deadline.advanced(byMilliseconds: milliseconds)
@@ -57,9 +59,12 @@ extension MetadataLeader {
   }
 
   /// - Returns: false when the session is gone.
-  public mutating func renew(_ node: NodeID, _ epoch: SessionEpoch, now: MonotonicTime) -> Bool {
+  public mutating func renew(
+    _ node: NodeID, _ epoch: SessionEpoch, report: SafePointReport = SafePointReport(), now: MonotonicTime
+  ) -> Bool {
     self.now = max(self.now, now)
     guard sessions[node]?.epoch == epoch else { return false }
+    sessions[node]?.report = report
     sessions[node]?.deadline = self.now.advanced(byMilliseconds: options.leaseMilliseconds)
     return true
   }

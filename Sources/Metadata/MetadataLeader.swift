@@ -27,6 +27,10 @@ public struct MetadataLeader: Sendable {
     public var replicationFactor = 3
     public var boundedWaitMilliseconds: UInt64 = BarrierWait.defaultBoundMilliseconds
     public var rangeRetentionMilliseconds: UInt64 = 3_600_000
+    /// How long versions of rows are kept that newer ones have replaced; 0: for ever.
+    public var garbageRetentionMilliseconds: UInt64 = 300_000
+    /// How long an open transaction keeps them beyond that.
+    public var maximumTransactionHoldMilliseconds: UInt64 = 3_600_000
     /// Timestamp requests waiting at once; more are answered with "try again".
     public var maximumWaitingTimestamps = 10_000
     /// DDL calls waiting at once.
@@ -89,6 +93,8 @@ public struct MetadataLeader: Sendable {
   var fences: [NodeID: SchemaIndex] = [:]
   var barriers: [JobID: OpenBarrier] = [:]
   var nextBarrier: UInt64 = 1
+
+  var safePoints = SafePointTargets()
 
   var coordinator = JobCoordinator()
   /// DDL calls by the job they wait for, in the order of arrival.

@@ -25,10 +25,7 @@ extension MetadataNode {
     server.handleFast(MetadataService.renew) { [weak self] request, reply in
       guard let self else { return }
       guard self.leader != nil else { return reply.fail(self.notLeader()) }
-      let isLive =
-        self.leader?.renew(NodeID(request.nodeID), SessionEpoch(request.sessionEpoch), now: EventLoop.now) ?? false
-      reply.succeed(
-        RenewResponse(isLive: isLive, leaseMilliseconds: self.settings.leader.leaseMilliseconds))
+      reply.succeed(self.renew(request))
     }
     server.handleFast(MetadataService.deregister) { [weak self] request, reply in
       guard let self else { return }
@@ -61,6 +58,24 @@ extension MetadataNode {
       guard let self else { return }
       reply.succeed(self.status())
     }
+  }
+
+  private func renew(_ request: RenewRequest) -> RenewResponse {
+    let report = SafePointReport(
+      oldestStart: request.oldestStartTimestamp == 0 ? nil : Timestamp(rawValue: request.oldestStartTimestamp),
+      resolved: Timestamp(rawValue: request.resolvedTimestamp))
+    let isLive = leader?.renew(
+      NodeID(request.nodeID), SessionEpoch(request.sessionEpoch), report: report, now: EventLoop.now)
+    var response = RenewResponse(isLive: isLive ?? false, leaseMilliseconds: settings.leader.leaseMilliseconds)
+    let targets = leader?.advanceSafePoints(now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds)
+    if let targets {
+      response.versionSafePoint = targets.versions.rawValue
+      response.recordSafePoint = targets.records.rawValue
+      response.safePointHolds = targets.holds.map {
+        SafePointHold(tableID: $0.table.rawValue, timestamp: $0.timestamp.rawValue)
+      }
+    }
+    return response
   }
 
   private func register(_ request: RegisterRequest, _ reply: RPCReply<RegisterResponse>) {

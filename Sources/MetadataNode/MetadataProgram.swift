@@ -18,6 +18,7 @@ public struct MetadataProgram: Sendable {
   private let lease: Option<Duration>
   private let boundedWait: Option<Duration>
   private let rangeRetention: Option<Duration>
+  private let garbageRetention: Option<Duration>
   private let replicationFactor: Option<Int>
   private let backfillRate: Option<Int>
 
@@ -38,6 +39,9 @@ public struct MetadataProgram: Sendable {
       "ddl-bounded-wait", default: .seconds(2), help: "how long a step of a schema change waits for a slow process")
     rangeRetention = options.duration(
       "range-retention", default: .seconds(3600), help: "how long the data of dropped tables and indexes is kept")
+    garbageRetention = options.duration(
+      "garbage-retention", default: .seconds(300),
+      help: "how long versions of rows are kept that newer ones have replaced; 0s: for ever")
     replicationFactor = options.integer(
       "replication-factor", default: 3, in: 1...7, help: "replicas of each range of a new table")
     backfillRate = options.integer(
@@ -57,6 +61,7 @@ public struct MetadataProgram: Sendable {
     settings.leader.leaseMilliseconds = max(100, configuration[lease].wholeMilliseconds)
     settings.leader.boundedWaitMilliseconds = max(1, configuration[boundedWait].wholeMilliseconds)
     settings.leader.rangeRetentionMilliseconds = configuration[rangeRetention].wholeMilliseconds
+    settings.leader.garbageRetentionMilliseconds = configuration[garbageRetention].wholeMilliseconds
     settings.leader.replicationFactor = configuration[replicationFactor]
     settings.maximumBackfillRowsPerSecond = UInt64(configuration[backfillRate])
     try DataDirectory.create(settings.directory)

@@ -50,6 +50,10 @@ extension RangeError {
     case .corrupted(let reason):
       kind = .corrupted
       message = reason
+    case .timestampTooOld(let safePoint):
+      kind = .timestampTooOld
+      minimumTimestamp = safePoint.rawValue
+      message = "what was before \(safePoint) is given up"
     case .duplicateEntry(let key):
       kind = .keyExists
       self.key = key

@@ -22,6 +22,12 @@ import Transactions
   var machine: RangeMachine
   /// Written by the newest applied command that sets it.
   private(set) var appliedReadBound: Timestamp
+  /// How far the past is given up, for good.
+  private(set) var appliedSafePoints: SafePoints
+  /// Cells of versions and records that were written here since the process began.
+  private(set) var cellsWritten: UInt64 = 0
+  /// What the garbage collector remembers of the range.
+  var garbage = GarbageState()
   /// Why this replica no longer serves.
   private(set) var damage: String?
   private var requests: [RequestID: Waiting] = [:]
@@ -42,6 +48,7 @@ import Transactions
     let span = KeySpan(start: descriptor.startKey, end: descriptor.endKey)
     machine = RangeMachine(rangeID: descriptor.id, bounds: span, configuration: configuration)
     appliedReadBound = try Self.storedReadBound(descriptor.id, state)
+    appliedSafePoints = try Self.storedSafePoints(descriptor.id, state)
   }
 
   var id: RangeID { descriptor.id }
@@ -147,6 +154,20 @@ import Transactions
     pump()
   }
 
+  // MARK: - Garbage
+
+  /// Only at the leader; elsewhere nothing happens.
+  func raiseSafePoints(to points: SafePoints) {
+    machine.raiseSafePoints(to: points, applied: appliedSafePoints)
+    pump()
+  }
+
+  /// Only at the leader, and only what `appliedSafePoints` allows; done when `machine.isCollecting` is false again.
+  func collect(data: [[UInt8]], transactions: [[UInt8]]) {
+    machine.collect(data: data, transactions: transactions)
+    pump()
+  }
+
   private func newRequestID() -> RequestID {
     defer { nextRequest += 1 }
     return RequestID(nextRequest)
@@ -239,14 +260,16 @@ import Transactions
 
   func apply(_ entry: CommittedEntry, into batch: WriteBatch) throws -> (any Sendable)? {
     var writer = BatchWriter(batch: batch, state: state)
-    let bound = try RangeCommand.apply(entry.command[...], to: &writer)
-    if bound > appliedReadBound { setReadBound(bound, batch) }
+    let marks = try RangeCommand.apply(entry.command[...], to: &writer)
+    if marks.readBound > appliedReadBound { setReadBound(marks.readBound, batch) }
+    setSafePoints(marks.safePoints, batch)
+    cellsWritten &+= UInt64(writer.cellsWritten)
     return nil
   }
 
   func becameLeader(term: UInt64) {
     leadershipCount += 1
-    machine.lead(appliedReadBound: appliedReadBound)
+    machine.lead(appliedReadBound: appliedReadBound, safePoints: appliedSafePoints)
     pump()
   }
 
@@ -257,15 +280,26 @@ import Transactions
     answerAll(.notLeader(leaderHint))
   }
 
-  func makeSnapshot() throws -> any SnapshotSource { RangeSnapshot(state, span: span, readBound: appliedReadBound) }
-
-  func restoreBegan(into batch: WriteBatch) throws { Self.deleteData(of: descriptor, state, into: batch) }
-
-  func restore(_ chunk: [UInt8], into batch: WriteBatch) throws {
-    if let bound = try RangeSnapshot.restore(chunk, into: batch, state) { setReadBound(bound, batch) }
+  func makeSnapshot() throws -> any SnapshotSource {
+    RangeSnapshot(state, span: span, readBound: appliedReadBound, safePoints: appliedSafePoints)
   }
 
-  func restoreFinished() throws { appliedReadBound = try Self.storedReadBound(id, state) }
+  func restoreBegan(into batch: WriteBatch) throws {
+    Self.deleteData(of: descriptor, state, into: batch)
+    appliedSafePoints = .zero
+    garbage = GarbageState()
+  }
+
+  func restore(_ chunk: [UInt8], into batch: WriteBatch) throws {
+    let marks = try RangeSnapshot.restore(chunk, into: batch, state)
+    if marks.readBound != .zero { setReadBound(marks.readBound, batch) }
+    setSafePoints(marks.safePoints, batch)
+  }
+
+  func restoreFinished() throws {
+    appliedReadBound = try Self.storedReadBound(id, state)
+    appliedSafePoints = try Self.storedSafePoints(id, state)
+  }
 
   /// The range is gone from this node: nobody is left waiting.
   func close() {
@@ -294,11 +328,31 @@ import Transactions
     return Timestamp(rawValue: try reader.readUInt64())
   }
 
+  private func setSafePoints(_ points: SafePoints, _ batch: WriteBatch) {
+    let raised = appliedSafePoints.raised(to: points)
+    if raised == appliedSafePoints { return }
+    appliedSafePoints = raised
+    var writer = ByteWriter(capacity: 16)
+    writer.write(raised.versions.rawValue)
+    writer.write(raised.records.rawValue)
+    batch.put(Self.safePointsKey(id), writer.bytes, in: state.meta)
+  }
+
+  static func safePointsKey(_ id: RangeID) -> [UInt8] { StoreKeys.key("safe", id) }
+
+  private static func storedSafePoints(_ id: RangeID, _ state: StoreState) throws -> SafePoints {
+    guard let bytes = try state.database.get(safePointsKey(id), in: state.meta) else { return .zero }
+    var reader = ByteReader(bytes)
+    let versions = Timestamp(rawValue: try reader.readUInt64())
+    return SafePoints(versions: versions, records: Timestamp(rawValue: try reader.readUInt64()))
+  }
+
   static func deleteData(of range: RangeDescriptor, _ state: StoreState, into batch: WriteBatch) {
     for space in KeyValueSpace.allCases {
       batch.deleteRange(from: range.startKey, to: range.endKey, in: state.family(space))
     }
     batch.delete(readBoundKey(range.id), in: state.meta)
+    batch.delete(safePointsKey(range.id), in: state.meta)
   }
 }
 
@@ -308,6 +362,7 @@ typealias ReadResult<Value> = Result<Value, RangeFailure>
 private struct BatchWriter: KeyValueWriter {
   let batch: WriteBatch
   let state: StoreState
+  private(set) var cellsWritten = 0
   private var cell: [UInt8] = []
   private var record: [UInt8] = []
 
@@ -321,10 +376,12 @@ private struct BatchWriter: KeyValueWriter {
     record.removeAll(keepingCapacity: true)
     DataRecord.append(key, value: value, at: timestamp, toKey: &cell, toValue: &record)
     batch.put(cell, record, in: state.data)
+    cellsWritten += 1
   }
 
   mutating func put(_ space: KeyValueSpace, key: [UInt8], value: [UInt8]) {
     batch.put(key, value, in: state.family(space))
+    if space != .lock { cellsWritten += 1 }
   }
 
   mutating func delete(_ space: KeyValueSpace, key: [UInt8]) { batch.delete(key, in: state.family(space)) }

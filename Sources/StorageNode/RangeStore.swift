@@ -34,6 +34,7 @@ import Wire
   }
 
   var replicas: [RangeReplica] { replicasByID.values.sorted { $0.id < $1.id } }
+  var replicaCount: Int { replicasByID.count }
   var waitingCount: Int { replicasByID.values.reduce(0) { $0 + $1.machine.waitingCount } }
   var rowLockCount: Int { replicasByID.values.reduce(0) { $0 + $1.machine.rowLockCount } }
   var leadingCount: Int { replicasByID.values.count { $0.isLeading } }
@@ -152,6 +153,9 @@ import Wire
     let size = (try? state.database.approximateSizeBytes(in: state.data, from: span.start, to: span.end)) ?? 0
     return max(UInt64(sampled.rows), size / UInt64(max(1, sampled.bytes / sampled.rows)))
   }
+
+  /// No lock of a transaction that started below this is on any replica of this node.
+  var resolvedBelow: Timestamp { replicasByID.values.reduce(.max) { min($0, $1.garbage.resolvedBelow) } }
 
   /// Entries that the slowest member of a range led here lacks.
   var largestLag: UInt64 {

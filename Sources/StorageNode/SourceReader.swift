@@ -53,6 +53,10 @@ struct ReadableSpan: Sendable {
       case .failure(.unknownRange): throw LedElsewhere(leader: nil)
       case .failure(.overloaded): try await EventLoop.sleep(for: .milliseconds(Self.lockWaitMilliseconds))
       case .failure(.corrupted(let reason)): throw StorageFailure.corrupted(reason)
+      case .failure(.timestampTooOld(let safePoint)):
+        throw SQLError(
+          .snapshotTooOld, "snapshot too old",
+          detail: "A read at \(timestamp) is not possible any more: what was before \(safePoint) is given up.")
       case .failure(let failure): throw SQLError(.internalError, "a range refused a read", detail: "\(failure)")
       }
     }

@@ -14,6 +14,7 @@ import EventLoop
   let writes = Count()
   let ingestBytes = Count()
   let backfilledRows = Count()
+  let garbageCells = Count()
   let corruptedRanges = Count()
 
   /// Keys and scans that clients asked for.

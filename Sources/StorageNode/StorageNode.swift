@@ -23,6 +23,7 @@ public struct StorageNodeOptions: Sendable {
   public var diskReserveBytes = 64 << 20
   public var ranges = RangeMachineConfiguration()
   public var replication = ReplicationOptions()
+  public var garbage = GarbageCollectorOptions()
   /// Decides election timeouts.
   public var seed: UInt64 = 0
 
@@ -61,6 +62,7 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   private let server: RPCServer
   private let range: RangeHandlers
   private let backfill: BackfillHandlers
+  private let collector: GarbageCollector
   private var failure: String?
 
   /// Opens the directory (created if it is missing) and the ranges on it. Nothing runs before `start`.
@@ -88,6 +90,7 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
       configuration: options.ranges)
     range = RangeHandlers(store)
     backfill = BackfillHandlers(store, connection)
+    collector = GarbageCollector(store, LockResolver(RangeClient(connection)), options: options.garbage)
     range.register(on: server)
     backfill.register(on: server)
     try store.open()
@@ -107,6 +110,9 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
     connection.onNodesChange { [weak self] in self?.nodesChanged() }
     connection.onSessionStarted { [weak self] in self?.readinessChanged() }
     connection.onSessionLost { [weak self] in self?.readinessChanged() }
+    connection.resolvedTimestamp = { [weak self] in self?.store.resolvedBelow ?? .zero }
+    connection.onSafePoints = { [weak self] in self?.collector.advice = $0 }
+    collector.start()
     host.start()
     connection.start()
     server.health.set(RangeService.name, .serving)
@@ -118,6 +124,7 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
     server.health.set(RangeService.name, .notServing)
     store.space.stop()
     await connection.leave()
+    collector.stop()
     await host.shutdown()
     store.close()
     // After a failed write the log is not touched any more.

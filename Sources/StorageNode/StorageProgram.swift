@@ -115,6 +115,7 @@ extension StorageNode {
     add("writes_total", "Keys written by commits and prewrites.") { Double(counts.writes.value) }
     add("ingest_bytes_total", "Bytes of index entries taken.") { Double(counts.ingestBytes.value) }
     add("backfilled_rows_total", "Rows whose index entries were built here.") { Double(counts.backfilledRows.value) }
+    add("garbage_cells_total", "Versions and transaction records given up.") { Double(counts.garbageCells.value) }
     add("corrupted_ranges_total", "Replicas taken out of service.") { Double(counts.corruptedRanges.value) }
   }
 }

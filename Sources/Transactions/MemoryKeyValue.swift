@@ -10,12 +10,14 @@ public struct MemoryKeyValue: KeyValueSnapshot, KeyValueWriter, Sendable {
   /// Ascending by key, one list for each space.
   public private(set) var cells: [[Cell]] = Array(repeating: [], count: KeyValueSpace.allCases.count)
   public private(set) var readBound: Timestamp = .zero
+  public private(set) var safePoints = SafePoints.zero
 
   public init() {}
 
   public mutating func apply(_ command: RangeCommand) throws(MalformedBytes) {
-    let bound = try RangeCommand.apply(command.encoded()[...], to: &self)
-    readBound = max(readBound, bound)
+    let marks = try RangeCommand.apply(command.encoded()[...], to: &self)
+    readBound = max(readBound, marks.readBound)
+    safePoints = safePoints.raised(to: marks.safePoints)
   }
 
   public mutating func put(_ space: KeyValueSpace, key: [UInt8], value: [UInt8]) {

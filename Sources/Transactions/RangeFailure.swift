@@ -22,6 +22,8 @@ public enum RangeFailure: Error, Hashable, Sendable {
   /// The wait for a row lock was as long as the caller allows.
   case lockTimeout(LockHolder)
   case corrupted(String)
+  /// The past that the request stands on is given up below this safe point. A commit that was tried before may have worked.
+  case timestampTooOld(safePoint: Timestamp)
   /// An ingested entry's key has another value at the same timestamp.
   case duplicateEntry(key: [UInt8])
 }

@@ -24,6 +24,7 @@ extension RangeMachine {
     waiting[id] = nil
     guard isLeading else { return .failed(.notLeader(leaderHint)) }
     for key in keys where !bounds.contains(key) { return .failed(.malformed("a key outside of range \(rangeID)")) }
+    if isGivenUp(view.timestamp) { return .failed(.timestampTooOld(safePoint: safePoints.versions)) }
     if let outcome: ReadOutcome<[DataVersion?]> = waitForReadBound(view.timestamp, id: id) { return outcome }
     if !latches.isEmpty {
       for key in keys {
@@ -58,6 +59,7 @@ extension RangeMachine {
     waiting[id] = nil
     guard isLeading else { return .failed(.notLeader(leaderHint)) }
     guard bounds.contains(span) else { return .failed(.malformed("a span outside of range \(rangeID)")) }
+    if isGivenUp(view.timestamp) { return .failed(.timestampTooOld(safePoint: safePoints.versions)) }
     if let outcome: ReadOutcome<AdmittedScan> = waitForReadBound(view.timestamp, id: id) { return outcome }
     if let proposal = latches.blockingRead(of: span, at: view.timestamp) { return waitForLatch(proposal, id: id) }
     do throws(StorageFailure) {

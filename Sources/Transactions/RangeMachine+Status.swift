@@ -16,6 +16,11 @@ extension RangeMachine {
     let transaction = TransactionLiveness.Key(primaryKey: key, start: request.start)
     let silence = liveness.silenceMilliseconds(transaction, now: now)
     guard var lock = try snapshot.lock(of: key), lock.start == request.start else {
+      // Somebody who has met a lock asks to end it: then it was never committed, or all of it long ago and the lock is gone.
+      // Whoever asks for the fate alone cannot be told.
+      if request.start < safePoints.records && !request.rollBackIfExpired {
+        return answer(id, .failed(.timestampTooOld(safePoint: safePoints.records)))
+      }
       // Not prewritten here (yet): the row lock or a heartbeat is its only sign of life.
       if rowLocks.isHeld(key, by: request.start) || silence <= configuration.defaultTimeToLiveMilliseconds
         || !request.rollBackIfExpired
@@ -72,6 +77,9 @@ extension RangeMachine {
     _ request: LockAcquisition, id: RequestID, snapshot: some KeyValueSnapshot, now: MonotonicTime
   ) throws(StorageFailure) {
     guard isInside(id, request.keys), admits(id, mutationCount: request.keys.count, bytes: 0) else { return }
+    if isGivenUp(request.start) || isGivenUp(request.forUpdate) {
+      return answer(id, .failed(.timestampTooOld(safePoint: safePoints.versions)))
+    }
     let wait = min(request.waitMilliseconds, configuration.maximumLockWaitMilliseconds)
     // Key order keeps two requests of one range from waiting for each other.
     for key in request.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
@@ -103,6 +111,10 @@ extension RangeMachine {
   ) throws(StorageFailure) {
     guard request.timestamp != .zero, request.timestamp != .max else {
       return answer(id, .failed(.malformed("ingest timestamp \(request.timestamp)")))
+    }
+    // A tombstone that hides the entry may be gone.
+    if isGivenUp(request.timestamp) {
+      return answer(id, .failed(.timestampTooOld(safePoint: safePoints.versions)))
     }
     guard admits(id, mutationCount: 1, bytes: request.entries.count) else { return }
     var unique: [(key: [UInt8], value: [UInt8])] = []

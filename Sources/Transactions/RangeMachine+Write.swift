@@ -12,6 +12,9 @@ extension RangeMachine {
     guard request.commit > request.start else { return answer(id, .failed(.malformed("commit at or below start"))) }
     if waitsForLatch(id, keys: keys) { return }
     if try isApplied(request, snapshot: snapshot) { return answer(id, .done) }
+    if isGivenUp(request.start, request.mutations) {
+      return answer(id, .failed(.timestampTooOld(safePoint: safePoints.versions)))
+    }
     let wait = configuration.writeWaitMilliseconds
     if waitsForRowLock(id, keys: keys, start: request.start, waitMilliseconds: wait, now: now) { return }
     var needed = floor
@@ -87,6 +90,9 @@ extension RangeMachine {
       if let failure = Self.conflict(of: mutation, newest: newest) { return answer(id, .failed(failure)) }
       minimum = max(minimum, newest?.commit ?? .zero, mutation.forUpdate)
       locked.append(mutation)
+    }
+    if !locked.isEmpty && isGivenUp(request.start, locked) {
+      return answer(id, .failed(.timestampTooOld(safePoint: safePoints.versions)))
     }
     let primary = TransactionLiveness.Key(primaryKey: request.primaryKey, start: request.start)
     let isPrimaryHere = keys.contains(request.primaryKey)
@@ -166,7 +172,9 @@ extension RangeMachine {
     case nil: break
     }
     if try snapshot.version(of: key, at: request.commit)?.start == request.start { return nil }
-    return request.includesPrimary ? .transactionAborted : nil
+    if !request.includesPrimary { return nil }
+    // Without records nobody can tell a transaction that was rolled back from one that was committed long ago.
+    return request.start < safePoints.records ? .timestampTooOld(safePoint: safePoints.records) : .transactionAborted
   }
 
   /// Takes the transaction's locks away and keeps late prewrites out.

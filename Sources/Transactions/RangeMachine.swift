@@ -22,6 +22,13 @@ public struct RangeMachine: Sendable {
     var readBound: Timestamp = .zero
     var afterwards: Afterwards = .nothing
     var ingestKeys: [[UInt8]] = []
+    var purpose = Purpose.request
+  }
+
+  enum Purpose: Sendable {
+    case request
+    case safePoints
+    case collection
   }
 
   struct PartialLocks: Sendable {
@@ -48,6 +55,12 @@ public struct RangeMachine: Sendable {
   public internal(set) var readBound: Timestamp = .zero
   /// Proposed, not yet applied.
   var pendingReadBound: Timestamp = .zero
+
+  /// What is refused as too old: applied, or proposed by this leader.
+  public internal(set) var safePoints = SafePoints.zero
+  /// Garbage is on its way out: `collect` again when it is gone.
+  public internal(set) var isCollecting = false
+  var isRaisingSafePoints = false
 
   var reads = ReadTimestampCache(lowWater: .zero)
   var latches = LatchTable()
@@ -84,9 +97,12 @@ public struct RangeMachine: Sendable {
 
   // MARK: - Leadership
 
-  /// Leadership is established: everything of earlier terms is applied, `appliedReadBound` is the bound found in the state.
-  public mutating func lead(appliedReadBound: Timestamp) {
+  /// Leadership is established: everything of earlier terms is applied, and the marks are those found in the state.
+  public mutating func lead(appliedReadBound: Timestamp, safePoints: SafePoints = .zero) {
     isLeading = true
+    self.safePoints = safePoints
+    isCollecting = false
+    isRaisingSafePoints = false
     leaderHint = nil
     floor = appliedReadBound
     readBound = .zero
@@ -152,6 +168,11 @@ public struct RangeMachine: Sendable {
   public mutating func proposalFinished(_ id: ProposalID, _ outcome: ProposalOutcome, now: MonotonicTime) {
     guard let ended = pending.removeValue(forKey: id) else { return }
     for key in ended.ingestKeys { ingestsInFlight[key] = nil }
+    switch ended.purpose {
+    case .request: break
+    case .safePoints: isRaisingSafePoints = false
+    case .collection: isCollecting = false
+    }
     switch outcome {
     case .applied:
       if ended.readBound != .zero { readBound = max(readBound, ended.readBound) }

@@ -21,6 +21,12 @@ public enum TransactionRecord: Hashable, Sendable {
     return cell
   }
 
+  /// The start timestamp in the key of a record.
+  public static func start(ofCell cell: [UInt8]) throws(MalformedBytes) -> Timestamp {
+    guard cell.count >= 8 else { throw MalformedBytes("record key of \(cell.count) bytes") }
+    return Timestamp(rawValue: readBigEndian(cell[(cell.count - 8)...]))
+  }
+
   public func encoded() -> [UInt8] {
     var writer = ByteWriter(capacity: 9)
     switch self {

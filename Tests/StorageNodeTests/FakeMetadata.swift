@@ -13,6 +13,11 @@ import Wire
   private var nodes: [UInt64: NodeInfo] = [:]
   private var watchers: [RPCSink<WatchUpdate>] = []
   private var epoch: UInt64 = 0
+  var leaseMilliseconds: UInt64 = 3000
+  /// Told with each renewal.
+  var safePoints = RenewResponse()
+  /// What each node said last about locks.
+  private(set) var resolved: [UInt64: UInt64] = [:]
 
   func start() throws {
     server.handleFast(MetadataService.register) { [self] request, reply in
@@ -23,11 +28,16 @@ import Wire
       nodes[node.nodeID] = node
       announceNodes()
       reply.succeed(
-        RegisterResponse(sessionEpoch: epoch, leaseMilliseconds: 3000, clusterID: "test", nodeID: node.nodeID))
+        RegisterResponse(
+          sessionEpoch: epoch, leaseMilliseconds: leaseMilliseconds, clusterID: "test", nodeID: node.nodeID))
     }
     server.handleFast(MetadataService.renew) { [self] request, reply in
       let isLive = nodes[request.nodeID]?.sessionEpoch == request.sessionEpoch
-      reply.succeed(RenewResponse(isLive: isLive, leaseMilliseconds: 3000))
+      resolved[request.nodeID] = request.resolvedTimestamp
+      var response = safePoints
+      response.isLive = isLive
+      response.leaseMilliseconds = leaseMilliseconds
+      reply.succeed(response)
     }
     server.handleFast(MetadataService.acknowledge) { _, reply in reply.succeed(Empty()) }
     server.handleServerStream(MetadataService.watch) { [self] request, _, sink in

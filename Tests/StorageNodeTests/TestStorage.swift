@@ -53,6 +53,11 @@ import Wire
       nodeID: id, name: "storage-\(id)", directory: directory + "/\(id)", rpcAddress: "\(endpoint)",
       metadataEndpoints: [metadata.endpoint])
     options.seed = id.rawValue
+    options.garbage.roundMilliseconds = 50
+    options.garbage.minimumCells = 1
+    options.garbage.longestRestMilliseconds = 0
+    options.garbage.maximumCellsPerCommand = 7
+    options.garbage.maximumCellsPerStep = 20
     let node = try StorageNode(options, server: server)
     nodes[id] = (node, server)
     node.start()
@@ -144,15 +149,17 @@ import Wire
     IndexEntryEncoder(table: table, index: table.primaryIndex, rowColumns: table.columns.map(\.id)).entry(for: row)
   }
 
+  func insert(_ rows: [[Datum]]) async throws { try await write(.insert, rows) }
+
   /// One-round commits of up to a thousand rows each.
-  func insert(_ rows: [[Datum]]) async throws {
+  func write(_ kind: MutationKind, _ rows: [[Datum]]) async throws {
     for start in stride(from: 0, to: rows.count, by: 1000) {
       let read = timestamp()
       var commit = timestamp()
       let mutations = rows[start..<min(start + 1000, rows.count)].map { row in
         let entry = primaryEntry(row)
         return Mutation(
-          kind: .insert, key: entry.key, value: entry.value, forUpdateTimestamp: read.rawValue)
+          kind: kind, key: entry.key, value: kind == .delete ? [] : entry.value, forUpdateTimestamp: read.rawValue)
       }
       while true {
         let response = try await ranges.call(
@@ -240,13 +247,17 @@ struct UnexpectedRangeError: Error {
   let error: RangeError
 }
 
-struct NeverHappened: Error {}
+struct NeverHappened: Error {
+  let place: String
+}
 
 /// Waits for a condition, for at most twenty seconds.
-@EventLoopActor func eventually(_ condition: @EventLoopActor () -> Bool) async throws {
+@EventLoopActor func eventually(
+  sourceLocation: SourceLocation = #_sourceLocation, _ condition: @EventLoopActor () -> Bool
+) async throws {
   let end = EventLoop.now.advanced(byMilliseconds: 20_000)
   while !condition() {
-    if EventLoop.now > end { throw NeverHappened() }
+    if EventLoop.now > end { throw NeverHappened(place: "\(sourceLocation)") }
     try await EventLoop.sleep(for: .milliseconds(5))
   }
 }

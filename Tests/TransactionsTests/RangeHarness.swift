@@ -6,6 +6,8 @@ import Basics
 struct RangeHarness {
   var machine: RangeMachine
   var state = MemoryKeyValue()
+  /// The same without garbage collection.
+  var archive = MemoryKeyValue()
   var proposals: [(id: ProposalID, command: RangeCommand)] = []
   var answers: [RequestID: RangeAnswer] = [:]
   var requests: [RequestID: RangeRequest] = [:]
@@ -61,9 +63,53 @@ struct RangeHarness {
   mutating func applyOne() throws {
     guard !proposals.isEmpty else { return }
     let (id, command) = proposals.removeFirst()
-    try state.apply(command)
+    try apply(command)
     machine.proposalFinished(id, .applied, now: now)
     pump()
+  }
+
+  mutating func apply(_ command: RangeCommand) throws {
+    try state.apply(command)
+    var kept = command
+    kept.writes.removeAll { write in
+      if case .delete(let space, _) = write { space != .lock } else { false }
+    }
+    try archive.apply(kept)
+  }
+
+  /// One command's worth of what the applied safe points allow to drop, from the beginning of the range.
+  mutating func sweep(limit: Int) throws {
+    guard !machine.isCollecting else { return }
+    let points = state.safePoints
+    var collector = GarbageCollection.Collector(safePoint: points.versions, limit: limit)
+    var row: [UInt8]?
+    for cell in state.cells[0] {
+      let (key, commit) = try DataRecord.splitCellKey(cell.key)
+      if key != row {
+        collector.endRow()
+        row = key
+      }
+      if collector.isFull {
+        collector.abandonRow()
+        break
+      }
+      collector.visit(try DataRecord.decodeHeader(cell.value[...], commit: commit), cell: cell.key)
+    }
+    if !collector.isFull { collector.endRow() }
+    var records: [[UInt8]] = []
+    for cell in state.cells[2] where records.count < limit {
+      let start = try TransactionRecord.start(ofCell: cell.key)
+      if GarbageCollection.isDroppable(recordOfTransactionStarted: start, safePoint: points.records) {
+        records.append(cell.key)
+      }
+    }
+    machine.collect(data: collector.cells, transactions: records)
+    pump()
+  }
+
+  /// Whether a lock of a transaction that started below the applied safe point is left.
+  func hasOldLock() throws -> Bool {
+    try state.cells[1].contains { try LockRecord(decoding: $0.value).start < state.safePoints.versions }
   }
 
   mutating func applyAll() throws {

@@ -18,6 +18,7 @@ import Testing
     var committed = 0
     var reads = 0
     var unknown = 0
+    var (collected, recordsCollected, tooOld) = (0, 0, 0)
     for seed in 0..<20 {
       var world = RandomWorld(seed: UInt64(seed))
       for _ in 0..<1500 { try world.step() }
@@ -25,10 +26,18 @@ import Testing
       committed += world.committedCount
       reads += world.observations.count
       unknown += world.unknownCount
+      for range in world.ranges {
+        collected += range.archive.cells[0].count - range.state.cells[0].count
+        recordsCollected += range.archive.cells[2].count - range.state.cells[2].count
+      }
+      tooOld += world.tooOldCount
     }
     #expect(committed > 200, "\(committed) commits")
     #expect(reads > 800, "\(reads) reads")
     #expect(unknown > 5, "\(unknown) unknown")
+    #expect(collected > 200, "\(collected) cells collected")
+    #expect(recordsCollected > 20, "\(recordsCollected) records collected")
+    #expect(tooOld > 5, "\(tooOld) transactions refused as too old")
   }
 }
 
@@ -61,6 +70,10 @@ private struct RandomWorld {
     var stage = Stage.reading
     var fate = Fate.open
     var value: String
+    /// It deletes its keys; otherwise it puts its value.
+    var isDeleting = false
+    /// A commit of the primary key was answered "unknown".
+    var mayHaveCommitted = false
   }
 
   var random: SeededGenerator
@@ -70,6 +83,9 @@ private struct RandomWorld {
   var stale: [(range: Int, harness: RangeHarness)] = []
   var clients: [Client] = []
   var observations: [Observation] = []
+  /// For each range: no lock of a transaction that started below is left.
+  var resolved = [Timestamp.zero, .zero]
+  var tooOldCount = 0
   let keys = ["a1", "a2", "a3", "b1", "b2", "b3"]
 
   init(seed: UInt64) {
@@ -95,7 +111,8 @@ private struct RandomWorld {
 
   mutating func step() throws {
     switch Int.random(in: 0..<100, using: &random) {
-    case 0..<25: try read()
+    case 0..<18: try read()
+    case 18..<25: try collectGarbage()
     case 25..<40: begin()
     case 40..<65: try advanceClient()
     case 65..<94: try ranges[Int.random(in: 0...1, using: &random)].applyOne()
@@ -111,7 +128,8 @@ private struct RandomWorld {
     let chosen = keys.shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random))
     var writes: [String: String] = [:]
     for key in chosen { writes[key] = value }
-    clients.append(Client(start: start, writes: writes, value: value))
+    let isDeleting = Int.random(in: 0..<4, using: &random) == 0
+    clients.append(Client(start: start, writes: writes, value: value, isDeleting: isDeleting))
   }
 
   mutating func read() throws {
@@ -154,11 +172,28 @@ private struct RandomWorld {
     var next = ranges[index]
     next.machine.follow(leader: nil)
     next.pump()
-    for proposal in next.proposals.prefix(surviving) { try next.state.apply(proposal.command) }
+    for proposal in next.proposals.prefix(surviving) { try next.apply(proposal.command) }
     next.proposals = []
-    next.machine.lead(appliedReadBound: next.state.readBound)
+    next.machine.lead(appliedReadBound: next.state.readBound, safePoints: next.state.safePoints)
     clock = max(clock, next.state.readBound.physicalMilliseconds)
     ranges[index] = next
+  }
+
+  /// Nobody asks whether somebody still needs what is given up.
+  mutating func collectGarbage() throws {
+    let index = Int.random(in: 0...1, using: &random)
+    for range in ranges.indices where try !ranges[range].hasOldLock() {
+      resolved[range] = max(resolved[range], ranges[range].state.safePoints.versions)
+    }
+    if Int.random(in: 0..<3, using: &random) == 0 {
+      let age = UInt64.random(in: 1...60, using: &random)
+      let point = Timestamp(rawValue: (clock - min(age, clock)) << Timestamp.logicalBits)
+      let points = SafePoints(versions: point, records: min(resolved[0], resolved[1]))
+      ranges[index].machine.raiseSafePoints(to: points, applied: ranges[index].state.safePoints)
+      ranges[index].pump()
+    } else {
+      try ranges[index].sweep(limit: Int.random(in: 1...8, using: &random))
+    }
   }
 
   mutating func advanceClient() throws {
@@ -181,7 +216,7 @@ private struct RandomWorld {
         clock = max(clock, minimum.physicalMilliseconds)
         startCommit(index)
       case .failed(.outcomeUnknown): finish(index, .unknown)
-      default: finish(index, .aborted)
+      default: abort(index, answer)
       }
     case .prewriting(let pending, let minimum):
       var highest = minimum
@@ -190,15 +225,12 @@ private struct RandomWorld {
         guard case .prewritten(let needed) = answer else {
           if case .failed(.outcomeUnknown) = answer { return retryPrewrite(index) }
           rollBack(index)
-          return finish(index, .aborted)
+          return abort(index, answer)
         }
         highest = max(highest, needed)
       }
       clock = max(clock, highest.physicalMilliseconds)
-      let commit = nextTimestamp()
-      let primary = client.writes.keys.sorted()[0]
-      let id = ranges[rangeIndex(primary)].submit(commitRequest(client, commit, [primary]))
-      clients[index].stage = .committingPrimary(commit, id)
+      commitPrimary(index, nextTimestamp())
     case .committingPrimary(let commit, let id):
       let primary = client.writes.keys.sorted()[0]
       guard let answer = ranges[rangeIndex(primary)].answers[id] else { return }
@@ -208,20 +240,28 @@ private struct RandomWorld {
         commitSecondaries(index, commit)
       case .failed(.commitTooLow(let minimum)):
         clock = max(clock, minimum.physicalMilliseconds)
-        let higher = nextTimestamp()
-        let again = ranges[rangeIndex(primary)].submit(commitRequest(client, higher, [primary]))
-        clients[index].stage = .committingPrimary(higher, again)
+        commitPrimary(index, nextTimestamp())
       case .failed(.outcomeUnknown):
-        let again = ranges[rangeIndex(primary)].submit(commitRequest(client, commit, [primary]))
-        clients[index].stage = .committingPrimary(commit, again)
-      default: finish(index, .aborted)
+        clients[index].mayHaveCommitted = true
+        commitPrimary(index, commit)
+      case .failed(.notLeader) where client.mayHaveCommitted: commitPrimary(index, commit)
+      case .failed(.timestampTooOld) where client.mayHaveCommitted: finish(index, .unknown)
+      default: abort(index, answer)
       }
     }
   }
 
+  mutating func commitPrimary(_ index: Int, _ commit: Timestamp) {
+    let primary = clients[index].writes.keys.sorted()[0]
+    let id = ranges[rangeIndex(primary)].submit(commitRequest(clients[index], commit, [primary]))
+    clients[index].stage = .committingPrimary(commit, id)
+  }
+
   func mutations(_ client: Client, in range: Int) -> [KeyMutation] {
     client.writes.keys.sorted().filter { rangeIndex($0) == range }.map { key in
-      KeyMutation(kind: .put, key: Array(key.utf8), value: Array(client.value.utf8), forUpdate: client.start)
+      client.isDeleting
+        ? KeyMutation(kind: .delete, key: Array(key.utf8), forUpdate: client.start)
+        : KeyMutation(kind: .put, key: Array(key.utf8), value: Array(client.value.utf8), forUpdate: client.start)
     }
   }
 
@@ -270,6 +310,11 @@ private struct RandomWorld {
     }
   }
 
+  mutating func abort(_ index: Int, _ answer: RangeAnswer) {
+    if case .failed(.timestampTooOld) = answer { tooOldCount += 1 }
+    finish(index, .aborted)
+  }
+
   mutating func finish(_ index: Int, _ fate: Fate) {
     clients[index].stage = .done
     clients[index].fate = fate
@@ -316,8 +361,8 @@ private struct RandomWorld {
 
   func verify() throws {
     for seen in observations {
-      let version = try ranges[seen.range].state.newestVersion(of: Array(seen.key.utf8), atOrBelow: seen.timestamp)
-      let value = version.map { String(decoding: $0.value, as: UTF8.self) }
+      let version = try ranges[seen.range].archive.newestVersion(of: Array(seen.key.utf8), atOrBelow: seen.timestamp)
+      let value = version.flatMap { $0.kind == .put ? String(decoding: $0.value, as: UTF8.self) : nil }
       #expect(value == seen.value, "read of \(seen.key) at \(seen.timestamp)")
     }
     for client in clients {
@@ -337,13 +382,20 @@ private struct RandomWorld {
       for (older, newer) in zip(ascending, ascending.dropFirst()) {
         #expect(newer.start > older.commit, "\(key): the later writer had seen the earlier")
       }
+      let range = ranges[rangeIndex(key)]
+      let point = range.state.safePoints.versions
+      for timestamp in [point] + ascending.map(\.commit) where timestamp >= point {
+        let kept = try range.state.newestVersion(of: Array(key.utf8), atOrBelow: timestamp)
+        let all = try range.archive.newestVersion(of: Array(key.utf8), atOrBelow: timestamp)
+        #expect((kept?.kind == .put ? kept : nil) == (all?.kind == .put ? all : nil), "\(key) at \(timestamp)")
+      }
     }
   }
 
   func versions(of key: String) throws -> [VersionHeader] {
     var result: [VersionHeader] = []
     var timestamp = Timestamp.max
-    while let version = try ranges[rangeIndex(key)].state.newestVersion(of: Array(key.utf8), atOrBelow: timestamp) {
+    while let version = try ranges[rangeIndex(key)].archive.newestVersion(of: Array(key.utf8), atOrBelow: timestamp) {
       result.append(version.header)
       timestamp = version.commit.previous
     }

@@ -35,6 +35,9 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ren
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__deregister_request(void) {
   return &theseus__v1__deregister_request__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__safe_point_hold(void) {
+  return &theseus__v1__safe_point_hold__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__table_pin(void) {
   return &theseus__v1__table_pin__descriptor;
 }

@@ -21,6 +21,7 @@ typedef struct Theseus__V1__RegisterResponse Theseus__V1__RegisterResponse;
 typedef struct Theseus__V1__RenewRequest Theseus__V1__RenewRequest;
 typedef struct Theseus__V1__RenewResponse Theseus__V1__RenewResponse;
 typedef struct Theseus__V1__DeregisterRequest Theseus__V1__DeregisterRequest;
+typedef struct Theseus__V1__SafePointHold Theseus__V1__SafePointHold;
 typedef struct Theseus__V1__TablePin Theseus__V1__TablePin;
 typedef struct Theseus__V1__CommitTimestampRequest Theseus__V1__CommitTimestampRequest;
 typedef struct Theseus__V1__TimestampsRequest Theseus__V1__TimestampsRequest;
@@ -97,10 +98,18 @@ struct  Theseus__V1__RenewRequest
   uint64_t node_id;
   uint64_t session_epoch;
   uint64_t applied_schema_index;
+  /*
+   * Of a gateway: where its oldest open transaction began (0: none is open).
+   */
+  uint64_t oldest_start_timestamp;
+  /*
+   * Of a storage node: no lock of a transaction that started below this is on any of its replicas (0: not known).
+   */
+  uint64_t resolved_timestamp;
 };
 #define THESEUS__V1__RENEW_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__renew_request__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0, 0 }
 
 
 struct  Theseus__V1__RenewResponse
@@ -111,10 +120,20 @@ struct  Theseus__V1__RenewResponse
    */
   protobuf_c_boolean is_live;
   uint64_t lease_milliseconds;
+  /*
+   * Storage nodes may give up the past of their ranges below these points (0: nothing yet).
+   */
+  uint64_t version_safe_point;
+  uint64_t record_safe_point;
+  /*
+   * Tables whose ranges keep more.
+   */
+  size_t n_safe_point_holds;
+  Theseus__V1__SafePointHold **safe_point_holds;
 };
 #define THESEUS__V1__RENEW_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__renew_response__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0, 0, 0,NULL }
 
 
 struct  Theseus__V1__DeregisterRequest
@@ -125,6 +144,17 @@ struct  Theseus__V1__DeregisterRequest
 };
 #define THESEUS__V1__DEREGISTER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__deregister_request__descriptor) \
+    , 0, 0 }
+
+
+struct  Theseus__V1__SafePointHold
+{
+  ProtobufCMessage base;
+  uint64_t table_id;
+  uint64_t timestamp;
+};
+#define THESEUS__V1__SAFE_POINT_HOLD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__safe_point_hold__descriptor) \
     , 0, 0 }
 
 
@@ -528,6 +558,25 @@ Theseus__V1__DeregisterRequest *
 void   theseus__v1__deregister_request__free_unpacked
                      (Theseus__V1__DeregisterRequest *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__SafePointHold methods */
+void   theseus__v1__safe_point_hold__init
+                     (Theseus__V1__SafePointHold         *message);
+size_t theseus__v1__safe_point_hold__get_packed_size
+                     (const Theseus__V1__SafePointHold   *message);
+size_t theseus__v1__safe_point_hold__pack
+                     (const Theseus__V1__SafePointHold   *message,
+                      uint8_t             *out);
+size_t theseus__v1__safe_point_hold__pack_to_buffer
+                     (const Theseus__V1__SafePointHold   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SafePointHold *
+       theseus__v1__safe_point_hold__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__safe_point_hold__free_unpacked
+                     (Theseus__V1__SafePointHold *message,
+                      ProtobufCAllocator *allocator);
 /* Theseus__V1__TablePin methods */
 void   theseus__v1__table_pin__init
                      (Theseus__V1__TablePin         *message);
@@ -906,6 +955,9 @@ typedef void (*Theseus__V1__RenewResponse_Closure)
 typedef void (*Theseus__V1__DeregisterRequest_Closure)
                  (const Theseus__V1__DeregisterRequest *message,
                   void *closure_data);
+typedef void (*Theseus__V1__SafePointHold_Closure)
+                 (const Theseus__V1__SafePointHold *message,
+                  void *closure_data);
 typedef void (*Theseus__V1__TablePin_Closure)
                  (const Theseus__V1__TablePin *message,
                   void *closure_data);
@@ -976,6 +1028,7 @@ extern const ProtobufCMessageDescriptor theseus__v1__register_response__descript
 extern const ProtobufCMessageDescriptor theseus__v1__renew_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__renew_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__deregister_request__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__safe_point_hold__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__table_pin__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__commit_timestamp_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__timestamps_request__descriptor;

@@ -90,7 +90,11 @@ typedef enum _Theseus__V1__RangeErrorKind {
   /*
    * A pushed-down expression failed: see sql_error.
    */
-  THESEUS__V1__RANGE_ERROR_KIND__RANGE_SQL_ERROR = 17
+  THESEUS__V1__RANGE_ERROR_KIND__RANGE_SQL_ERROR = 17,
+  /*
+   * The past that the request stands on is given up below minimum_timestamp.
+   */
+  THESEUS__V1__RANGE_ERROR_KIND__RANGE_TIMESTAMP_TOO_OLD = 18
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__RANGE_ERROR_KIND)
 } Theseus__V1__RangeErrorKind;
 typedef enum _Theseus__V1__MutationKind {

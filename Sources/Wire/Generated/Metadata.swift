@@ -182,21 +182,31 @@ public struct RenewRequest: WireMessage {
   public var nodeID: UInt64
   public var sessionEpoch: UInt64
   public var appliedSchemaIndex: UInt64
+  /// Of a gateway: where its oldest open transaction began (0: none is open).
+  public var oldestStartTimestamp: UInt64
+  /// Of a storage node: no lock of a transaction that started below this is on any of its replicas (0: not known).
+  public var resolvedTimestamp: UInt64
 
   public init() {
     self.nodeID = 0
     self.sessionEpoch = 0
     self.appliedSchemaIndex = 0
+    self.oldestStartTimestamp = 0
+    self.resolvedTimestamp = 0
   }
 
   public init(
     nodeID: UInt64 = 0,
     sessionEpoch: UInt64 = 0,
-    appliedSchemaIndex: UInt64 = 0
+    appliedSchemaIndex: UInt64 = 0,
+    oldestStartTimestamp: UInt64 = 0,
+    resolvedTimestamp: UInt64 = 0
   ) {
     self.nodeID = nodeID
     self.sessionEpoch = sessionEpoch
     self.appliedSchemaIndex = appliedSchemaIndex
+    self.oldestStartTimestamp = oldestStartTimestamp
+    self.resolvedTimestamp = resolvedTimestamp
   }
 }
 
@@ -210,12 +220,16 @@ extension RenewRequest: PackedMessage {
     message.pointee.node_id = self.nodeID
     message.pointee.session_epoch = self.sessionEpoch
     message.pointee.applied_schema_index = self.appliedSchemaIndex
+    message.pointee.oldest_start_timestamp = self.oldestStartTimestamp
+    message.pointee.resolved_timestamp = self.resolvedTimestamp
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.nodeID = message.pointee.node_id
     self.sessionEpoch = message.pointee.session_epoch
     self.appliedSchemaIndex = message.pointee.applied_schema_index
+    self.oldestStartTimestamp = message.pointee.oldest_start_timestamp
+    self.resolvedTimestamp = message.pointee.resolved_timestamp
   }
 }
 
@@ -223,18 +237,32 @@ public struct RenewResponse: WireMessage {
   /// False: the session is gone, register again.
   public var isLive: Bool
   public var leaseMilliseconds: UInt64
+  /// Storage nodes may give up the past of their ranges below these points (0: nothing yet).
+  public var versionSafePoint: UInt64
+  public var recordSafePoint: UInt64
+  /// Tables whose ranges keep more.
+  public var safePointHolds: [SafePointHold]
 
   public init() {
     self.isLive = false
     self.leaseMilliseconds = 0
+    self.versionSafePoint = 0
+    self.recordSafePoint = 0
+    self.safePointHolds = []
   }
 
   public init(
     isLive: Bool = false,
-    leaseMilliseconds: UInt64 = 0
+    leaseMilliseconds: UInt64 = 0,
+    versionSafePoint: UInt64 = 0,
+    recordSafePoint: UInt64 = 0,
+    safePointHolds: [SafePointHold] = []
   ) {
     self.isLive = isLive
     self.leaseMilliseconds = leaseMilliseconds
+    self.versionSafePoint = versionSafePoint
+    self.recordSafePoint = recordSafePoint
+    self.safePointHolds = safePointHolds
   }
 }
 
@@ -247,11 +275,18 @@ extension RenewResponse: PackedMessage {
   func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
     message.pointee.is_live = self.isLive ? 1 : 0
     message.pointee.lease_milliseconds = self.leaseMilliseconds
+    message.pointee.version_safe_point = self.versionSafePoint
+    message.pointee.record_safe_point = self.recordSafePoint
+    message.pointee.n_safe_point_holds = self.safePointHolds.count
+    message.pointee.safe_point_holds = arena.messages(self.safePointHolds)
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.isLive = message.pointee.is_live != 0
     self.leaseMilliseconds = message.pointee.lease_milliseconds
+    self.versionSafePoint = message.pointee.version_safe_point
+    self.recordSafePoint = message.pointee.record_safe_point
+    self.safePointHolds = try Reading.messages(message.pointee.safe_point_holds, message.pointee.n_safe_point_holds)
   }
 }
 
@@ -287,6 +322,41 @@ extension DeregisterRequest: PackedMessage {
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.nodeID = message.pointee.node_id
     self.sessionEpoch = message.pointee.session_epoch
+  }
+}
+
+public struct SafePointHold: WireMessage {
+  public var tableID: UInt64
+  public var timestamp: UInt64
+
+  public init() {
+    self.tableID = 0
+    self.timestamp = 0
+  }
+
+  public init(
+    tableID: UInt64 = 0,
+    timestamp: UInt64 = 0
+  ) {
+    self.tableID = tableID
+    self.timestamp = timestamp
+  }
+}
+
+extension SafePointHold: PackedMessage {
+  typealias Packed = Theseus__V1__SafePointHold
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__safe_point_hold()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.table_id = self.tableID
+    message.pointee.timestamp = self.timestamp
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.tableID = message.pointee.table_id
+    self.timestamp = message.pointee.timestamp
   }
 }
 

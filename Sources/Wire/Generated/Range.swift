@@ -53,6 +53,7 @@ public enum RangeErrorKind: RawRepresentable, Hashable, Sendable {
   case lockTimeout
   case corrupted
   case sqlError
+  case timestampTooOld
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -76,6 +77,7 @@ public enum RangeErrorKind: RawRepresentable, Hashable, Sendable {
     case 15: self = .lockTimeout
     case 16: self = .corrupted
     case 17: self = .sqlError
+    case 18: self = .timestampTooOld
     default: self = .unrecognized(rawValue)
     }
   }
@@ -100,6 +102,7 @@ public enum RangeErrorKind: RawRepresentable, Hashable, Sendable {
     case .lockTimeout: 15
     case .corrupted: 16
     case .sqlError: 17
+    case .timestampTooOld: 18
     case .unrecognized(let value): value
     }
   }
