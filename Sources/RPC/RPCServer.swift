@@ -9,6 +9,8 @@ public struct RPCServerOptions: Sendable {
   /// Outgoing bytes of one stream beyond which its senders wait.
   public var streamBufferBytes = 1 << 20
   public var maximumConcurrentStreams: UInt32 = 4096
+  /// Whether calls may come in batches; false: as a release that knows none answers.
+  public var servesBatches = true
   /// Connections beyond this are closed at once.
   public var maximumConnections = 4096
   /// A silent connection is pinged after `keepaliveInterval` and closed when the answer takes `keepaliveTimeout`.
@@ -40,6 +42,8 @@ public struct RPCServerOptions: Sendable {
     }
     let path: String
     let kind: Kind
+    /// How it is called in a batch; nil: only alone.
+    var batched: (@EventLoopActor (BatchedServerCall, [UInt8]) -> Void)?
   }
 
   let options: RPCServerOptions
@@ -50,6 +54,7 @@ public struct RPCServerOptions: Sendable {
   /// By the order of their arrival.
   private var connections: [UInt64: ServerConnection] = [:]
   private var acceptedCount: UInt64 = 0
+  private var batches: [BatchServer] = []
   let deadlines = DeadlineSweeper()
   private var drained: UnsafeContinuation<Void, Never>?
   private(set) var isShuttingDown = false
@@ -58,6 +63,11 @@ public struct RPCServerOptions: Sendable {
     self.options = options
     deadlines.sweep = { [weak self] now in self?.expireCalls(now) }
     health.register(on: self)
+    guard options.servesBatches else { return }
+    handleStreamFast(CallsService.exchange) { [weak self] stream in
+      guard let self else { return stream.finish(RPCError(.unavailable, "the server is gone")) }
+      batches.append(BatchServer(self, stream))
+    }
   }
 
   // MARK: - Handlers
@@ -92,7 +102,14 @@ public struct RPCServerOptions: Sendable {
       method,
       .unary { call, bytes in
         guard let request: Request = Self.decode(bytes, call) else { return }
-        body(request, RPCReply(call: call))
+        body(request, RPCReply(.alone(call)))
+      },
+      batched: { call, bytes in
+        do throws(RPCError) {
+          body(try Request.decoded(bytes), RPCReply(.batched(call)))
+        } catch {
+          call.finish(error)
+        }
       })
   }
 
@@ -130,8 +147,11 @@ public struct RPCServerOptions: Sendable {
     register(method, .stream { call, port in body(RPCServerStream(call, port)) })
   }
 
-  private func register<Request, Response>(_ method: RPCMethod<Request, Response>, _ kind: Method.Kind) {
-    methods[Array(method.path.utf8)] = Method(path: method.path, kind: kind)
+  private func register<Request, Response>(
+    _ method: RPCMethod<Request, Response>, _ kind: Method.Kind,
+    batched: (@EventLoopActor (BatchedServerCall, [UInt8]) -> Void)? = nil
+  ) {
+    methods[Array(method.path.utf8)] = Method(path: method.path, kind: kind, batched: batched)
   }
 
   func method(_ path: [UInt8]) -> Method? { methods[path] }
@@ -206,8 +226,13 @@ public struct RPCServerOptions: Sendable {
         earliest = min(earliest ?? deadline, deadline)
       }
     }
+    for batch in batches {
+      if let deadline = batch.expire(now) { earliest = min(earliest ?? deadline, deadline) }
+    }
     return earliest
   }
+
+  func batchEnded(_ batch: BatchServer) { batches.removeAll { $0 === batch } }
 
   // MARK: - Shutdown
 
@@ -218,6 +243,7 @@ public struct RPCServerOptions: Sendable {
     listeners = []
     health.shutDown()
     for connection in connections.values { connection.goAway() }
+    for batch in batches { batch.stop() }
     if !connections.isEmpty {
       let timer = Timer.once(after: graceful) { self.finishShutdown() }
       await withUnsafeContinuation { drained = $0 }
@@ -237,7 +263,9 @@ public struct RPCServerOptions: Sendable {
   }
 
   /// Calls that are running, for tests and metrics.
-  public var runningCallCount: Int { connections.values.reduce(0) { $0 + $1.calls.count } }
+  public var runningCallCount: Int {
+    connections.values.reduce(0) { $0 + $1.calls.count } + batches.reduce(0) { $0 + $1.runningCount }
+  }
   public var connectionCount: Int { connections.count }
 }
 
@@ -293,13 +321,26 @@ public struct RPCContext: Sendable {
 
 /// The answer to a unary call, due once; later ones are ignored.
 public struct RPCReply<Response: WireMessage>: Sendable {
-  let call: ServerCall
-
-  @EventLoopActor public var context: RPCContext { RPCContext(call: call) }
-  @EventLoopActor public func succeed(_ response: Response) {
-    if !call.isFinished { call.succeed(response.framed()) }
+  enum Call: Sendable {
+    case alone(ServerCall)
+    case batched(BatchedServerCall)
   }
-  @EventLoopActor public func fail(_ error: RPCError) { call.finish(error) }
+  private let call: Call
+
+  init(_ call: Call) { self.call = call }
+
+  @EventLoopActor public func succeed(_ response: Response) {
+    switch call {
+    case .alone(let call): if !call.isFinished { call.succeed(response.framed()) }
+    case .batched(let call): if !call.isFinished { call.succeed(response.serialized()) }
+    }
+  }
+  @EventLoopActor public func fail(_ error: RPCError) {
+    switch call {
+    case .alone(let call): call.finish(error)
+    case .batched(let call): call.finish(error)
+    }
+  }
   @EventLoopActor public func complete(_ result: Result<Response, RPCError>) {
     switch result {
     case .success(let response): succeed(response)
@@ -308,6 +349,9 @@ public struct RPCReply<Response: WireMessage>: Sendable {
   }
   /// Calls `body` once if the deadline passes or the client goes away before the answer.
   @EventLoopActor public func onCancel(_ body: @escaping @EventLoopActor () -> Void) {
-    if call.isCancelled { body() } else if !call.isFinished { call.onCancel = body }
+    switch call {
+    case .alone(let call): if call.isCancelled { body() } else if !call.isFinished { call.onCancel = body }
+    case .batched(let call): if call.isCancelled { body() } else if !call.isFinished { call.onCancel = body }
+    }
   }
 }

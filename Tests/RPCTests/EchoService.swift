@@ -6,6 +6,8 @@ import Wire
 enum EchoService {
   static let unary = RPCMethod<RawMessage, RawMessage>("/test.Echo/Unary", .unary)
   static let fast = RPCMethod<RawMessage, RawMessage>("/test.Echo/Fast", .unary)
+  static let later = RPCMethod<RawMessage, RawMessage>("/test.Echo/Later", .unary)
+  static let failFast = RPCMethod<RawMessage, RawMessage>("/test.Echo/FailFast", .unary)
   static let never = RPCMethod<RawMessage, RawMessage>("/test.Echo/Never", .unary)
   static let fail = RPCMethod<RawMessage, RawMessage>("/test.Echo/Fail", .unary)
   static let count = RPCMethod<RawMessage, RawMessage>("/test.Echo/Count", .serverStream)
@@ -46,6 +48,8 @@ enum EchoService {
   /// `sink` reads on when this fires.
   let mayRead = Event()
   var floodSent = 0
+  /// Answers of `later` that a test gives.
+  var laterReplies: [@EventLoopActor () -> Void] = []
 
   init(_ options: RPCServerOptions = RPCServerOptions(), _ channelOptions: RPCChannelOptions = RPCChannelOptions())
     throws
@@ -59,6 +63,17 @@ enum EchoService {
   private func register() {
     server.handle(EchoService.unary) { request, _ in request }
     server.handleFast(EchoService.fast) { request, reply in reply.succeed(request) }
+    server.handleFast(EchoService.later) { [weak self] request, reply in
+      guard let self else { return }
+      laterReplies.append { reply.succeed(request) }
+      entered.fire()
+      reply.onCancel { self.cancelled.fire() }
+    }
+    server.handleFast(EchoService.failFast) { request, reply in
+      reply.fail(
+        RPCError(
+          .failedPrecondition, String(decoding: request.bytes, as: UTF8.self), trailers: ["theseus-leader": "h:1"]))
+    }
     server.handle(EchoService.never) { [entered, cancelled] _, context in
       entered.fire()
       do { try await EventLoop.sleep(for: .seconds(600)) } catch {

@@ -3,6 +3,7 @@
 
 #include "acknowledgement.pb-c.h"
 #include "backfill.pb-c.h"
+#include "calls.pb-c.h"
 #include "common.pb-c.h"
 #include "gateway.pb-c.h"
 #include "health.pb-c.h"
@@ -112,6 +113,21 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__val
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__validate_progress(void) {
   return &theseus__v1__validate_progress__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__call_batch(void) {
+  return &theseus__v1__call_batch__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__batched_call(void) {
+  return &theseus__v1__batched_call__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__reply_batch(void) {
+  return &theseus__v1__reply_batch__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__batched_reply(void) {
+  return &theseus__v1__batched_reply__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__call_trailer(void) {
+  return &theseus__v1__call_trailer__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__waits_for_request(void) {
   return &theseus__v1__waits_for_request__descriptor;
