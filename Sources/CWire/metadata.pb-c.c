@@ -1606,7 +1606,7 @@ const ProtobufCMessageDescriptor theseus__v1__table_pin__descriptor =
   (ProtobufCMessageInit) theseus__v1__table_pin__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__commit_timestamp_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor theseus__v1__commit_timestamp_request__field_descriptors[3] =
 {
   {
     "pins",
@@ -1632,15 +1632,28 @@ static const ProtobufCFieldDescriptor theseus__v1__commit_timestamp_request__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "follows_reads",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__CommitTimestampRequest, follows_reads),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__commit_timestamp_request__field_indices_by_name[] = {
+  2,   /* field[2] = follows_reads */
   1,   /* field[1] = minimum */
   0,   /* field[0] = pins */
 };
 static const ProtobufCIntRange theseus__v1__commit_timestamp_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor theseus__v1__commit_timestamp_request__descriptor =
 {
@@ -1650,7 +1663,7 @@ const ProtobufCMessageDescriptor theseus__v1__commit_timestamp_request__descript
   "Theseus__V1__CommitTimestampRequest",
   "theseus.v1",
   sizeof(Theseus__V1__CommitTimestampRequest),
-  2,
+  3,
   theseus__v1__commit_timestamp_request__field_descriptors,
   theseus__v1__commit_timestamp_request__field_indices_by_name,
   1,  theseus__v1__commit_timestamp_request__number_ranges,

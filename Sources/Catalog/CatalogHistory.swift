@@ -23,7 +23,9 @@ public struct CatalogHistory: Sendable {
   }
 
   public var latest: CatalogState { catalogs[catalogs.count - 1] }
-  public var schemaIndex: SchemaIndex { latest.schemaIndex }
+  public var schemaIndex: SchemaIndex { catalogs[catalogs.count - 1].schemaIndex }
+  /// The newest entry's effective timestamp.
+  public var newestTimestamp: Timestamp { catalogs[catalogs.count - 1].timestamp }
 
   /// The catalog that a transaction reading at `timestamp` uses. The caller has applied every entry up to the schema index
   /// that the oracle named with the timestamp. Throws 22023 when the history does not reach back that far.

@@ -55,12 +55,13 @@ extension MetadataConnection {
 
   /// Calls the metadata leader, wherever it is: failed attempts that did no harm are repeated until the deadline.
   ///
-  /// With `isIdempotent` false, an attempt that may have reached the leader is not repeated.
+  /// With `isIdempotent` false, an attempt that may have reached the leader is not repeated. `inBatch`: the method is
+  /// answered on the leader's loop, so the call may travel with others.
   public func call<Request: WireMessage, Response: WireMessage>(
     _ method: RPCMethod<Request, Response>, _ request: Request, deadline: MonotonicTime, isIdempotent: Bool = true,
-    completion: @escaping @EventLoopActor (Result<Response, RPCError>) -> Void
+    inBatch: Bool = false, completion: @escaping @EventLoopActor (Result<Response, RPCError>) -> Void
   ) {
-    attempt(method, request, deadline: deadline, isIdempotent: isIdempotent, number: 0, completion)
+    attempt(method, request, deadline: deadline, isIdempotent: isIdempotent, inBatch: inBatch, number: 0, completion)
   }
 
   public func call<Request: WireMessage, Response: WireMessage>(
@@ -74,7 +75,7 @@ extension MetadataConnection {
 
   private func attempt<Request: WireMessage, Response: WireMessage>(
     _ method: RPCMethod<Request, Response>, _ request: Request, deadline: MonotonicTime, isIdempotent: Bool,
-    number: Int, _ completion: @escaping @EventLoopActor (Result<Response, RPCError>) -> Void
+    inBatch: Bool, number: Int, _ completion: @escaping @EventLoopActor (Result<Response, RPCError>) -> Void
   ) {
     let now = EventLoop.now
     let left = deadline.millisecondsLeft(at: now)
@@ -83,7 +84,7 @@ extension MetadataConnection {
     }
     let asked = leaderAddress
     let patience = min(left, ClientLimits.metadataAttemptMilliseconds)
-    _ = channel(to: asked).call(method, request, deadline: .milliseconds(Int64(patience))) { [weak self] result in
+    let answered: @EventLoopActor (Result<Response, RPCError>) -> Void = { [weak self] result in
       guard let self else { return completion(result) }
       guard case .failure(let error) = result, Self.isWorthAnotherAttempt(error, isIdempotent: isIdempotent) else {
         return completion(result)
@@ -95,8 +96,15 @@ extension MetadataConnection {
       Timer.once(after: .milliseconds(Int64(delay))) { [weak self] in
         guard let self else { return completion(result) }
         self.attempt(
-          method, request, deadline: deadline, isIdempotent: isIdempotent, number: number + 1, completion)
+          method, request, deadline: deadline, isIdempotent: isIdempotent, inBatch: inBatch, number: number + 1,
+          completion)
       }
+    }
+    let channel = channel(to: asked)
+    if inBatch {
+      channel.callInBatch(method, request, deadline: .milliseconds(Int64(patience)), completion: answered)
+    } else {
+      channel.call(method, request, deadline: .milliseconds(Int64(patience)), completion: answered)
     }
   }
 }

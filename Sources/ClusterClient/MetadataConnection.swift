@@ -132,6 +132,10 @@ import Wire
   // MARK: - Catalog
 
   public var appliedSchemaIndex: SchemaIndex { history?.schemaIndex ?? .zero }
+  /// Index and effective timestamp of the newest catalog that is here.
+  public var newestCatalog: (index: SchemaIndex, timestamp: Timestamp)? {
+    history.map { ($0.schemaIndex, $0.newestTimestamp) }
+  }
   public var isReady: Bool { sessionEpoch != nil && history != nil }
 
   public func range(_ id: RangeID) -> RangeDescriptor? { history?.latest.range(id: id) }

@@ -7,6 +7,12 @@ import Wire
 /// A request to one range: the client fills in the header.
 public protocol RoutedRequest: WireMessage {
   var header: RangeHeader? { get set }
+  /// Small requests with small answers, of which many run at once, travel together.
+  static var travelsInBatches: Bool { get }
+}
+
+extension RoutedRequest {
+  public static var travelsInBatches: Bool { false }
 }
 
 /// An answer of one range: what the range refused is in `error`.
@@ -14,21 +20,33 @@ public protocol RoutedResponse: WireMessage {
   var error: RangeError? { get }
 }
 
-extension GetRequest: RoutedRequest {}
+extension GetRequest: RoutedRequest {
+  public static var travelsInBatches: Bool { true }
+}
 extension GetResponse: RoutedResponse {}
 extension ScanRequest: RoutedRequest {}
 extension ScanResponse: RoutedResponse {}
 extension AcquireLocksRequest: RoutedRequest {}
 extension AcquireLocksResponse: RoutedResponse {}
-extension CommitOneRoundRequest: RoutedRequest {}
+extension CommitOneRoundRequest: RoutedRequest {
+  public static var travelsInBatches: Bool { true }
+}
 extension CommitOneRoundResponse: RoutedResponse {}
-extension PrewriteRequest: RoutedRequest {}
+extension PrewriteRequest: RoutedRequest {
+  public static var travelsInBatches: Bool { true }
+}
 extension PrewriteResponse: RoutedResponse {}
-extension CommitRequest: RoutedRequest {}
+extension CommitRequest: RoutedRequest {
+  public static var travelsInBatches: Bool { true }
+}
 extension CommitResponse: RoutedResponse {}
-extension RollbackRequest: RoutedRequest {}
+extension RollbackRequest: RoutedRequest {
+  public static var travelsInBatches: Bool { true }
+}
 extension RollbackResponse: RoutedResponse {}
-extension CheckTransactionRequest: RoutedRequest {}
+extension CheckTransactionRequest: RoutedRequest {
+  public static var travelsInBatches: Bool { true }
+}
 extension CheckTransactionResponse: RoutedResponse {}
 extension TransactionHeartbeatRequest: RoutedRequest {}
 extension TransactionHeartbeatResponse: RoutedResponse {}
@@ -74,12 +92,22 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
 @EventLoopActor public final class RangeClient {
   public let connection: MetadataConnection
   private var leaders: [RangeID: NodeID] = [:]
+  /// Where the next attempt goes, as long as neither the catalog nor the nodes nor the range's leader change.
+  private var routes: [RangeID: Route] = [:]
+
+  private struct Route {
+    let descriptor: RangeDescriptor
+    let asked: NodeID
+    let channel: RPCChannel
+  }
 
   public init(_ connection: MetadataConnection) {
     self.connection = connection
     connection.onCatalogChange { [weak self] entries, _ in
+      self?.routes = [:]
       for entry in entries { for range in entry.removedRanges { self?.leaders[range] = nil } }
     }
+    connection.onNodesChange { [weak self] in self?.routes = [:] }
   }
 
   /// `patience`: how long one replica may think before the next is asked (milliseconds).
@@ -124,21 +152,33 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
       return attempt.completion(
         .failure(RangeCallFailure(attempt.isOutcomeUnknown ? .outcomeUnknown : .timedOut, attempt.lastMessage)))
     }
-    guard let descriptor = connection.range(attempt.range), !descriptor.replicas.isEmpty else {
-      let kind: RangeCallFailure.Kind = attempt.isOutcomeUnknown ? .outcomeUnknown : .rangeGone
-      return attempt.completion(.failure(RangeCallFailure(kind, "range \(attempt.range) is not in the catalog")))
+    let route: Route
+    if let known = routes[attempt.range] {
+      route = known
+    } else {
+      guard let descriptor = connection.range(attempt.range), !descriptor.replicas.isEmpty else {
+        let kind: RangeCallFailure.Kind = attempt.isOutcomeUnknown ? .outcomeUnknown : .rangeGone
+        return attempt.completion(.failure(RangeCallFailure(kind, "range \(attempt.range) is not in the catalog")))
+      }
+      let asked = target(descriptor)
+      guard let channel = connection.channel(to: asked) else {
+        attempt.lastMessage = "storage node \(asked) is not known"
+        rotate(descriptor, from: asked)
+        return again(attempt, isHinted: false)
+      }
+      route = Route(descriptor: descriptor, asked: asked, channel: channel)
+      routes[attempt.range] = route
     }
-    let asked = target(descriptor)
-    guard let channel = connection.channel(to: asked) else {
-      attempt.lastMessage = "storage node \(asked) is not known"
-      rotate(descriptor, from: asked)
-      return again(attempt, isHinted: false)
-    }
-    attempt.request.header = RangeHeader(rangeID: attempt.range.rawValue, epoch: descriptor.epoch)
-    let milliseconds = Int64(min(left, attempt.patience))
+    attempt.request.header = RangeHeader(rangeID: attempt.range.rawValue, epoch: route.descriptor.epoch)
+    let patience = Duration.milliseconds(Int64(min(left, attempt.patience)))
     let current = attempt
-    _ = channel.call(attempt.method, attempt.request, deadline: .milliseconds(milliseconds)) { [self] result in
-      self.receive(result, current, descriptor, asked)
+    let answered: @EventLoopActor (Result<Response, RPCError>) -> Void = { [self] result in
+      self.receive(result, current, route.descriptor, route.asked)
+    }
+    if Request.travelsInBatches {
+      route.channel.callInBatch(attempt.method, attempt.request, deadline: patience, completion: answered)
+    } else {
+      route.channel.call(attempt.method, attempt.request, deadline: patience, completion: answered)
     }
   }
 
@@ -156,6 +196,7 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
         attempt.lastMessage = "range \(attempt.range): no leader found"
         if hint.rawValue != 0, hint != asked {
           leaders[attempt.range] = hint
+          routes[attempt.range] = nil
           again(attempt, isHinted: true)
         } else {
           rotate(descriptor, from: asked)
@@ -211,5 +252,6 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
   private func rotate(_ descriptor: RangeDescriptor, from asked: NodeID) {
     guard target(descriptor) == asked, let position = descriptor.replicas.firstIndex(of: asked) else { return }
     leaders[descriptor.id] = descriptor.replicas[(position + 1) % descriptor.replicas.count]
+    routes[descriptor.id] = nil
   }
 }

@@ -13,6 +13,7 @@ import Wire
   public private(set) var reason: SQLError?
   private var waiting: [UInt64: @EventLoopActor () -> Void] = [:]
   private var nextWait: UInt64 = 0
+  private var observer: (@EventLoopActor (SQLError) -> Void)?
 
   public init(deadline: MonotonicTime) { self.deadline = deadline }
 
@@ -29,7 +30,13 @@ import Wire
     let waiting = waiting.sorted { $0.key < $1.key }
     self.waiting = [:]
     for (_, wake) in waiting { wake() }
+    let observer = observer
+    self.observer = nil
+    observer?(reason)
   }
+
+  /// `observer` is called once when the statement is cancelled; a second one replaces the first.
+  public func whenCancelled(_ observer: @escaping @EventLoopActor (SQLError) -> Void) { self.observer = observer }
 
   /// Throws the reason once cancelled.
   public func check() throws(TransactionFault) { if let reason { throw .failed(reason) } }

@@ -49,6 +49,13 @@ extension Transaction {
     }
   }
 
+  /// Nil also when the statement wrote with other versions than the timestamp was granted for. Used once.
+  private func takeEarlyCommit() -> Timestamp? {
+    guard let early = earlyCommit else { return nil }
+    earlyCommit = nil
+    return early.pins == tablePins ? early.timestamp : nil
+  }
+
   private func mutations(_ keys: [[UInt8]]) -> [Mutation] {
     keys.compactMap { key in
       guard let write = buffer.write(for: key) else { return nil }
@@ -69,7 +76,9 @@ extension Transaction {
     let mutations = mutations(buffer.sorted())
     var minimum = Timestamp.zero
     var waits = 0
-    var commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
+    let early = takeEarlyCommit()
+    var commit: Timestamp
+    if let early { commit = early } else { commit = try await commitTimestamp(minimum: minimum, deadline: deadline) }
     while true {
       let request = CommitOneRoundRequest(
         startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, mutations: mutations)
@@ -83,6 +92,7 @@ extension Transaction {
       switch error.kind {
       case .alreadyCommitted: return
       case .commitTooLow:
+        if commit == early { wasEarlyCommitTooLow = true }
         minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
         commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
       case .keyLocked:

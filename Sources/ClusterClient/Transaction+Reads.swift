@@ -101,7 +101,8 @@ extension Transaction {
     return result
   }
 
-  private static func readError(_ failure: RangeCallFailure) -> SQLError {
+  /// A read has no outcome to be unknown: no answer is no answer.
+  public static func readError(_ failure: RangeCallFailure) -> SQLError {
     failure.kind == .outcomeUnknown ? RangeCallFailure(.timedOut, failure.message).sqlError : failure.sqlError
   }
 

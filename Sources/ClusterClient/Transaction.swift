@@ -52,6 +52,11 @@ import Wire
   var lockedKeys: Set<[UInt8]> = []
   var primary: (key: [UInt8], range: RangeID)?
 
+  /// A commit timestamp that came with the read timestamp, and the versions it was granted for.
+  var earlyCommit: (timestamp: Timestamp, pins: [TablePin])?
+  /// The early commit timestamp was too low by the time of the commit: somebody had read what was written.
+  public internal(set) var wasEarlyCommitTooLow = false
+
   public init(
     _ cluster: Cluster, isolation: TransactionIsolation, isReadOnly: Bool = false, locksEarly: Bool,
     bufferLimitBytes: Int = 64 << 20
@@ -66,10 +71,17 @@ import Wire
   // MARK: - Statements
 
   /// Gets the statement's read timestamp and the catalog it uses. REPEATABLE READ keeps the first.
+  ///
+  /// `commitPins`: the versions of the tables that the statement will write, by table, if the transaction ends with it. Its
+  /// commit timestamp is asked for at once then. That is no weaker than asking later: a commit timestamp may be as old as it
+  /// likes when the writes reach their ranges, which refuse it if it is below what has been read or written there.
   @discardableResult
-  public func beginStatement(deadline: MonotonicTime) async throws(SQLError) -> ReadSnapshot {
+  public func beginStatement(
+    deadline: MonotonicTime, commitPins: [TablePin] = []
+  ) async throws(SQLError) -> ReadSnapshot {
     if isolation == .repeatableRead, let snapshot { return snapshot }
-    let read = try await cluster.timestamps.read(deadline: deadline)
+    let read = try await cluster.timestamps.read(deadline: deadline, commitPins: commitPins)
+    earlyCommit = read.commit.map { ($0, commitPins) }
     guard let history = cluster.connection.history else {
       throw SQLError(.cannotConnectNow, "this gateway has no catalog yet", hint: "Try again in a moment.")
     }
@@ -133,6 +145,7 @@ import Wire
     heldTables = []
     buffer = WriteBuffer(limitBytes: buffer.limitBytes)
     snapshot = nil
+    earlyCommit = nil
     if lockedKeys.isEmpty {
       startTimestamp = .zero
       primary = nil

@@ -5,18 +5,25 @@ public struct CommitTimestampQuery: Hashable, Sendable {
   public var pins: [(table: TableID, version: TableVersion)]
   /// The commit timestamp should be at least this; the oracle does not run ahead of the present for it, so the answer may be smaller.
   public var minimum: Timestamp
+  /// Above the reads of its request, not below: the transaction's own read is among them.
+  public var followsReads: Bool
 
-  public init(pins: [(table: TableID, version: TableVersion)], minimum: Timestamp) {
+  public init(
+    pins: [(table: TableID, version: TableVersion)], minimum: Timestamp, followsReads: Bool = false
+  ) {
     self.pins = pins
     self.minimum = minimum
+    self.followsReads = followsReads
   }
 
   public static func == (left: Self, right: Self) -> Bool {
-    left.minimum == right.minimum && left.pins.elementsEqual(right.pins, by: ==)
+    left.minimum == right.minimum && left.followsReads == right.followsReads
+      && left.pins.elementsEqual(right.pins, by: ==)
   }
 
   public func hash(into hasher: inout Hasher) {
     hasher.combine(minimum)
+    hasher.combine(followsReads)
     for pin in pins {
       hasher.combine(pin.table)
       hasher.combine(pin.version)
@@ -129,12 +136,20 @@ extension MetadataLeader {
       }
       next = first
     }
-    // Commits first, so that reads of the same batch see them.
+    // Commits first, so that reads of the same batch see them; then the reads; then the commits of those reads. All are on
+    // one side of every schema entry, because the block is taken at once.
     var commits: [CommitTimestampAnswer] = []
     commits.reserveCapacity(request.commits.count)
+    let precedingCount = request.commits.count { !$0.followsReads }
+    var following = Timestamp(rawValue: next.rawValue + UInt64(precedingCount) + request.readCount)
     for query in request.commits {
-      commits.append(answer(query, next))
-      next = next.next
+      if query.followsReads {
+        commits.append(answer(query, following))
+        following = following.next
+      } else {
+        commits.append(answer(query, next))
+        next = next.next
+      }
     }
     effects.append(
       .answer(

@@ -44,7 +44,7 @@ extension Metadata.TimestampsRequest {
       commits: message.commits.map { commit in
         CommitTimestampQuery(
           pins: commit.pins.map { (TableID($0.tableID), TableVersion($0.version)) },
-          minimum: Timestamp(rawValue: commit.minimum))
+          minimum: Timestamp(rawValue: commit.minimum), followsReads: commit.followsReads)
       })
   }
 }

@@ -118,6 +118,46 @@ import Testing
     #expect(world.granted(request)?.commits == [.refused(TableID(77), floor: TableVersion(UInt64.max))])
   }
 
+  /// A statement may ask for both of its timestamps at once: commits of others, then all reads, then the commits of those reads,
+  /// each timestamp once and all on one side of an entry under way.
+  @Test func commitsThatFollowReadsLieAboveAllReadsOfTheirRequest() {
+    var world = world()
+    _ = world.start(createTable("t"))
+    world.applyAll()
+    world.acknowledgeAll()
+    func query(_ version: UInt64, follows: Bool) -> CommitTimestampQuery {
+      CommitTimestampQuery(pins: [(TableID(1), TableVersion(version))], minimum: .zero, followsReads: follows)
+    }
+    _ = world.start(addColumn("b", to: "t"))
+    let request = world.timestamps(
+      reads: 3, commits: [query(1, follows: true), query(1, follows: false), query(1, follows: true)])
+    world.confirm()
+    guard let granted = world.granted(request) else { return #expect(Bool(false), "nothing granted") }
+    let first = granted.first.rawValue
+    #expect(
+      granted.commits == [
+        .granted(Timestamp(rawValue: first + 3)), .granted(Timestamp(rawValue: first - 1)),
+        .granted(Timestamp(rawValue: first + 4)),
+      ])
+    world.applyAll()
+    let entry = world.state.entries(after: granted.index)?.first
+    #expect(entry.map { $0.timestamp.rawValue > first + 4 } == true)
+    // The next request gets larger ones.
+    let next = world.timestamps(reads: 1)
+    world.confirm()
+    #expect((world.granted(next)?.first.rawValue ?? 0) > first + 4)
+    // A floor holds for them as for all others.
+    _ = world.start(createIndex("i", on: "t"))
+    world.applyAll()
+    for _ in 0..<10 where world.work.isEmpty {
+      world.acknowledgeAll()
+      world.applyAll()
+    }
+    let late = world.timestamps(reads: 1, commits: [query(3, follows: true)])
+    world.confirm()
+    #expect(world.granted(late)?.commits == [.refused(TableID(1), floor: TableVersion(4))])
+  }
+
   @Test func withoutASessionThereAreNoTimestamps() {
     var world = world()
     let stranger = world.timestamps(node: 99)

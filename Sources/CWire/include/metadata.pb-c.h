@@ -178,10 +178,15 @@ struct  Theseus__V1__CommitTimestampRequest
    * The commit timestamp must be at least this.
    */
   uint64_t minimum;
+  /*
+   * Above the read timestamps of this request instead of below: for a statement that is a transaction of its own and asks
+   * for both of its timestamps at once.
+   */
+  protobuf_c_boolean follows_reads;
 };
 #define THESEUS__V1__COMMIT_TIMESTAMP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__commit_timestamp_request__descriptor) \
-    , 0,NULL, 0 }
+    , 0,NULL, 0, 0 }
 
 
 struct  Theseus__V1__TimestampsRequest

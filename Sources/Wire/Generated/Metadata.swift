@@ -399,18 +399,24 @@ public struct CommitTimestampRequest: WireMessage {
   public var pins: [TablePin]
   /// The commit timestamp must be at least this.
   public var minimum: UInt64
+  /// Above the read timestamps of this request instead of below: for a statement that is a transaction of its own and asks
+  /// for both of its timestamps at once.
+  public var followsReads: Bool
 
   public init() {
     self.pins = []
     self.minimum = 0
+    self.followsReads = false
   }
 
   public init(
     pins: [TablePin] = [],
-    minimum: UInt64 = 0
+    minimum: UInt64 = 0,
+    followsReads: Bool = false
   ) {
     self.pins = pins
     self.minimum = minimum
+    self.followsReads = followsReads
   }
 }
 
@@ -424,11 +430,13 @@ extension CommitTimestampRequest: PackedMessage {
     message.pointee.n_pins = self.pins.count
     message.pointee.pins = arena.messages(self.pins)
     message.pointee.minimum = self.minimum
+    message.pointee.follows_reads = self.followsReads ? 1 : 0
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.pins = try Reading.messages(message.pointee.pins, message.pointee.n_pins)
     self.minimum = message.pointee.minimum
+    self.followsReads = message.pointee.follows_reads != 0
   }
 }
 
