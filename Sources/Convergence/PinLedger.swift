@@ -17,14 +17,17 @@ public struct PinLedger: Sendable {
   public init() {}
 
   public mutating func pin(_ table: TableID, at index: SchemaIndex) {
-    var counts = pins[table] ?? []
-    let position = counts.lastIndex { $0.index <= index } ?? -1
-    if position >= 0, counts[position].index == index {
-      counts[position].users += 1
-    } else {
-      counts.insert(Count(index: index, users: 1), at: position + 1)
+    // In place: this runs for every statement, nearly always at the newest index.
+    if let newest = pins[table]?.indices.last, pins[table]?[newest].index == index {
+      pins[table]?[newest].users += 1
+      return
     }
-    pins[table] = counts
+    let position = pins[table]?.lastIndex { $0.index <= index } ?? -1
+    if position >= 0, pins[table]?[position].index == index {
+      pins[table]?[position].users += 1
+    } else {
+      pins[table, default: []].insert(Count(index: index, users: 1), at: position + 1)
+    }
   }
 
   /// Ends one use; the pair must have been pinned.
@@ -32,14 +35,13 @@ public struct PinLedger: Sendable {
   /// - Returns: true when nothing older than before is held on the table now, so that an ack is due at once.
   @discardableResult
   public mutating func release(_ table: TableID, at index: SchemaIndex) -> Bool {
-    guard var counts = pins[table], let position = counts.firstIndex(where: { $0.index == index }) else {
+    guard let position = pins[table]?.firstIndex(where: { $0.index == index }) else {
       preconditionFailure("table \(table) is not pinned at schema index \(index)")
     }
-    counts[position].users -= 1
-    let isGone = counts[position].users == 0
-    if isGone { counts.remove(at: position) }
-    pins[table] = counts.isEmpty ? nil : counts
-    return isGone && position == 0
+    pins[table]?[position].users -= 1
+    guard pins[table]?[position].users == 0 else { return false }
+    if pins[table]?.count == 1 { pins[table] = nil } else { pins[table]?.remove(at: position) }
+    return position == 0
   }
 
   /// Ascending by table.

@@ -20,6 +20,18 @@ import PostgresProtocol
   private(set) var isClosed = false
   private var inputWaiter: UnsafeContinuation<Void, Never>?
   private var drainWaiter: UnsafeContinuation<Void, Never>?
+  /// What became of input that came while a reader waits in `nextEvent`.
+  enum InputOutcome: Hashable {
+    /// Handled as far as it is complete.
+    case needsMore
+    /// Something is under way that goes on with the rest when it is done.
+    case busy
+    /// The reader must wake up.
+    case needsReader
+  }
+
+  /// Looks at new input before the reader that waits for it does.
+  var onInput: (@EventLoopActor () -> InputOutcome)?
   /// Called once, when the connection has gone.
   var onClose: (@EventLoopActor () -> Void)?
 
@@ -35,10 +47,14 @@ import PostgresProtocol
 
   private func receive(_ bytes: UnsafeRawBufferPointer) {
     decoder.receive(bytes)
-    if let waiter = inputWaiter {
-      inputWaiter = nil
-      waiter.resume()
-    } else if decoder.bufferedBytes > Self.inputHighWaterBytes, !isReadingPaused {
+    if inputWaiter != nil {
+      switch onInput?() ?? .needsReader {
+      case .needsReader: return wakeReader()
+      case .needsMore: return
+      case .busy: break
+      }
+    }
+    if decoder.bufferedBytes > Self.inputHighWaterBytes, !isReadingPaused {
       isReadingPaused = true
       connection.pauseReading()
     }
@@ -52,10 +68,7 @@ import PostgresProtocol
         return event
       }
       if isClosed { return nil }
-      if isReadingPaused {
-        isReadingPaused = false
-        connection.resumeReading()
-      }
+      resumeInput()
       await withUnsafeContinuation { inputWaiter = $0 }
     }
   }
@@ -64,6 +77,32 @@ import PostgresProtocol
   func peekEvent() -> FrontendDecoder.Event? {
     if lookahead == nil { lookahead = decoder.next() }
     return lookahead
+  }
+
+  /// The event that `peekEvent` showed has been handled.
+  func dropEvent() { lookahead = nil }
+
+  /// The event dropped last is to be handled after all; none has been shown since.
+  func putBack(_ event: FrontendDecoder.Event) {
+    precondition(lookahead == nil, "an event was shown after the one that is put back")
+    lookahead = event
+  }
+
+  /// Whether the message after the one shown is here and is a Sync.
+  var isSyncNext: Bool { lookahead != nil && decoder.isSyncNext }
+
+  /// A reader that waits looks for events again.
+  func wakeReader() {
+    let waiter = inputWaiter
+    inputWaiter = nil
+    waiter?.resume()
+  }
+
+  /// The input is used up: more may come.
+  func resumeInput() {
+    guard isReadingPaused else { return }
+    isReadingPaused = false
+    connection.resumeReading()
   }
 
   // MARK: - Output
@@ -100,9 +139,7 @@ import PostgresProtocol
   private func closed() {
     if isClosed { return }
     isClosed = true
-    let waiter = inputWaiter
-    inputWaiter = nil
-    waiter?.resume()
+    wakeReader()
     drained()
     onClose?()
     onClose = nil

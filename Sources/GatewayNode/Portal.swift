@@ -21,9 +21,12 @@ import SQLValues
   /// As the client was told; a later plan must yield the same.
   var describedColumns: [ResultColumn]?
   var progress = Progress.bound
+  /// The plan it was bound with (`PreparedStatement.planNumber`).
+  let planNumber: UInt64
 
   init(_ statement: PreparedStatement?, parameters: [Datum], resultFormats: [ValueFormat]) {
     self.statement = statement
+    planNumber = statement?.planNumber ?? 0
     self.parameters = parameters
     self.resultFormats = resultFormats
   }

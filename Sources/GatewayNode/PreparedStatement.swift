@@ -1,10 +1,12 @@
 import Basics
+import Catalog
 import EventLoop
 import PostgresProtocol
 import SQLExpressions
 import SQLPlanner
 import SQLSyntax
 import SQLValues
+import Wire
 
 /// A statement that can be executed again and again: its syntax, and the newest plan made of it.
 ///
@@ -14,7 +16,26 @@ import SQLValues
   /// What the client said about `$1`…; nil leaves it to the planner.
   let declaredTypes: [SQLType?]
   /// Valid for some catalog; checked against the one in use before every execution.
-  var plan: StatementPlan?
+  var plan: StatementPlan? {
+    didSet {
+      planNumber += 1
+      pointRead = plan.flatMap { PointRead($0) }
+      commitPins = plan.map { Self.commitPins($0) } ?? []
+      validIndex = nil
+    }
+  }
+  /// Grows with every new plan.
+  private(set) var planNumber: UInt64 = 0
+  /// The plan as a point read, if it is one.
+  private(set) var pointRead: PointRead?
+  /// The tables it writes, if it changes rows: what its commit timestamp is asked for with.
+  private var commitPins: [TablePin] = []
+  /// Executions that ask for their commit timestamp late, because an early one was of no use lately.
+  private var lateCommits = 0
+  static let lateCommitsAfterFailure = 64
+
+  /// A schema index at which the plan was found valid.
+  private var validIndex: SchemaIndex?
 
   init(_ parsed: ParsedStatement, declaredTypes: [SQLType?]) {
     self.parsed = parsed
@@ -22,6 +43,36 @@ import SQLValues
   }
 
   var statement: Statement { parsed.statement }
+
+  private static func commitPins(_ plan: StatementPlan) -> [TablePin] {
+    switch plan.action {
+    case .insert, .update, .delete: break
+    case .query, .schemaChange, .explain, .explainSchemaChange, .checkTable: return []
+    }
+    return plan.tables.filter(\.isWritten).sorted { $0.tableID < $1.tableID }
+      .map { TablePin(tableID: $0.tableID.rawValue, version: $0.version.rawValue) }
+  }
+
+  /// What to ask for a commit timestamp with at the beginning of an execution that is its own transaction; empty: do not.
+  func earlyCommitPins() -> [TablePin] {
+    if lateCommits > 0 {
+      lateCommits -= 1
+      return []
+    }
+    return commitPins
+  }
+
+  func earlyCommitWasTooLow() { lateCommits = Self.lateCommitsAfterFailure }
+
+  /// Whether the plan may be used with the catalog of this schema index; looked up once for each index.
+  func holds(at index: SchemaIndex, _ catalog: () -> CatalogView?) -> Bool {
+    if validIndex == index { return true }
+    guard let plan, let catalog = catalog(), catalog.schemaIndex == index, plan.isValid(in: catalog) else {
+      return false
+    }
+    validIndex = index
+    return true
+  }
 
   /// Needs the catalog and a transaction.
   var isPlanned: Bool {

@@ -43,23 +43,28 @@ import SQLValues
 
   func append(_ rows: ArraySlice<[Datum]>) {
     for row in rows {
-      let start = client.writer.beginDataRow(columnCount: row.count)
-      for (position, value) in row.enumerated() {
-        if value.isNull {
-          client.writer.null()
-          continue
-        }
-        let type = position < types.count ? types[position] : .text
-        let valueStart = client.writer.beginValue()
-        switch position < columnFormats.count ? columnFormats[position] : .text {
-        case .text: value.writeText(as: type, into: &client.writer.bytes)
-        case .binary: value.writeBinary(as: type, into: &client.writer.bytes)
-        }
-        client.writer.endValue(at: valueStart)
-      }
-      client.writer.endMessage(at: start)
+      Self.write(row, types: types, formats: columnFormats, to: &client.writer)
       rowCount += 1
     }
+  }
+
+  /// `formats` as the client gave them: none for text, one for all columns, or one each.
+  static func write(_ row: [Datum], types: [SQLType], formats: [ValueFormat], to writer: inout BackendWriter) {
+    let start = writer.beginDataRow(columnCount: row.count)
+    for (position, value) in row.enumerated() {
+      if value.isNull {
+        writer.null()
+        continue
+      }
+      let type = position < types.count ? types[position] : .text
+      let valueStart = writer.beginValue()
+      switch format(formats, at: position) {
+      case .text: value.writeText(as: type, into: &writer.bytes)
+      case .binary: value.writeBinary(as: type, into: &writer.bytes)
+      }
+      writer.endValue(at: valueStart)
+    }
+    writer.endMessage(at: start)
   }
 
   /// For rows that may leave before the statement is over.

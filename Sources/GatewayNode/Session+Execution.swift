@@ -50,7 +50,7 @@ extension Session {
 
   private func runAlone(_ request: ExecutionRequest, _ output: RowOutput) async throws(SQLError) -> ExecutionResult {
     transactionTime = gateway.currentTime
-    let isReadOnly = settings.isOn("default_transaction_read_only")
+    let isReadOnly = settings.isReadOnlyByDefault
     let transaction = Transaction(
       gateway.cluster, isolation: .readCommitted, isReadOnly: isReadOnly, locksEarly: false,
       bufferLimitBytes: gateway.options.transactionLimitBytes)
@@ -89,6 +89,7 @@ extension Session {
       if let mark { try await transaction.lockWrites(since: mark, request.control) }
       try request.control.check()
       try await transaction.commit(deadline: EventLoop.now.advanced(byMilliseconds: Self.commitMilliseconds))
+      if transaction.wasEarlyCommitTooLow { request.prepared.earlyCommitWasTooLow() }
       gateway.metrics.committed()
     } else {
       transaction.rollback()
@@ -158,7 +159,9 @@ extension Session {
     let snapshot: ReadSnapshot
     let plan: StatementPlan
     do throws(SQLError) {
-      snapshot = try await transaction.beginStatement(deadline: request.control.callDeadline)
+      let commitPins = isOwnTransaction && !transaction.locksEarly ? request.prepared.earlyCommitPins() : []
+      snapshot = try await transaction.beginStatement(
+        deadline: request.control.callDeadline, commitPins: commitPins)
       plan = try currentPlan(request.prepared, snapshot.catalog)
       if case .some(let described) = request.describedColumns, !Self.isSameShape(described, plan.resultColumns) {
         throw SQLError(.featureNotSupported, "cached plan must not change result type")

@@ -36,6 +36,8 @@ import SQLValues
   var isSkippingToSync = false
 
   // The running statement.
+  /// Set while a point read runs without the message loop.
+  var pointRead: PointReadRun?
   private(set) var control: StatementControl?
   private var timeoutTimer: Timer?
   var statementText = ""
@@ -69,6 +71,7 @@ import SQLValues
 
   /// Serves the client until it leaves or is sent away.
   func serve() async {
+    client.onInput = { [weak self] in self?.serveAtOnce() ?? .needsReader }
     while let event = await client.nextEvent() {
       switch event {
       case .startup:
@@ -167,7 +170,7 @@ import SQLValues
   /// Sets up what can end the statement early. The caller must call `endStatement`.
   func beginStatement(_ text: String) -> StatementControl {
     let now = EventLoop.now
-    let timeout = settings.milliseconds("statement_timeout")
+    let timeout = settings.statementTimeoutMilliseconds
     let control = StatementControl(
       deadline: now.advanced(byMilliseconds: timeout > 0 ? timeout : Self.unlimitedMilliseconds))
     if timeout > 0 {

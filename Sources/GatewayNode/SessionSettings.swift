@@ -100,11 +100,19 @@ struct SessionSettings {
     return Dictionary(uniqueKeysWithValues: list.map { ($0.name.lowercased(), $0) })
   }()
 
-  private var values: [String: String] = [:]
+  private var values: [String: String] = [:] { didSet { refresh() } }
   /// What `SET LOCAL` and `SET TRANSACTION` hid until the end of the transaction.
-  private var localValues: [String: String] = [:]
+  private var localValues: [String: String] = [:] { didSet { refresh() } }
   /// What the client gave at the start: what RESET goes back to.
-  private var startValues: [String: String] = [:]
+  private var startValues: [String: String] = [:] { didSet { refresh() } }
+  /// Asked for by every statement.
+  private(set) var statementTimeoutMilliseconds: UInt64 = 0
+  private(set) var isReadOnlyByDefault = false
+
+  private mutating func refresh() {
+    statementTimeoutMilliseconds = milliseconds("statement_timeout")
+    isReadOnlyByDefault = isOn("default_transaction_read_only")
+  }
 
   /// Values that a rollback brings back.
   struct Checkpoint {

@@ -43,6 +43,12 @@ public struct FrontendDecoder: Sendable {
   /// Bytes received and not yet turned into messages.
   public var bufferedBytes: Int { buffer.count - consumed }
 
+  /// Whether the bytes of the next message are here and it is a Sync.
+  public var isSyncNext: Bool {
+    guard bytesToSkip == 0, bufferedBytes >= 5, case .regular = phase else { return false }
+    return buffer[consumed] == UInt8(ascii: "S") && readLength(at: consumed + 1) == 4
+  }
+
   public mutating func receive(_ bytes: some Collection<UInt8>) {
     if case .failed = phase { return }
     var bytes = bytes[...]

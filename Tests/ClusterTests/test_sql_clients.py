@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import decimal
 import threading
+import time
 import uuid
 
 import asyncpg
@@ -211,3 +212,72 @@ def test_a_cancelled_wait_for_a_row_leaves_no_lock(cluster, table, ends, by):
             other.execute("SET statement_timeout = '10s'")
             other.execute(f"UPDATE {table} SET k = k + 10 WHERE id = 1")
         assert waiter.execute(f"SELECT k FROM {table}").fetchall() == [(12,)]
+
+
+def test_prepared_point_reads_see_writes_and_schema_changes(cluster, table):
+    """Point reads of prepared statements go a way of their own through the gateway: it must lead to the same answers."""
+    with cluster.connect() as writer, cluster.connect(gateway=2) as reader:
+        writer.execute(f"INSERT INTO {table} VALUES (1, 10, 'one'), (2, 20, NULL)")
+        query = f"SELECT v, k FROM {table} WHERE id = %s"
+        with reader.cursor(binary=True) as binary, reader.cursor() as text:
+            for cursor in (binary, text):
+                cursor.execute(query, [1], prepare=True)
+                for number in range(20):
+                    writer.execute(f"UPDATE {table} SET v = %s WHERE id = 1", [f"v{number}"])
+                    assert cursor.execute(query, [1]).fetchall() == [(f"v{number}", 10)]
+                assert cursor.execute(query, [2]).fetchall() == [(None, 20)]
+                assert cursor.execute(query, [3]).fetchall() == []
+                assert cursor.execute(query, [None]).fetchall() == []
+        writer.execute(f"ALTER TABLE {table} ADD COLUMN extra int8 DEFAULT 7")
+        assert reader.execute(query, [1]).fetchall() == [("v19", 10)]
+        writer.execute(f"ALTER TABLE {table} RENAME COLUMN v TO w")
+        # Whether the parameter is bound or the statement planned again: the column's old name is gone.
+        with pytest.raises(psycopg.Error) as caught:
+            reader.execute(query, [1])
+        assert caught.value.sqlstate in ("42703", "0A000")
+        writer.execute(f"ALTER TABLE {table} RENAME COLUMN w TO v")
+        assert reader.execute(query, [1]).fetchall() == [("v19", 10)]
+
+
+def test_prepared_point_reads_in_a_pipeline_and_in_a_transaction(cluster, table):
+    with cluster.connect() as connection, cluster.connect(gateway=2) as other:
+        connection.execute(f"INSERT INTO {table} VALUES " + ", ".join(f"({n}, {n}, 'v{n}')" for n in range(50)))
+        query = f"SELECT v FROM {table} WHERE id = %s"
+        connection.execute(query, [0], prepare=True)
+        with connection.pipeline() as pipeline:
+            cursors = [connection.execute(query, [n]) for n in range(50)]
+            pipeline.sync()
+            late = [connection.execute(query, [n]) for n in range(50)]
+            pipeline.sync()
+            assert [c.fetchone() for c in cursors + late] == 2 * [(f"v{n}",) for n in range(50)]
+        with connection.transaction():
+            connection.execute(f"UPDATE {table} SET v = 'mine' WHERE id = 5")
+            assert connection.execute(query, [5]).fetchone() == ("mine",)
+            assert other.execute(query, [5]).fetchone() == ("v5",)
+        assert other.execute(query, [5]).fetchone() == ("mine",)
+        other.execute("SET statement_timeout = '30s'")
+        assert other.execute(query, [5]).fetchone() == ("mine",)
+
+
+def test_a_point_read_without_a_reachable_range_can_be_cancelled(fresh_cluster):
+    fresh_cluster.execute("CREATE TABLE t (id int8 PRIMARY KEY, v text)")
+    fresh_cluster.execute("INSERT INTO t VALUES (1, 'one')")
+    query = "SELECT v FROM t WHERE id = %s"
+    with fresh_cluster.connect() as connection:
+        for _ in range(3):
+            assert connection.execute(query, [1], prepare=True).fetchone() == ("one",)
+        nodes = [node["name"] for node in fresh_cluster.members("storage")]
+        for node in nodes:
+            fresh_cluster.local("pause", node)
+        try:
+            timer = threading.Timer(1, connection.cancel)
+            timer.start()
+            began = time.monotonic()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                connection.execute(query, [1])
+            assert time.monotonic() - began < 10
+            timer.join()
+        finally:
+            for node in nodes:
+                fresh_cluster.local("resume", node)
+        assert connection.execute(query, [1]).fetchone() == ("one",)

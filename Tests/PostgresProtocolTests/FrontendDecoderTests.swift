@@ -28,6 +28,23 @@ func startedDecoder(limits: ProtocolLimits = ProtocolLimits()) -> FrontendDecode
     .execute(portal: "p", rowLimit: 7), .execute(portal: "", rowLimit: 0), .sync, .flush, .terminate,
   ]
 
+  @Test func aSyncIsSeenAheadOnceItsBytesAreHere() {
+    var decoder = startedDecoder()
+    var writer = FrontendWriter()
+    writer.execute(portal: "", rowLimit: 0)
+    writer.sync()
+    writer.flush()
+    let bytes = writer.take()
+    // The execution, and all of the Sync but its last byte.
+    decoder.receive(bytes[..<(bytes.count - 6)])
+    #expect(decoder.next() == .message(.execute(portal: "", rowLimit: 0)))
+    #expect(!decoder.isSyncNext)
+    decoder.receive(bytes[(bytes.count - 6)...])
+    #expect(decoder.isSyncNext)
+    #expect(decoder.next() == .message(.sync))
+    #expect(!decoder.isSyncNext)
+  }
+
   static func write(_ message: FrontendMessage, _ writer: inout FrontendWriter) {
     switch message {
     case .query(let text): writer.query(text)
