@@ -211,7 +211,7 @@ public struct RPCChannelOptions: Sendable {
       }
     }
     waiting.removeAll { $0.isFinished }
-    for connection in Array(draining.values) + (current.map { [$0] } ?? []) {
+    for connection in draining + (current.map { [$0] } ?? []) {
       if let deadline = connection.batch.expire(now) { earliest = min(earliest ?? deadline, deadline) }
     }
     return earliest
