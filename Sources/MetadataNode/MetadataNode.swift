@@ -76,6 +76,8 @@ import Wire
     var options = ReplicationOptions()
     // Followers serve the watch streams, and the oracle's window is renewed all the time anyway.
     options.raft.announcesCommits = true
+    // Every batch of timestamps is a round of reads: the third replica need not be woken for it.
+    options.raft.asksQuorumForReads = true
     options.raft.quiesceAfterMilliseconds = nil
     host = ReplicationHost(
       node: settings.nodeID, database: database, logFamily: database.columnFamily("raft"), transport: transport,

@@ -54,6 +54,10 @@ struct ReadRounds: Sendable {
     /// The commit index when the round began: what a read must have applied.
     let index: LogIndex
     let ids: [UInt64]
+    /// Whom it was asked of; empty: everybody.
+    var asked: [NodeID]
+    /// A tick has passed since.
+    var isOld = false
   }
 
   /// The number of the newest round; a leader starts at 0.
@@ -64,6 +68,14 @@ struct ReadRounds: Sendable {
   var confirmed: [Round] = []
   /// True when a round should begin.
   var wantsRound = false
+  /// Who completed rounds lately, the latest first; each follower once.
+  var quick: [NodeID] = []
+
+  mutating func noteConfirmation(by node: NodeID) {
+    if quick.first == node { return }
+    quick.removeAll { $0 == node }
+    quick.insert(node, at: 0)
+  }
 
   var isIdle: Bool { waiting.isEmpty && current == nil && confirmed.isEmpty }
 }

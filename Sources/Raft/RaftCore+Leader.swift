@@ -111,7 +111,7 @@ extension RaftCore {
     if readRound <= leadership?.reads.number ?? 0 {
       leadership?.progress[position].confirmedReadRound = max(progress.confirmedReadRound, readRound)
     }
-    confirmReads()
+    confirmReads(by: from)
     guard progress.isStalled else { return }
     leadership?.progress[position].resume()
     leadership?.wantsReplication = true

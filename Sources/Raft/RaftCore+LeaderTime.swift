@@ -6,6 +6,7 @@ extension RaftCore {
     if now >= current.quorumDeadline {
       guard checkQuorum(now) else { return }
     }
+    widenReadRound(isTick: true)
     if let transfer = current.transfer, now >= transfer.deadline { leadership?.transfer = nil }
     if now >= current.heartbeatDeadline {
       if mayQuiesce(now) { return quiesce() }
@@ -93,6 +94,7 @@ extension RaftCore {
     leadership?.progress[position] = Progress(node: node, nextIndex: log.lastIndex + 1)
     leadership?.progress[position].isReachable = isReachable
     wake(now)
+    if !isReachable { widenReadRound(isTick: false) }
     leadership?.wantsReplication = true
   }
 

@@ -19,19 +19,51 @@ extension RaftCore {
     if leadership.reads.waiting.isEmpty { return }
     let number = leadership.reads.number + 1
     self.leadership?.reads.number = number
-    self.leadership?.reads.current = ReadRounds.Round(number: number, index: commitIndex, ids: leadership.reads.waiting)
+    let asked = followersToAsk()
+    self.leadership?.reads.current = ReadRounds.Round(
+      number: number, index: commitIndex, ids: leadership.reads.waiting, asked: asked)
     self.leadership?.reads.waiting = []
-    for progress in leadership.progress where progress.node != id && membership.isVoter(progress.node) {
-      send(progress.node, .heartbeat(commitIndex: min(commitIndex, progress.matchIndex), readRound: number))
-    }
+    sendReadRound { asked.isEmpty || asked.contains($0) }
     confirmReads()
   }
 
-  mutating func confirmReads() {
+  /// As many followers as a majority needs, those that were quick lately first; empty: everybody.
+  private func followersToAsk() -> [NodeID] {
+    guard options.asksQuorumForReads, let leadership else { return [] }
+    let present = leadership.progress.filter { $0.node != id && $0.isReachable && membership.isVoter($0.node) }
+      .map(\.node)
+    let needed = membership.quorum - (isVoter ? 1 : 0)
+    guard needed > 0, needed < present.count else { return [] }
+    let quick = leadership.reads.quick.filter { present.contains($0) }
+    return Array((quick + present.filter { !quick.contains($0) }).prefix(needed))
+  }
+
+  private mutating func sendReadRound(_ isAsked: (NodeID) -> Bool) {
+    guard let leadership else { return }
+    for progress in leadership.progress
+    where progress.node != id && membership.isVoter(progress.node) && isAsked(progress.node) {
+      let told = min(commitIndex, progress.matchIndex)
+      send(progress.node, .heartbeat(commitIndex: told, readRound: leadership.reads.number))
+    }
+  }
+
+  /// Those who were asked do not answer: ask the others too. Called when a member is away, and at ticks, which let one pass.
+  mutating func widenReadRound(isTick: Bool) {
+    guard let current = leadership?.reads.current, !current.asked.isEmpty else { return }
+    if isTick, !current.isOld {
+      leadership?.reads.current?.isOld = true
+      return
+    }
+    leadership?.reads.current?.asked = []
+    sendReadRound { !current.asked.contains($0) }
+  }
+
+  mutating func confirmReads(by node: NodeID? = nil) {
     guard let leadership, let current = leadership.reads.current else { return }
     let own = id
     let reached = leadership.quorumValue(membership) { $0.node == own ? UInt64.max : $0.confirmedReadRound }
     guard let reached, reached >= current.number else { return }
+    if let node { self.leadership?.reads.noteConfirmation(by: node) }
     self.leadership?.reads.current = nil
     self.leadership?.reads.confirmed.append(current)
     self.leadership?.reads.wantsRound = !leadership.reads.waiting.isEmpty

@@ -9,6 +9,9 @@ public struct RaftOptions: Sendable {
   public var heartbeatIntervalMilliseconds: UInt64 = 150
   /// Followers hear of a commit at once instead of at the next tick: for groups whose followers serve what they have applied.
   public var announcesCommits = false
+  /// A round of reads asks as many followers as it needs, the ones that answered first lately, and all of them only when those
+  /// do not answer within a tick or two: for groups with many reads. False: always all.
+  public var asksQuorumForReads = false
   /// A leader without work for this long falls silent; nil: never.
   public var quiesceAfterMilliseconds: UInt64? = 3000
   /// Entries of one append message beyond the first.

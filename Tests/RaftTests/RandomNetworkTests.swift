@@ -12,6 +12,7 @@ import Testing
     options.maximumInflightAppends = 4
     options.maximumAppendBytes = 200
     options.quiesceAfterMilliseconds = 400
+    options.asksQuorumForReads = seed.isMultiple(of: 2)
     var group = SimulatedGroup(nodes: seed.isMultiple(of: 3) ? 5 : 3, seed: seed, options: options)
     for step in 0..<3000 {
       disturb(&group, &random)

@@ -5,6 +5,7 @@ import Basics
 /// Runs a scenario file: lines with `>` are directions, what follows each is what must happen, and `#` begins a remark.
 ///
 ///     > nodes 3 [1000]           begins, with so many replicas [that fall silent after so many milliseconds]
+///     > nodes 3 quorum           the same, and rounds of reads ask no more followers than they need
 ///     > timeout 1                time passes until replica 1 campaigns (the others' timers are held back)
 ///     > tick 150                 so many milliseconds pass everywhere
 ///     > deliver                  messages travel and disks sync until all is quiet
@@ -50,6 +51,7 @@ struct Play {
     if verb == "nodes" {
       var options = RaftOptions()
       options.quiesceAfterMilliseconds = numbers.count > 1 ? numbers[1] : nil
+      options.asksQuorumForReads = words.last == "quorum"
       group = SimulatedGroup(nodes: Int(numbers[0]), seed: 1, options: options)
     } else if verb == "status" {
       lines = group?.summary.split(separator: ";").map { $0.trimmingPrefix(" ").description } ?? []
