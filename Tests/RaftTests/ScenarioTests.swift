@@ -4,7 +4,8 @@ import Testing
 /// Every file in Scenarios must come out as it is written. With THESEUS_WRITE_GOLDEN=1 the files are written anew instead.
 @Suite struct ScenarioTests {
   @Test(arguments: [
-    "election", "replication", "conflict", "lost-append", "leader-isolated", "reads", "reads-of-a-quorum", "snapshot", "quiescence",
+    "election", "replication", "conflict", "lost-append", "leader-isolated", "reads", "reads-of-a-quorum", "snapshot",
+    "quiescence",
     "transfer", "members", "crash",
   ]) func comesOutAsWritten(name: String) throws {
     let directory = String(#filePath.prefix(upTo: #filePath.lastIndex(of: "/") ?? #filePath.endIndex))
