@@ -1,13 +1,16 @@
 import EventLoop
 import Simulation
+import Verification
 
 /// The command line of `theseus-simulation`.
 public struct SimulationCommand: Sendable {
   public static let usage = """
     usage: theseus-simulation --seed N [--log]             one run, in this process
            theseus-simulation --seeds A..B [--jobs N]      a run for each seed, each in a process of its own
-      --run NAME  smoke: boot and a few statements (default); shake: inserts and index builds under random faults
-      --seconds N how long the traffic of `shake` lasts, simulated (default 20)
+      --run NAME  mixed: all workloads under random faults, then checks (default); smoke: boot and a few statements;
+                  shake: inserts and index builds under random faults
+      --seconds N how long the traffic lasts, simulated (default 20)
+      --schedule FILE  with --seed and mixed: these faults instead of the seed's
       --log       print what the nodes log
       --twice     with --seeds: run every seed twice; a trace that differs is a failure
       --jobs N    processes at a time (default 2)
@@ -19,12 +22,14 @@ public struct SimulationCommand: Sendable {
     case many(seeds: ClosedRange<UInt64>, jobs: Int, twice: Bool)
   }
 
-  public enum Run: String, Sendable { case smoke, shake }
+  public enum Run: String, Sendable { case mixed, smoke, shake }
 
   public let mode: Mode
   public let runName: Run
   public let seconds: Int
   public let printsLog: Bool
+  /// Faults instead of the seed's.
+  public let schedule: String?
 
   /// Nil for a command line that is not of the form `usage`.
   public init?(_ arguments: [String]) {
@@ -33,12 +38,16 @@ public struct SimulationCommand: Sendable {
     var jobs = 2
     var printsLog = false
     var twice = false
-    var runName = Run.smoke
+    var runName = Run.mixed
+    var schedule: String?
     var seconds = 20
     var rest = arguments[...]
     while let flag = rest.popFirst() {
       switch flag {
       case "--log": printsLog = true
+      case "--schedule":
+        guard let path = rest.popFirst() else { return nil }
+        schedule = path
       case "--twice": twice = true
       case "--run":
         guard let run = rest.popFirst().flatMap({ Run(rawValue: $0) }) else { return nil }
@@ -63,6 +72,7 @@ public struct SimulationCommand: Sendable {
     mode = isMany ? .many(seeds: seeds, jobs: jobs, twice: twice) : .one(seed: seeds.lowerBound)
     self.printsLog = printsLog
     self.runName = runName
+    self.schedule = schedule
     self.seconds = seconds
   }
 
@@ -81,7 +91,9 @@ public struct SimulationCommand: Sendable {
     case .one(let seed): return runOne(seed)
     case .many(let seeds, let jobs, let twice):
       let flags = ["--run", runName.rawValue, "--seconds", String(seconds)]
-      return ChildRuns(seeds: seeds, jobs: jobs, twice: twice, flags: flags).run()
+      var runs = ChildRuns(seeds: seeds, jobs: jobs, twice: twice, flags: flags)
+      if runName == .mixed { runs.onFailure = FailureReport(seconds: seconds, flags: flags).explain }
+      return runs.run()
     }
   }
 
@@ -89,19 +101,36 @@ public struct SimulationCommand: Sendable {
     var options = SimulationOptions(seed: seed)
     if printsLog { options.log = { Console.print($0) } }
     do {
-      let summary = try Simulation.run(options, limit: .seconds(3600)) { world in
+      let mixed = try mixedOptions(seed)
+      Probes.isCounting = true
+      let (summary, isGood) = try Simulation.run(options, limit: .seconds(3600)) { world in
         let note: @EventLoopActor (String) -> Void = { Console.print("\(world.clock / 1_000_000) ms: \($0)") }
+        var findings: [Finding] = []
         switch runName {
+        case .mixed: findings = await MixedRun(world, mixed, note: note).run()
         case .smoke: try await SmokeRun.run(world, note: note)
         case .shake: try await ShakeRun(world, duration: .seconds(seconds)).run(note: note)
         }
-        return "seed \(seed): \(world.eventCount) events, \(world.clock / 1_000_000) ms, trace \(world.trace)"
+        for probe in Probe.allCases where Probes.count(probe) > 0 {
+          Console.print("probe: \(Probes.count(probe)) \(probe.rawValue)")
+        }
+        for finding in findings { Console.print("finding: \(finding)") }
+        return (
+          "seed \(seed): \(world.eventCount) events, \(world.clock / 1_000_000) ms, trace \(world.trace)",
+          findings.isEmpty
+        )
       }
       Console.print(summary)
-      return 0
+      return isGood ? 0 : 1
     } catch {
-      Console.print("seed \(seed): failed: \(error)")
+      Console.print("finding: run: \(error)")
       return 1
     }
+  }
+
+  private func mixedOptions(_ seed: UInt64) throws -> MixedRun.Options {
+    guard let schedule else { return MixedRun.Options(seed: seed, seconds: seconds) }
+    guard let text = Build.read(schedule) else { throw RunFailure("cannot read \(schedule)") }
+    return MixedRun.Options(seed: seed, seconds: seconds, schedule: try Schedule(parsing: text))
   }
 }

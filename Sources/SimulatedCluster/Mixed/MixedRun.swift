@@ -1,0 +1,98 @@
+import EventLoop
+import Simulation
+import Verification
+
+/// All workloads side by side on a cluster, under faults; then everything is healed, read and checked.
+@EventLoopActor public final class MixedRun {
+  public struct Options: Sendable {
+    public var seed: UInt64
+    /// Of the traffic, and of random faults.
+    public var seconds: Int
+    /// Nil: drawn from the seed.
+    public var schedule: Schedule?
+
+    public init(seed: UInt64, seconds: Int, schedule: Schedule? = nil) {
+      self.seed = seed
+      self.seconds = seconds
+      self.schedule = schedule
+    }
+  }
+
+  /// After the last fault, all nodes are to be ready within this time.
+  static let healingLimit = Duration.seconds(120)
+
+  private let world: Simulation
+  private let options: Options
+  private let note: @EventLoopActor (String) -> Void
+  private let cluster: SimulatedCluster
+  private let injector: FaultInjector
+  private var findings: [Finding] = []
+
+  public init(_ world: Simulation, _ options: Options, note: @escaping @EventLoopActor (String) -> Void) {
+    self.world = world
+    self.options = options
+    self.note = note
+    cluster = SimulatedCluster(world, Self.shape(options.seed))
+    injector = FaultInjector(cluster, note: note)
+  }
+
+  /// Runs it and answers what was found.
+  public func run() async -> [Finding] {
+    cluster.start()
+    guard await cluster.ready(limit: .seconds(60)) else { return [notReady("at the beginning")] }
+    let host = ClusterWorkloadHost(cluster, seed: options.seed) { phase in await self.entered(phase) }
+    let report = await Self.mix(options).run(on: host)
+    for one in report.reports { note("\(one)") }
+    world.note(report.description)
+    return (findings + report.findings).sorted()
+  }
+
+  private func entered(_ phase: WorkloadPhase) async {
+    switch phase {
+    case .setUp, .finalReads, .done: break
+    case .traffic: injector.start(options.schedule ?? Self.schedule(options))
+    case .settling:
+      injector.end()
+      note("healed after \(injector.faultCount) faults")
+      if !(await cluster.ready(limit: Self.healingLimit)) { findings.append(notReady("after all faults were ended")) }
+    }
+  }
+
+  private func notReady(_ moment: String) -> Finding {
+    let names = cluster.nodes.filter { !$0.isReady }.map(\.name).joined(separator: ", ")
+    return Finding("recovery", "not ready \(moment): \(names)")
+  }
+
+  // MARK: - What a seed decides
+
+  public nonisolated static func schedule(_ options: Options) -> Schedule {
+    var profile = FaultProfile()
+    profile.duration = UInt64(options.seconds) * 1_000_000_000
+    let shape = shape(options.seed)
+    for role in ClusterRole.allCases where shape.count(role) > 0 {
+      profile.hosts[role.rawValue] = (1...shape.count(role)).map { "\(role.rawValue)-\($0)" }
+    }
+    // One seed in eight meets no fault but what the network does by itself.
+    if options.seed % 8 == 0 { return Schedule() }
+    return Schedule.random(seed: options.seed, profile: profile)
+  }
+
+  nonisolated static func shape(_ seed: UInt64) -> ClusterShape {
+    var shape = ClusterShape()
+    shape.aggregatorCount = seed % 3 == 0 ? 2 : 1
+    return shape
+  }
+
+  nonisolated static func mix(_ options: Options) -> Mix {
+    let duration = UInt64(options.seconds) * 1_000_000_000
+    func limits(_ clients: Int, _ operations: Int, _ think: ClosedRange<UInt64>) -> TrafficLimits {
+      TrafficLimits(
+        clients: clients, operationsPerClient: operations, durationNanoseconds: duration, thinkMilliseconds: think)
+    }
+    return Mix([
+      RegisterWorkload(limits: limits(4, 200, 0...150)),
+      BankWorkload(limits: limits(3, 100, 0...300)),
+      ListAppendWorkload(limits: limits(4, 100, 0...300)),
+    ])
+  }
+}
