@@ -64,7 +64,7 @@ import Wire
     }
     return AckMessage(
       nodeID: connection.nodeID.rawValue, sessionEpoch: epoch.rawValue,
-      appliedSchemaIndex: min(allowed, applied).rawValue, held: held, sequence: 0)
+      appliedSchemaIndex: connection.pins.acknowledgeable(min(allowed, applied)).rawValue, held: held, sequence: 0)
   }
 
   private func send(isRepetition: Bool) {

@@ -80,6 +80,10 @@ import Wire
       guard let self, pin.index < self.appliedSchemaIndex else { return }
       self.acknowledgeNow()
     }
+    pins.onExpectationEnd = { [weak self] index in
+      guard let self, index < self.appliedSchemaIndex else { return }
+      self.acknowledgeNow()
+    }
     sessionTask = Task { @EventLoopActor [weak self] in await self?.keepSession() }
     watchTask = Task { @EventLoopActor [weak self] in await self?.keepWatching() }
     Timer.repeating(every: .milliseconds(100)) { [weak self] in self?.checkWaiters() }

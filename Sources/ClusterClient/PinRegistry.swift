@@ -24,12 +24,20 @@ import EventLoop
   /// Called when the oldest pin of a table has gone; the receiver decides whether that matters.
   var onRelease: (@EventLoopActor (Pin) -> Void)?
 
+  /// Called when the oldest timestamps under way are in use.
+  var onExpectationEnd: (@EventLoopActor (SchemaIndex) -> Void)?
+
   nonisolated init() {}
 
   public func pin(_ pin: Pin) { ledger.pin(pin.table, at: pin.index) }
 
   /// The pin must have been taken.
   public func unpin(_ pin: Pin) { if ledger.release(pin.table, at: pin.index) { onRelease?(pin) } }
+
+  /// See `PinLedger.expectTimestamps`.
+  func expectTimestamps(at index: SchemaIndex) { ledger.expectTimestamps(at: index) }
+  func endExpectation(at index: SchemaIndex) { if ledger.endExpectation(at: index) { onExpectationEnd?(index) } }
+  func acknowledgeable(_ applied: SchemaIndex) -> SchemaIndex { ledger.acknowledgeable(applied) }
 
   /// For each table the oldest pinned index below `applied`, by table.
   public func held(below applied: SchemaIndex) -> [Pin] {

@@ -113,6 +113,8 @@ public enum CommitTimestamp: Hashable, Sendable {
       commits: sentCommits.map(\.request) + sentReads.compactMap(\.commit))
     isInFlight = true
     requestCount += 1
+    let basis = connection.appliedSchemaIndex
+    if !sentReads.isEmpty { connection.pins.expectTimestamps(at: basis) }
     var deadline = MonotonicTime(nanoseconds: 0)
     for read in sentReads { deadline = max(deadline, read.deadline) }
     for commit in sentCommits { deadline = max(deadline, commit.deadline) }
@@ -120,6 +122,7 @@ public enum CommitTimestamp: Hashable, Sendable {
       guard let self else { return }
       self.isInFlight = false
       self.receive(result, sentReads, sentCommits, epoch)
+      if !sentReads.isEmpty { self.endExpectation(at: basis) }
       if !(self.reads.isEmpty && self.commits.isEmpty) { self.schedule() }
     }
   }
@@ -190,6 +193,12 @@ public enum CommitTimestamp: Hashable, Sendable {
       }
       settle(commit, response.commits[position])
     }
+  }
+
+  /// Whoever has got a timestamp uses it, and pins what it stands on, in this turn; those who wait for their catalog wait for
+  /// an entry that is not applied, so cannot be acknowledged either.
+  private func endExpectation(at index: SchemaIndex) {
+    EventLoop.endOfTurn { [connection] in connection.pins.endExpectation(at: index) }
   }
 
   private func settle(_ commit: Commit, _ answer: CommitTimestampResponse) {

@@ -7,6 +7,8 @@ import Basics
 public struct PinLedger: Sendable {
   /// Pins of one table, ascending by index; few at a time, because all new statements use the newest one.
   private var pins: [TableID: [Count]] = [:]
+  /// Read timestamps asked for and not yet in use, by the schema index applied when they were asked for; ascending.
+  private var expectations: [Count] = []
   private var sequence: UInt64 = 0
 
   private struct Count: Hashable, Sendable {
@@ -16,17 +18,19 @@ public struct PinLedger: Sendable {
 
   public init() {}
 
-  public mutating func pin(_ table: TableID, at index: SchemaIndex) {
-    // In place: this runs for every statement, nearly always at the newest index.
-    if let newest = pins[table]?.indices.last, pins[table]?[newest].index == index {
-      pins[table]?[newest].users += 1
+  public mutating func pin(_ table: TableID, at index: SchemaIndex) { Self.count(index, in: &pins[table, default: []]) }
+
+  /// In place: this runs for every statement, nearly always at the newest index.
+  private static func count(_ index: SchemaIndex, in counts: inout [Count]) {
+    if let newest = counts.indices.last, counts[newest].index == index {
+      counts[newest].users += 1
       return
     }
-    let position = pins[table]?.lastIndex { $0.index <= index } ?? -1
-    if position >= 0, pins[table]?[position].index == index {
-      pins[table]?[position].users += 1
+    let position = counts.lastIndex { $0.index <= index } ?? -1
+    if position >= 0, counts[position].index == index {
+      counts[position].users += 1
     } else {
-      pins[table, default: []].insert(Count(index: index, users: 1), at: position + 1)
+      counts.insert(Count(index: index, users: 1), at: position + 1)
     }
   }
 
@@ -44,6 +48,33 @@ public struct PinLedger: Sendable {
     return position == 0
   }
 
+  // MARK: - Timestamps under way
+
+  /// Read timestamps are asked for while `index` is applied. The answer may name that index, and arrive after the next entry
+  /// has come by another way: until `endExpectation` the node must not be taken for one that uses nothing older.
+  public mutating func expectTimestamps(at index: SchemaIndex) { Self.count(index, in: &expectations) }
+
+  /// Those who asked have pinned what they use, or got no timestamp; the pair must have been expected.
+  ///
+  /// - Returns: true when more may be acknowledged than before.
+  @discardableResult
+  public mutating func endExpectation(at index: SchemaIndex) -> Bool {
+    guard let position = expectations.firstIndex(where: { $0.index == index }) else {
+      preconditionFailure("no timestamp is expected at schema index \(index)")
+    }
+    expectations[position].users -= 1
+    guard expectations[position].users == 0 else { return false }
+    expectations.remove(at: position)
+    return position == 0
+  }
+
+  /// How far a node that has applied `applied` may say that it has.
+  public func acknowledgeable(_ applied: SchemaIndex) -> SchemaIndex {
+    expectations.first.map { min($0.index, applied) } ?? applied
+  }
+
+  // MARK: - Acks
+
   /// Ascending by table.
   public var held: [HeldTable] {
     pins.compactMap { table, counts in counts.first.map { HeldTable(table: table, oldestIndex: $0.index) } }
@@ -60,6 +91,7 @@ public struct PinLedger: Sendable {
     node: NodeID, epoch: SessionEpoch, appliedIndex: SchemaIndex
   ) -> Acknowledgement {
     sequence += 1
-    return Acknowledgement(node: node, epoch: epoch, sequence: sequence, appliedIndex: appliedIndex, held: held)
+    return Acknowledgement(
+      node: node, epoch: epoch, sequence: sequence, appliedIndex: acknowledgeable(appliedIndex), held: held)
   }
 }

@@ -199,6 +199,28 @@ struct PinLedgerTests {
     #expect(second.sequence > first.sequence)
   }
 
+  /// Entry 4 arrives while a timestamp asked for at index 3 is on its way: the statement will stand on 3.
+  @Test func timestampsUnderWayHoldTheAckBack() {
+    var ledger = PinLedger()
+    func acknowledged(_ applied: UInt64) -> SchemaIndex {
+      var copy = ledger
+      return copy.acknowledgement(
+        node: NodeID(9), epoch: SessionEpoch(2), appliedIndex: SchemaIndex(applied)
+      ).appliedIndex
+    }
+    ledger.expectTimestamps(at: SchemaIndex(3))
+    ledger.expectTimestamps(at: SchemaIndex(4))
+    ledger.expectTimestamps(at: SchemaIndex(3))
+    #expect(acknowledged(5) == SchemaIndex(3))
+    #expect(acknowledged(2) == SchemaIndex(2))
+    let first = ledger.endExpectation(at: SchemaIndex(3))
+    #expect(!first && acknowledged(5) == SchemaIndex(3))
+    let last = ledger.endExpectation(at: SchemaIndex(3))
+    #expect(last && acknowledged(5) == SchemaIndex(4))
+    let newest = ledger.endExpectation(at: SchemaIndex(4))
+    #expect(newest && acknowledged(5) == SchemaIndex(5))
+  }
+
   /// Against the plain list of all pins.
   @Test(arguments: 0..<20 as Range<UInt64>)
   func agreesWithAList(seed: UInt64) {
