@@ -2680,7 +2680,7 @@ const ProtobufCMessageDescriptor theseus__v1__commit_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__commit_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__rollback_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor theseus__v1__rollback_request__field_descriptors[5] =
 {
   {
     "header",
@@ -2730,17 +2730,30 @@ static const ProtobufCFieldDescriptor theseus__v1__rollback_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "one_round_commit_timestamp",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__RollbackRequest, one_round_commit_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__rollback_request__field_indices_by_name[] = {
   0,   /* field[0] = header */
   2,   /* field[2] = keys */
   3,   /* field[3] = locks_only */
+  4,   /* field[4] = one_round_commit_timestamp */
   1,   /* field[1] = start_timestamp */
 };
 static const ProtobufCIntRange theseus__v1__rollback_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor theseus__v1__rollback_request__descriptor =
 {
@@ -2750,7 +2763,7 @@ const ProtobufCMessageDescriptor theseus__v1__rollback_request__descriptor =
   "Theseus__V1__RollbackRequest",
   "theseus.v1",
   sizeof(Theseus__V1__RollbackRequest),
-  4,
+  5,
   theseus__v1__rollback_request__field_descriptors,
   theseus__v1__rollback_request__field_indices_by_name,
   1,  theseus__v1__rollback_request__number_ranges,

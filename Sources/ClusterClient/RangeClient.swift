@@ -9,10 +9,13 @@ public protocol RoutedRequest: WireMessage {
   var header: RangeHeader? { get set }
   /// Small requests with small answers, of which many run at once, travel together.
   static var travelsInBatches: Bool { get }
+  /// A copy of the request that is still on its way may have its effect after a later copy was refused because of a lock.
+  static var mayLandAfterRefusal: Bool { get }
 }
 
 extension RoutedRequest {
   public static var travelsInBatches: Bool { false }
+  public static var mayLandAfterRefusal: Bool { false }
 }
 
 /// An answer of one range: what the range refused is in `error`.
@@ -30,6 +33,7 @@ extension AcquireLocksRequest: RoutedRequest {}
 extension AcquireLocksResponse: RoutedResponse {}
 extension CommitOneRoundRequest: RoutedRequest {
   public static var travelsInBatches: Bool { true }
+  public static var mayLandAfterRefusal: Bool { true }
 }
 extension CommitOneRoundResponse: RoutedResponse {}
 extension PrewriteRequest: RoutedRequest {
@@ -220,6 +224,11 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
         // Said before the request was looked at: an earlier attempt may have had its effect all the same.
         attempt.lastMessage = "range \(attempt.range): \(error.message)"
         again(attempt, isHinted: false)
+      case .keyLocked, .lockTimeout:
+        guard attempt.isOutcomeUnknown, Request.mayLandAfterRefusal else {
+          return attempt.completion(.success(response))
+        }
+        attempt.completion(.failure(RangeCallFailure(.outcomeUnknown, attempt.lastMessage)))
       default: attempt.completion(.success(response))
       }
     case .failure(let error):

@@ -7,6 +7,8 @@ extension Transaction {
   /// Time to live of prewritten locks without a heartbeat, and the interval of heartbeats (milliseconds).
   static let lockTimeToLiveMilliseconds: UInt64 = 10_000
   static let heartbeatMilliseconds: Int64 = 2_000
+  /// How long an outcome that was lost is asked for.
+  static let settlingMilliseconds: UInt64 = 10_000
   /// Requests of one transaction under way at once, in each of its phases.
   static let parallelRequests = 4
 
@@ -86,6 +88,7 @@ extension Transaction {
       do throws(RangeCallFailure) {
         response = try await cluster.ranges.call(RangeService.commitOneRound, range: range, request, deadline: deadline)
       } catch {
+        if error.kind == .outcomeUnknown { return try await settle(range, mutations.map(\.key), commit, error) }
         throw .failed(error.sqlError)
       }
       guard let error = response.error, error.kind != .ok else { return }
@@ -108,6 +111,39 @@ extension Transaction {
       default: throw fault(error)
       }
     }
+  }
+
+  /// The answer to a one-round commit was lost, and a copy of the request may still be on its way: asks whether it took place,
+  /// and keeps it from taking place later.
+  private func settle(
+    _ range: RangeID, _ keys: [[UInt8]], _ commit: Timestamp, _ failure: RangeCallFailure
+  ) async throws(TransactionFault) {
+    let request = RollbackRequest(
+      startTimestamp: startTimestamp.rawValue, keys: keys, oneRoundCommitTimestamp: commit.rawValue)
+    let response: RollbackResponse
+    do throws(RangeCallFailure) {
+      response = try await cluster.ranges.call(
+        RangeService.rollback, range: range, request,
+        deadline: EventLoop.now.advanced(byMilliseconds: Self.settlingMilliseconds))
+    } catch {
+      throw .failed(failure.sqlError)
+    }
+    switch response.error?.kind ?? .ok {
+    case .ok:
+      forgetLocks()
+      throw .retry(
+        SQLError(
+          .serializationFailure, "the commit did not reach its range in time", detail: failure.message,
+          hint: "Try the transaction again."), isContended: false)
+    case .alreadyCommitted: return
+    default: throw .failed(failure.sqlError)
+    }
+  }
+
+  /// A rolled back transaction never comes back under the same name.
+  private func forgetLocks() {
+    lockedKeys = []
+    releaseLocks(except: [])
   }
 
   // MARK: - Two phases
@@ -135,9 +171,7 @@ extension Transaction {
       }
     } catch {
       if error.sqlError.state != .statementCompletionUnknown { rollBackPrewrites(chunks, primaryKey) }
-      // A rolled back transaction never comes back under the same name.
-      lockedKeys = []
-      releaseLocks(except: [])
+      forgetLocks()
       throw error
     }
   }
@@ -233,7 +267,7 @@ extension Transaction {
   /// Asks the primary's range when the answer to the commit was lost. Nil: still not known.
   private func fate(_ primaryKey: [UInt8], _ primaryRange: RangeID) async -> Fate? {
     let request = CheckTransactionRequest(primaryKey: primaryKey, startTimestamp: startTimestamp.rawValue)
-    let deadline = EventLoop.now.advanced(byMilliseconds: 10_000)
+    let deadline = EventLoop.now.advanced(byMilliseconds: Self.settlingMilliseconds)
     let response = try? await cluster.ranges.call(
       RangeService.checkTransaction, range: primaryRange, request, deadline: deadline)
     guard let response, response.error.map({ $0.kind == .ok }) ?? true else { return nil }

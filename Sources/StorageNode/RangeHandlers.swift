@@ -163,7 +163,8 @@ import Wire
 
   private func rollback(_ request: RollbackRequest, _ reply: RPCReply<RollbackResponse>) {
     let rollback = RollbackKeys(
-      start: Timestamp(rawValue: request.startTimestamp), keys: request.keys, locksOnly: request.locksOnly)
+      start: Timestamp(rawValue: request.startTimestamp), keys: request.keys, locksOnly: request.locksOnly,
+      oneRoundCommit: Timestamp(rawValue: request.oneRoundCommitTimestamp))
     submit(.rollback(rollback), request.header, reply) { RollbackResponse(error: $0.error) }
   }
 

@@ -192,6 +192,11 @@ extension RangeMachine {
     var command = RangeCommand()
     var primaryKey: [UInt8]?
     for key in keys {
+      if request.oneRoundCommit != .zero,
+        try snapshot.version(of: key, at: request.oneRoundCommit)?.start == request.start
+      {
+        return answer(id, .failed(.alreadyCommitted(request.oneRoundCommit)))
+      }
       if let lock = try snapshot.lock(of: key), lock.start == request.start {
         command.writes.append(.delete(.lock, key: key))
         if lock.primaryKey == key { primaryKey = key }

@@ -130,11 +130,14 @@ public struct RollbackKeys: Hashable, Sendable {
   public var keys: [[UInt8]]
   /// Give back row locks, leave prewritten keys alone.
   public var locksOnly: Bool
+  /// A one-round commit whose outcome is to be settled (zero: none). Its versions may be covered by newer ones already.
+  public var oneRoundCommit: Timestamp
 
-  public init(start: Timestamp, keys: [[UInt8]], locksOnly: Bool) {
+  public init(start: Timestamp, keys: [[UInt8]], locksOnly: Bool, oneRoundCommit: Timestamp = .zero) {
     self.start = start
     self.keys = keys
     self.locksOnly = locksOnly
+    self.oneRoundCommit = oneRoundCommit
   }
 }
 

@@ -172,6 +172,12 @@ func commit(_ start: UInt64, _ commit: UInt64, _ keys: String..., primary: Bool 
     CommitKeys(start: ts(start), commit: ts(commit), keys: keys.map { Array($0.utf8) }, includesPrimary: primary))
 }
 
+/// Settles a one-round commit whose answer was lost.
+func settle(_ start: UInt64, _ commit: UInt64, _ keys: String...) -> RangeRequest {
+  .rollback(
+    RollbackKeys(start: ts(start), keys: keys.map { Array($0.utf8) }, locksOnly: false, oneRoundCommit: ts(commit)))
+}
+
 func rollback(_ start: UInt64, _ keys: String...) -> RangeRequest {
   .rollback(RollbackKeys(start: ts(start), keys: keys.map { Array($0.utf8) }, locksOnly: false))
 }

@@ -122,6 +122,27 @@ import Testing
     #expect(try range.text("a", at: 30) == "3")
   }
 
+  /// The answer is lost; by the time somebody asks, the row has been written again.
+  @Test func aLostOneRoundCommitIsFoundUnderNewerVersions() throws {
+    var range = RangeHarness()
+    #expect(try range.run(oneRound(11, 20, put("a", "1", forUpdate: 11), put("b", "1", forUpdate: 11))) == .done)
+    #expect(try range.run(oneRound(21, 30, put("a", "2", forUpdate: 21))) == .done)
+    #expect(try range.run(settle(11, 20, "a", "b")) == .failed(.alreadyCommitted(ts(20))))
+    #expect(try range.text("a", at: 30) == "2")
+  }
+
+  /// The first copy of the request is still on its way when the second is refused because of a lock.
+  @Test func aLateCopyOfASettledOneRoundCommitIsRefused() throws {
+    var range = RangeHarness()
+    let once = oneRound(11, 20, put("a", "1", forUpdate: 11))
+    #expect(try range.run(prewrite(5, primary: "a", put("a", "0", forUpdate: 5))) == .prewritten(minimumCommit: ts(6)))
+    guard case .failed(.keyLocked) = try range.run(once) else { Issue.record("not refused"); return }
+    #expect(try range.run(settle(11, 20, "a")) == .done)
+    #expect(try range.run(rollback(5, "a")) == .done)
+    #expect(try range.run(once) == .failed(.transactionAborted))
+    #expect(try range.text("a", at: 30) == nil)
+  }
+
   @Test func aCommitAfterARollbackIsRefused() throws {
     var range = RangeHarness()
     _ = try range.run(prewrite(5, primary: "a", put("a", "1", forUpdate: 5)))

@@ -396,10 +396,14 @@ struct  Theseus__V1__RollbackRequest
    * Release the in-memory locks of the transaction only.
    */
   protobuf_c_boolean locks_only;
+  /*
+   * A one-round commit that may have taken place at this timestamp: ALREADY_COMMITTED if it has, never any more if not.
+   */
+  uint64_t one_round_commit_timestamp;
 };
 #define THESEUS__V1__ROLLBACK_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__rollback_request__descriptor) \
-    , NULL, 0, 0,NULL, 0 }
+    , NULL, 0, 0,NULL, 0, 0 }
 
 
 struct  Theseus__V1__RollbackResponse

@@ -1037,24 +1037,29 @@ public struct RollbackRequest: WireMessage {
   public var keys: [[UInt8]]
   /// Release the in-memory locks of the transaction only.
   public var locksOnly: Bool
+  /// A one-round commit that may have taken place at this timestamp: ALREADY_COMMITTED if it has, never any more if not.
+  public var oneRoundCommitTimestamp: UInt64
 
   public init() {
     self.header = nil
     self.startTimestamp = 0
     self.keys = []
     self.locksOnly = false
+    self.oneRoundCommitTimestamp = 0
   }
 
   public init(
     header: RangeHeader? = nil,
     startTimestamp: UInt64 = 0,
     keys: [[UInt8]] = [],
-    locksOnly: Bool = false
+    locksOnly: Bool = false,
+    oneRoundCommitTimestamp: UInt64 = 0
   ) {
     self.header = header
     self.startTimestamp = startTimestamp
     self.keys = keys
     self.locksOnly = locksOnly
+    self.oneRoundCommitTimestamp = oneRoundCommitTimestamp
   }
 }
 
@@ -1070,6 +1075,7 @@ extension RollbackRequest: PackedMessage {
     message.pointee.n_keys = self.keys.count
     message.pointee.keys = arena.byteStrings(self.keys)
     message.pointee.locks_only = self.locksOnly ? 1 : 0
+    message.pointee.one_round_commit_timestamp = self.oneRoundCommitTimestamp
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1077,6 +1083,7 @@ extension RollbackRequest: PackedMessage {
     self.startTimestamp = message.pointee.start_timestamp
     self.keys = Reading.byteStrings(message.pointee.keys, message.pointee.n_keys)
     self.locksOnly = message.pointee.locks_only != 0
+    self.oneRoundCommitTimestamp = message.pointee.one_round_commit_timestamp
   }
 }
 
