@@ -57,6 +57,7 @@ extension MetadataConnection {
         if !response.isLive { return endSession(epoch) }
         lease = max(100, response.leaseMilliseconds)
         if response.versionSafePoint > 0 { onSafePoints?(SafePointAdvice(response)) }
+        watchLeader()
       } catch {
         if !isStopped { onEvent?(.renewalFailed("\(error)")) }
       }

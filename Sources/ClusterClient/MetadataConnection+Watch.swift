@@ -13,6 +13,7 @@ extension MetadataConnection {
       let request = WatchRequest(nodeID: nodeID.rawValue, afterSchemaIndex: appliedSchemaIndex.rawValue)
       let stream = channel(to: address).openServerStream(MetadataService.watch, request, deadline: nil)
       watchStream = stream
+      watchAddress = address
       do {
         while let update = try await stream.receive() {
           failures = 0
@@ -35,6 +36,13 @@ extension MetadataConnection {
     let now = EventLoop.now
     guard now.milliseconds(since: lastWatchReopening) > ClientLimits.watchPatienceMilliseconds else { return }
     lastWatchReopening = now
+    watchStream?.cancel()
+  }
+
+  /// The leader has just answered. A stream that an earlier leader serves would fall silent with that replica, unnoticed until
+  /// its keepalive, and every step of every schema change would wait for this node meanwhile.
+  func watchLeader() {
+    guard let watchAddress, watchAddress != leaderAddress else { return }
     watchStream?.cancel()
   }
 

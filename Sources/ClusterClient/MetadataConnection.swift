@@ -54,6 +54,8 @@ import Wire
   var sessionTask: Task<Void, Never>?
   var watchTask: Task<Void, Never>?
   var watchStream: RPCClientStream<WatchRequest, WatchUpdate>?
+  /// Where `watchStream` was opened.
+  var watchAddress: Endpoint?
   var lastWatchReopening = MonotonicTime(nanoseconds: 0)
   var acknowledger: Acknowledger?
 

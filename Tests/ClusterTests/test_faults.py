@@ -177,6 +177,24 @@ def test_timestamps_and_schema_survive_a_metadata_failover(loaded):
     cluster.execute("DROP TABLE after_failover", gateway=2)
 
 
+def test_nodes_watch_the_schema_where_it_is_made(loaded):
+    cluster = loaded
+    watchers = len(cluster.members("storage") + cluster.members("gateway"))
+    before = cluster.metadata_leader()
+    cluster.local("pause", before)
+    try:
+        after = wait_until(lambda: leader_beside(cluster, before), 10, "another leader")
+    finally:
+        cluster.local("resume", before)
+    # Their streams to the old one never broke; left there, they would hold up changes when that replica is cut off.
+    wait_until(lambda: (cluster.metric(after, "theseus_metadata_watchers") or 0) >= watchers, 15, "everybody at the new leader")
+
+
+def leader_beside(cluster, name):
+    others = [member["name"] for member in cluster.members("meta") if member["name"] != name]
+    return next((other for other in others if cluster.metric(other, "theseus_metadata_leader") == 1), None)
+
+
 def test_kill_everything_during_traffic_and_restart(loaded):
     cluster = loaded
     first_id = 90_000_000
