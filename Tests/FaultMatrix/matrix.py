@@ -112,7 +112,8 @@ class Run:
         self.batches_done = 0
         self.started = time.monotonic()
         quick = arguments.slice == "quick"
-        self.faults = faults(seconds=3 if quick else 10, seconds_down=1 if quick else 3)
+        self.faults = faults(
+            seconds=arguments.seconds or (3 if quick else 10), seconds_down=arguments.seconds or (1 if quick else 3))
 
     def note(self, text):
         print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
@@ -209,6 +210,7 @@ def main():
     parser.add_argument("--report", help="Markdown file for the result table")
     parser.add_argument("--minutes", type=float, help="begin no batch after so long; what was not attempted is not counted")
     parser.add_argument("--shuffle", type=int, help="seed: another order of the cells, so that a run cut short touched everything")
+    parser.add_argument("--seconds", type=float, help="how long a fault lasts; 2 is where barriers stop waiting")
     parser.add_argument("--resume", action="store_true", help="leave out what a run of the same --report found, or finds beside this one")
     parser.add_argument("--reverse", action="store_true", help="the other way round, for a second run with --resume beside the first")
     run = Run(parser.parse_args())

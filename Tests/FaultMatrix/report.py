@@ -79,5 +79,5 @@ def read(journal, specs):
     by_name = {str(spec): spec for spec in specs}
     rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
     return [
-        Result(by_name[row["cell"]], row["outcome"], row["seconds"], row["note"], row["longest_statement"])
+        Result(by_name[row["cell"]], row["outcome"], row["seconds"], row["note"], row.get("longest_statement", 0))
         for row in rows if row["cell"] in by_name]
