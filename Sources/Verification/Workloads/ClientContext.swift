@@ -62,7 +62,7 @@ public final class ClientContext {
   public func transaction<Value>(
     _ begin: String, allowing states: Set<String> = [],
     _ body: (any SQLClient) async throws(WorkloadError) -> Value?
-  ) async -> (value: Value?, outcome: Outcome) {
+  ) async -> (value: Value?, outcome: Outcome, error: WorkloadError?) {
     let value: Value?
     do throws(WorkloadError) {
       _ = try await client.execute(begin)
@@ -71,19 +71,19 @@ public final class ClientContext {
       note(error, of: "a transaction", allowing: states)
       await abandon(after: error)
       // COMMIT was never sent, so whatever happened is undone.
-      return (nil, .failed("\(error)"))
+      return (nil, .failed("\(error)"), error)
     }
     do throws(WorkloadError) {
       guard let value else {
         _ = try await client.execute("ROLLBACK")
-        return (nil, .failed("rolled back"))
+        return (nil, .failed("rolled back"), nil)
       }
       _ = try await client.execute("COMMIT")
-      return (value, .ok)
+      return (value, .ok, nil)
     } catch {
       note(error, of: value == nil ? "ROLLBACK" : "COMMIT", allowing: states)
       await abandon(after: error)
-      return (value, value == nil ? .failed("rolled back") : error.outcome)
+      return (value, value == nil ? .failed("rolled back") : error.outcome, error)
     }
   }
 

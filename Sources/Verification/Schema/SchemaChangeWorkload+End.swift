@@ -1,0 +1,124 @@
+/// What is looked at when the traffic is over.
+extension SchemaChangeWorkload {
+  /// Looks at the jobs before unfinished ones are a finding, with a fifth of a second between them.
+  static let maximumJobLooks = 150
+  /// Values of one column that are looked up.
+  static let maximumLookups = 20
+
+  public func finalReads(_ session: ClientContext, _ record: inout Record) async {
+    var operations: [Operation<SchemaAction>] = []
+    do throws(WorkloadError) {
+      try await waitForJobs(session, &operations)
+      record.history = try await resolved(record.history, session)
+      let other = await ClientContext(session.host, workload: "\(name) final reads", number: 1)
+      for (slot, table) in SchemaTimeline(record.history).last {
+        for context in [session, other] {
+          if let table { try await look(at: table, context, &operations) }
+          for name in tableNames(slot) where name != table?.name { await lookForLeftover(name, context) }
+        }
+      }
+      record.surprises += other.surprises
+    } catch {
+      record.surprises.append(Finding("\(name) answers", "the final reads do not come to an end: \(error)"))
+    }
+    record.history.append(contentsOf: operations)
+  }
+
+  private func finish(
+    _ action: SchemaAction, _ invoked: UInt64, _ session: ClientContext
+  ) -> Operation<SchemaAction> {
+    var operation = session.finish(action, invoked: invoked, .ok)
+    operation.client = limits.clients + schemaClients + 1 + session.number
+    return operation
+  }
+
+  /// Resumes what is paused and waits until every job has ended.
+  private func waitForJobs(
+    _ session: ClientContext, _ operations: inout [Operation<SchemaAction>]
+  ) async throws(WorkloadError) {
+    var looks = 0
+    while true {
+      let invoked = session.now
+      let jobs = SchemaJobs.parse(try await session.insist("SHOW JOBS"))
+        .filter { $0.operation.hasPrefix(operationPrefix) }
+      looks += 1
+      if jobs.allSatisfy(\.isFinished) || looks > Self.maximumJobLooks {
+        operations.append(finish(.jobs(jobs), invoked, session))
+        return
+      }
+      for job in jobs where job.state == "paused" { await resume(job.id, session) }
+      await session.host.pause(milliseconds: 200)
+    }
+  }
+
+  /// Asks again, with the same operation id, what became of changes of unknown outcome.
+  private func resolved(
+    _ history: History<SchemaAction>, _ session: ClientContext
+  ) async throws(WorkloadError) -> History<SchemaAction> {
+    var operations = history.operations
+    for position in operations.indices where operations[position].outcome.isUnknown {
+      guard case .change(var change) = operations[position].action, !change.operation.isEmpty else { continue }
+      do throws(WorkloadError) {
+        // In one message, so that no reconnection comes between them.
+        _ = try await session.insist("SET theseus.operation_id = '\(change.operation)'; \(change.sql)")
+        operations[position].outcome = .ok
+      } catch {
+        guard error.state != nil, !error.isExcusable || error.state == "57014" else { throw error }
+        change.error = error
+        operations[position].action = .change(change)
+        operations[position].outcome = .failed("\(error)")
+      }
+      operations[position].completed = session.now
+    }
+    return History(operations)
+  }
+
+  private func look(
+    at table: TableModel, _ session: ClientContext, _ operations: inout [Operation<SchemaAction>]
+  ) async throws(WorkloadError) {
+    func texts(_ rows: [[String?]]) -> [String] { rows.compactMap { $0.first ?? nil } }
+    var invoked = session.now
+    let columns = try await session.insist(
+      "SELECT column_name FROM information_schema.columns WHERE table_name = '\(table.name)' ORDER BY ordinal_position")
+    let indexes = try await session.insist("SELECT indexname FROM pg_indexes WHERE tablename = '\(table.name)'")
+    operations.append(
+      finish(
+        .names(
+          table: table.name, columns: texts(columns), indexes: texts(indexes).filter { !$0.hasSuffix("_pkey") }),
+        invoked, session))
+
+    invoked = session.now
+    let names = table.columns.map(\.name).filter { $0 != "id" }
+    let rows = try await session.insist("SELECT \((["id"] + names).joined(separator: ", ")) FROM \(table.name)")
+    operations.append(finish(.scan(table: table.name, columns: names, rows: rows), invoked, session))
+
+    invoked = session.now
+    let count = try await session.insist("SELECT count(*) FROM \(table.name)")
+    operations.append(
+      finish(.count(table: table.name, texts(count).first.flatMap { Int($0) } ?? -1), invoked, session))
+
+    for index in table.indexes {
+      guard let column = index.columns.first.flatMap({ table.column(serial: $0) }),
+        let place = names.firstIndex(of: column.name)
+      else { continue }
+      let values = Set(rows.compactMap { place + 1 < $0.count ? $0[place + 1] : nil }).sorted()
+      for value in values.prefix(Self.maximumLookups) {
+        invoked = session.now
+        let found = try await session.insist(
+          "SELECT id FROM \(table.name) WHERE \(column.name) = \(column.literal(value))")
+        let ids = texts(found).compactMap { Int($0) }
+        operations.append(
+          finish(.lookup(table: table.name, column: column.name, value: value, ids: ids), invoked, session))
+      }
+    }
+    invoked = session.now
+    operations.append(
+      finish(.check(table: table.name, try await session.insist("CHECK TABLE \(table.name)")), invoked, session))
+  }
+
+  /// A name that is free must not answer.
+  private func lookForLeftover(_ name: String, _ session: ClientContext) async {
+    let answer = await session.execute("SELECT count(*) FROM \(name)", allowing: ["42P01"])
+    if case .success = answer { session.note("table \(name) answers, though it was dropped or renamed") }
+  }
+}

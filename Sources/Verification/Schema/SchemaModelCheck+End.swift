@@ -1,0 +1,133 @@
+/// What is left when nobody writes any more.
+extension SchemaModelCheck.Run {
+  mutating func takeFinal(_ operation: Operation<SchemaAction>) {
+    switch operation.action {
+    case .scan(let name, let columns, let rows):
+      scans[name] = Scan(columns: columns, rows: rows)
+      if let table = lastTable(name) { check(table, columns, rows, operation) }
+    case .lookup(let name, let column, let value, let ids): checkLookup(name, column, value, ids, operation)
+    case .count(let name, let count):
+      if let scan = scans[name], scan.rows.count != count {
+        add("table \(name) has \(scan.rows.count) rows and counts \(count)", [operation])
+      }
+    case .names(let name, let columns, let indexes): checkNames(name, columns, indexes, operation)
+    case .check(_, let rows):
+      for row in rows where row.count != 4 || row[1] != row[2] || row[3] != "t" {
+        add("CHECK TABLE says that an index does not agree with the rows", [operation])
+      }
+    case .jobs(let jobs): checkJobs(jobs, operation)
+    case .change, .write, .read, .control: break
+    }
+  }
+
+  private func lastTable(_ name: String) -> TableModel? {
+    timeline.last.lazy.compactMap(\.table).first { $0.name == name }
+  }
+
+  // MARK: - Rows
+
+  private mutating func check(
+    _ table: TableModel, _ columns: [String], _ rows: [[String?]], _ operation: Operation<SchemaAction>
+  ) {
+    var found: Set<Int> = []
+    for row in rows {
+      guard row.count == columns.count + 1, let id = row[0].flatMap({ Int($0) }) else {
+        add("a row of \(table.name) is malformed: \(row.map { $0 ?? "NULL" }.joined(separator: " "))", [operation])
+        continue
+      }
+      if !found.insert(id).inserted { add("row \(id) of \(table.name) is there twice", [operation]) }
+      check(table, id, Array(zip(columns, row.dropFirst())), operation)
+    }
+    for id in knowledge.ids(of: table) where !found.contains(id) && !knowledge[table, id].contains(.absent) {
+      add("row \(id) of \(table.name) was acknowledged and is not there", [operation])
+    }
+    for index in table.indexes where index.isUnique { checkUnique(index, table, columns, rows, operation) }
+  }
+
+  private mutating func check(
+    _ table: TableModel, _ id: Int, _ values: [(column: String, value: String?)], _ operation: Operation<SchemaAction>
+  ) {
+    let states = knowledge[table, id].filter { $0 != .absent }
+    if states.isEmpty {
+      return add("row \(id) of \(table.name) is there, and nobody wrote it or it was deleted", [operation])
+    }
+    let isPossible = states.contains { state in
+      values.allSatisfy { pair in table.column(pair.column).map { state.value(of: $0) == pair.value } ?? true }
+    }
+    if isPossible { return }
+    let shown = values.map { "\($0.column)=\($0.value ?? "NULL")" }.joined(separator: " ")
+    let known = states.map { $0.text(table) }.sorted().joined(separator: " or ")
+    add("row \(id) of \(table.name) is \(shown) and can only be \(known)", [operation])
+  }
+
+  private mutating func checkUnique(
+    _ index: IndexModel, _ table: TableModel, _ columns: [String], _ rows: [[String?]],
+    _ operation: Operation<SchemaAction>
+  ) {
+    let positions = index.columns.compactMap { serial in
+      table.column(serial: serial).flatMap { column in columns.firstIndex(of: column.name) }
+    }
+    guard positions.count == index.columns.count else { return }
+    var owners: [[String]: String] = [:]
+    for row in rows where row.count == columns.count + 1 {
+      let key = positions.compactMap { row[$0 + 1] }
+      // NULL is equal to nothing.
+      guard key.count == positions.count else { continue }
+      if let other = owners.updateValue(row[0] ?? "", forKey: key) {
+        add(
+          "unique index \(index.name) of \(table.name) has \(key.joined(separator: ", ")) twice: rows \(other) and \(row[0] ?? "")",
+          [operation])
+      }
+    }
+  }
+
+  private mutating func checkLookup(
+    _ name: String, _ column: String, _ value: String?, _ ids: [Int], _ operation: Operation<SchemaAction>
+  ) {
+    guard let scan = scans[name], let position = scan.columns.firstIndex(of: column) else { return }
+    let expected = scan.rows.filter { $0.count == scan.columns.count + 1 && $0[position + 1] == value }
+      .compactMap { $0[0].flatMap { Int($0) } }.sorted()
+    if expected != ids.sorted() {
+      let missing = Set(expected).subtracting(ids).sorted()
+      let orphans = Set(ids).subtracting(expected).sorted()
+      add(
+        "the rows of \(name) with \(column) = \(value ?? "NULL") are \(expected), found by that value are \(ids.sorted()): "
+          + "missing entries \(missing), orphan entries \(orphans)", [operation])
+    }
+  }
+
+  // MARK: - Names and jobs
+
+  private mutating func checkNames(
+    _ name: String, _ columns: [String], _ indexes: [String], _ operation: Operation<SchemaAction>
+  ) {
+    guard let table = lastTable(name) else { return }
+    let expected = table.columns.map(\.name)
+    if columns != expected {
+      add("table \(name) has the columns \(columns) and must have \(expected)", [operation])
+    }
+    let expectedIndexes = table.indexes.map(\.name).sorted()
+    if indexes.sorted() != expectedIndexes {
+      add("table \(name) has the indexes \(indexes.sorted()) and must have \(expectedIndexes)", [operation])
+    }
+  }
+
+  private mutating func checkJobs(_ jobs: [JobRow], _ operation: Operation<SchemaAction>) {
+    var byOperation: [String: JobRow] = [:]
+    for job in jobs where changes[job.operation] != nil || !job.isFinished {
+      if !job.isFinished {
+        add("job \(job.id) does not end: it is \(job.state) (\(job.statement))", [operation])
+      }
+      guard let change = changes[job.operation] else { continue }
+      if let other = byOperation.updateValue(job, forKey: job.operation), other.id != job.id {
+        add("operation \(job.operation) was applied twice: jobs \(other.id) and \(job.id)", [change])
+      }
+      if change.outcome.isOK, job.isFinished, job.state != "succeeded" {
+        add("a schema change was answered as done and its job \(job.state)", [change])
+      }
+      if change.outcome.isFailed, job.state == "succeeded" {
+        add("a schema change was answered as failed and its job succeeded", [change])
+      }
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import Basics
+
+/// What the generators of schema statements choose from.
+public struct StatementContext {
+  public var random: SeededGenerator
+  /// Names that tables of this slot may have.
+  public var tableNames: [String]
+  /// A number never used before.
+  public var nextSerial: Int
+
+  mutating func serial() -> Int {
+    nextSerial += 1
+    return nextSerial
+  }
+
+  mutating func pick<Element>(_ elements: [Element]) -> Element? { elements.randomElement(using: &random) }
+
+  mutating func free(_ names: [String], besides taken: [String]) -> String? {
+    pick(names.filter { !taken.contains($0) })
+  }
+}
+
+/// One kind of schema statement. To add a statement to the workload, add a row to `all`: its text, and what it makes of the table.
+public struct SchemaStatementKind: Sendable {
+  public var name: String
+  public var weight: Int
+  /// From the table there is (nil: none) to the statement's text and the table there will be; nil: it does not apply.
+  public var make: @Sendable (TableModel?, inout StatementContext) -> Made?
+
+  public struct Made {
+    public var sql: String
+    public var after: TableModel?
+    /// SQLSTATEs that the rows may explain.
+    public var possibleErrors: Set<String> = []
+  }
+
+  public init(
+    _ name: String, weight: Int, _ make: @escaping @Sendable (TableModel?, inout StatementContext) -> Made?
+  ) {
+    self.name = name
+    self.weight = weight
+    self.make = make
+  }
+
+  /// A change of a table that is there.
+  private static func alter(
+    _ name: String, weight: Int,
+    _ make: @escaping @Sendable (inout TableModel, inout StatementContext) -> (sql: String, errors: Set<String>)?
+  ) -> SchemaStatementKind {
+    SchemaStatementKind(name, weight: weight) { table, context in
+      guard var after = table, let made = make(&after, &context) else { return nil }
+      return Made(sql: made.sql, after: after, possibleErrors: made.errors)
+    }
+  }
+
+  private static let columnNames = ["a", "b", "c", "d", "e"]
+  static let baseColumns: Set<String> = ["id", "k", "u", "v"]
+
+  // MARK: - The table of statements
+
+  public static let all: [SchemaStatementKind] = [
+    SchemaStatementKind("CREATE TABLE", weight: 30) { table, context in
+      guard table == nil, let name = context.pick(context.tableNames) else { return nil }
+      let columns = [
+        ColumnModel(serial: context.serial(), name: "id", kind: .integer, isNullable: false, hasUniqueValues: true),
+        ColumnModel(serial: context.serial(), name: "k", kind: .integer, isNullable: false),
+        ColumnModel(serial: context.serial(), name: "u", kind: .integer, hasUniqueValues: true),
+        ColumnModel(serial: context.serial(), name: "v", kind: .text),
+      ]
+      return Made(
+        sql: "CREATE TABLE \(name) (id int8 PRIMARY KEY, k int8 NOT NULL, u int8, v text)",
+        after: TableModel(serial: context.serial(), name: name, columns: columns))
+    },
+    SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
+      table.map { Made(sql: "DROP TABLE \($0.name)", after: nil) }
+    },
+    alter("RENAME TABLE", weight: 4) { table, context in
+      guard let name = context.free(context.tableNames, besides: [table.name]) else { return nil }
+      defer { table.name = name }
+      return ("ALTER TABLE \(table.name) RENAME TO \(name)", [])
+    },
+    alter("ADD COLUMN", weight: 8) { table, context in add(&table, &context, "") { $0 } },
+    alter("ADD COLUMN DEFAULT", weight: 8) { table, context in
+      add(&table, &context, " DEFAULT ") { column in
+        column.defaultValue = "\(column.serial + 7000)"
+        return column
+      }
+    },
+    alter("ADD COLUMN NOT NULL DEFAULT", weight: 8) { table, context in
+      add(&table, &context, " NOT NULL DEFAULT ") { column in
+        column.defaultValue = "\(column.serial + 9000)"
+        column.isNullable = false
+        return column
+      }
+    },
+    alter("DROP COLUMN", weight: 10) { table, context in
+      guard let column = context.pick(table.columns.filter { !baseColumns.contains($0.name) }) else { return nil }
+      table.columns.removeAll { $0 == column }
+      table.indexes.removeAll { $0.columns.contains(column.serial) }
+      return ("ALTER TABLE \(table.name) DROP COLUMN \(column.name)", [])
+    },
+    alter("RENAME COLUMN", weight: 6) { table, context in
+      guard
+        let position = table.columns.indices.filter({ !baseColumns.contains(table.columns[$0].name) })
+          .randomElement(using: &context.random),
+        let name = context.free(columnNames, besides: table.columns.map(\.name))
+      else { return nil }
+      let old = table.columns[position].name
+      table.columns[position].name = name
+      return ("ALTER TABLE \(table.name) RENAME COLUMN \(old) TO \(name)", [])
+    },
+    alter("CREATE INDEX", weight: 14) { table, context in
+      guard let column = context.pick(table.columns.filter { $0.name != "id" }) else { return nil }
+      return createIndex(&table, &context, [column], isUnique: false)
+    },
+    alter("CREATE INDEX on two columns", weight: 4) { table, context in
+      guard let first = context.pick(table.columns.filter { $0.name != "id" }),
+        let second = context.pick(table.columns.filter { $0 != first })
+      else { return nil }
+      return createIndex(&table, &context, [first, second], isUnique: false)
+    },
+    alter("CREATE UNIQUE INDEX", weight: 10) { table, context in
+      guard let column = context.pick(table.columns.filter { $0.hasUniqueValues && $0.name != "id" }) else {
+        return nil
+      }
+      return createIndex(&table, &context, [column], isUnique: true)
+    },
+    alter("CREATE UNIQUE INDEX over duplicates", weight: 3) { table, context in
+      guard let column = table.column("k") else { return nil }
+      return createIndex(&table, &context, [column], isUnique: true)
+    },
+    alter("DROP INDEX", weight: 10) { table, context in
+      guard let index = context.pick(table.indexes) else { return nil }
+      table.indexes.removeAll { $0 == index }
+      return ("DROP INDEX \(index.name)", [])
+    },
+    alter("RENAME INDEX", weight: 4) { table, context in
+      guard let position = table.indexes.indices.randomElement(using: &context.random),
+        let name = context.free(indexNames(context), besides: table.indexes.map(\.name))
+      else { return nil }
+      let old = table.indexes[position].name
+      table.indexes[position].name = name
+      return ("ALTER INDEX \(old) RENAME TO \(name)", [])
+    },
+  ]
+
+  // MARK: - Parts of statements
+
+  private static func indexNames(_ context: StatementContext) -> [String] {
+    (1...5).map { "\(context.tableNames.first ?? "t")_index_\($0)" }
+  }
+
+  private static func add(
+    _ table: inout TableModel, _ context: inout StatementContext, _ clause: String,
+    _ complete: (inout ColumnModel) -> ColumnModel
+  ) -> (sql: String, errors: Set<String>)? {
+    guard let name = context.free(columnNames, besides: table.columns.map(\.name)) else { return nil }
+    let kind: ColumnModel.Kind = Bool.random(using: &context.random) ? .integer : .text
+    var column = ColumnModel(serial: context.serial(), name: name, kind: kind)
+    column = complete(&column)
+    table.columns.append(column)
+    let value = column.defaultValue == nil ? "" : column.literal(column.defaultValue)
+    return ("ALTER TABLE \(table.name) ADD COLUMN \(name) \(kind.sql)\(clause)\(value)", [])
+  }
+
+  private static func createIndex(
+    _ table: inout TableModel, _ context: inout StatementContext, _ columns: [ColumnModel], isUnique: Bool
+  ) -> (sql: String, errors: Set<String>)? {
+    guard let name = context.free(indexNames(context), besides: table.indexes.map(\.name)) else { return nil }
+    table.indexes.append(IndexModel(name: name, columns: columns.map(\.serial), isUnique: isUnique))
+    let isCertain = !isUnique || columns.contains { $0.hasUniqueValues }
+    let names = columns.map(\.name).joined(separator: ", ")
+    return ("CREATE \(isUnique ? "UNIQUE " : "")INDEX \(name) ON \(table.name) (\(names))", isCertain ? [] : ["23505"])
+  }
+}

@@ -1,0 +1,67 @@
+/// A table as one of its clients knows it. Numbers tell tables and columns of the same name apart.
+public struct TableModel: Hashable, Sendable {
+  public var serial: Int
+  public var name: String
+  public var columns: [ColumnModel]
+  /// Without the primary key's.
+  public var indexes: [IndexModel]
+
+  public init(serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = []) {
+    self.serial = serial
+    self.name = name
+    self.columns = columns
+    self.indexes = indexes
+  }
+
+  public func column(_ name: String) -> ColumnModel? { columns.first { $0.name == name } }
+  public func column(serial: Int) -> ColumnModel? { columns.first { $0.serial == serial } }
+}
+
+public struct ColumnModel: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    case integer
+    case text
+
+    var sql: String { self == .integer ? "int8" : "text" }
+  }
+
+  /// Unique in the table's whole life.
+  public var serial: Int
+  public var name: String
+  public var kind: Kind
+  public var isNullable: Bool
+  /// What rows have that were written without the column, before it was added or after.
+  public var defaultValue: String?
+  /// Whether no two rows ever get the same value, so that a unique index cannot be refused.
+  public var hasUniqueValues: Bool
+
+  public init(
+    serial: Int, name: String, kind: Kind, isNullable: Bool = true, defaultValue: String? = nil,
+    hasUniqueValues: Bool = false
+  ) {
+    self.serial = serial
+    self.name = name
+    self.kind = kind
+    self.isNullable = isNullable
+    self.defaultValue = defaultValue
+    self.hasUniqueValues = hasUniqueValues
+  }
+
+  func literal(_ value: String?) -> String {
+    guard let value else { return "NULL" }
+    return kind == .integer ? value : "'\(value)'"
+  }
+}
+
+public struct IndexModel: Hashable, Sendable {
+  public var name: String
+  /// Serials of its columns.
+  public var columns: [Int]
+  public var isUnique: Bool
+
+  public init(name: String, columns: [Int], isUnique: Bool) {
+    self.name = name
+    self.columns = columns
+    self.isUnique = isUnique
+  }
+}
