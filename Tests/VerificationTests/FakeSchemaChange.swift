@@ -1,0 +1,237 @@
+import Verification
+
+/// A schema change of the fake: a job that runs for a while and then changes everything in one moment.
+struct FakeSchemaChange {
+  private let host: FakeHost
+  private var statement: FakeStatement
+  private let operation: String
+  private var database: FakeDatabase { host.database }
+
+  init(_ host: FakeHost, _ statement: FakeStatement, operation: String) {
+    self.host = host
+    self.statement = statement
+    self.operation = operation
+  }
+
+  mutating func run() async throws(WorkloadError) -> [[String?]] {
+    if !operation.isEmpty, !database.bugs.contains(.operationAppliedTwice),
+      let known = database.jobs.first(where: { $0.operation == operation })
+    {
+      return try await wait(for: known.id)
+    }
+    let id = database.makeID()
+    database.jobs.append(
+      .init(id: id, operation: operation, statement: statement.text, table: "", state: "running"))
+    do throws(WorkloadError) {
+      try await work(id)
+      set(id, "succeeded", nil)
+    } catch {
+      set(id, error.state == "57014" ? "canceled" : "failed", error)
+      throw error
+    }
+    if database.has(.jobNeverEnds, percent: 10) { set(id, "running", nil) }
+    return []
+  }
+
+  private func set(_ id: Int, _ state: String, _ error: WorkloadError?) {
+    guard let place = database.jobs.firstIndex(where: { $0.id == id }) else { return }
+    database.jobs[place].state = state
+    database.jobs[place].error = error
+  }
+
+  private func job(_ id: Int) -> FakeDatabase.Job? { database.jobs.first { $0.id == id } }
+
+  private func wait(for id: Int) async throws(WorkloadError) -> [[String?]] {
+    while let job = job(id), ["running", "paused"].contains(job.state) { await host.pause(milliseconds: 5) }
+    if let error = job(id)?.error { throw error }
+    return []
+  }
+
+  /// Lets time pass, for pauses and cancellations, then does it.
+  private mutating func work(_ id: Int) async throws(WorkloadError) {
+    var edit = try FakeEdit(statement, database)
+    try edit.begin()
+    defer { edit.end() }
+    for _ in 0..<Int.random(in: 0...20, using: &database.random) {
+      await host.pause(milliseconds: 5)
+      while job(id)?.state == "paused" { await host.pause(milliseconds: 5) }
+      if job(id)?.state == "canceling" { throw .failed(state: "57014", message: "canceled") }
+    }
+    try edit.apply()
+  }
+
+  static func control(_ statement: inout FakeStatement, _ database: FakeDatabase) throws(WorkloadError) -> [[String?]] {
+    let verb = statement.next()
+    try statement.expect(verb == "SHOW" ? "JOBS" : "JOB")
+    if verb == "SHOW" {
+      return database.jobs.map { ["\($0.id)", $0.operation, $0.statement, $0.table, $0.state] }
+    }
+    let id = Int(statement.next()) ?? 0
+    guard let place = database.jobs.firstIndex(where: { $0.id == id }) else {
+      throw .failed(state: "42704", message: "no job \(id)")
+    }
+    let (from, to) =
+      switch verb {
+      case "PAUSE": ("running", "paused")
+      case "RESUME": ("paused", "running")
+      default: ("running", "canceling")
+      }
+    guard database.jobs[place].state == from else {
+      throw .failed(state: "55000", message: "the job is \(database.jobs[place].state)")
+    }
+    database.jobs[place].state = to
+    return []
+  }
+}
+
+/// What a schema statement does to the fake's tables.
+private struct FakeEdit {
+  private var statement: FakeStatement
+  private let database: FakeDatabase
+  private var building: Int?
+
+  init(_ statement: FakeStatement, _ database: FakeDatabase) throws(WorkloadError) {
+    self.statement = statement
+    self.database = database
+  }
+
+  /// An index that is being built takes part in writes.
+  mutating func begin() throws(WorkloadError) {
+    var parser = statement
+    _ = parser.next()
+    let isUnique = parser.take("UNIQUE")
+    guard parser.take("INDEX") else { return }
+    let name = parser.next()
+    guard parser.take("ON"), let table = database.state.tables[parser.next()] else { return }
+    try parser.expect("(")
+    let columns = parser.list().compactMap { table.column($0)?.serial }
+    building = table.id
+    database.building[table.id] = .init(name: name, columns: columns, isUnique: isUnique)
+  }
+
+  func end() { if let building { database.building[building] = nil } }
+
+  mutating func apply() throws(WorkloadError) {
+    try database.change { (state) throws(WorkloadError) in try edit(&state) }
+  }
+
+  private func missing(_ what: String) -> WorkloadError { .failed(state: "42P01", message: "no \(what)") }
+
+  private mutating func edit(_ state: inout FakeDatabase.State) throws(WorkloadError) {
+    let verb = statement.next()
+    if verb == "CREATE", statement.take("TABLE") { return try createTable(&state) }
+    if verb == "CREATE" { return try createIndex(&state) }
+    if verb == "DROP", statement.take("TABLE") {
+      let name = statement.next()
+      guard state.tables[name] != nil else { throw missing(name) }
+      if !database.bugs.contains(.droppedTableAnswers) { state.tables[name] = nil }
+      return
+    }
+    if verb == "DROP" {
+      try statement.expect("INDEX")
+      let name = statement.next()
+      return try onIndex(name, &state) { table, place in table.indexes.remove(at: place) }
+    }
+    if statement.take("INDEX") {
+      let name = statement.next()
+      try statement.expect("RENAME", "TO")
+      let new = statement.next()
+      return try onIndex(name, &state) { table, place in table.indexes[place].name = new }
+    }
+    try statement.expect("TABLE")
+    try alter(statement.next(), &state)
+  }
+
+  private func onIndex(
+    _ name: String, _ state: inout FakeDatabase.State, _ body: (inout FakeDatabase.Table, Int) -> Void
+  ) throws(WorkloadError) {
+    for key in state.tables.keys.sorted() {
+      if let place = state.tables[key]?.indexes.firstIndex(where: { $0.name == name }), var table = state.tables[key] {
+        body(&table, place)
+        state.tables[key] = table
+        return
+      }
+    }
+    throw .failed(state: "42704", message: "no index \(name)")
+  }
+
+  private mutating func createTable(_ state: inout FakeDatabase.State) throws(WorkloadError) {
+    let name = statement.next()
+    if state.tables[name] != nil { throw .failed(state: "42P07", message: "\(name) exists") }
+    try statement.expect("(")
+    var table = FakeDatabase.Table(id: database.makeID(), columns: [])
+    repeat {
+      table.columns.append(.init(serial: database.makeID(), name: statement.next()))
+      while ![",", ")"].contains(statement.peek) { _ = statement.next() }
+    } while statement.take(",")
+    state.tables[name] = table
+  }
+
+  private mutating func createIndex(_ state: inout FakeDatabase.State) throws(WorkloadError) {
+    let isUnique = statement.take("UNIQUE")
+    try statement.expect("INDEX")
+    let name = statement.next()
+    try statement.expect("ON")
+    let tableName = statement.next()
+    guard var table = state.tables[tableName] else { throw missing(tableName) }
+    guard !state.tables.values.contains(where: { $0.indexes.contains { $0.name == name } }) else {
+      throw .failed(state: "42P07", message: "\(name) exists")
+    }
+    try statement.expect("(")
+    let columns = statement.list().compactMap { table.column($0)?.serial }
+    var index = FakeDatabase.Index(name: name, columns: columns, isUnique: isUnique)
+    if let built = database.building[table.id] {
+      index.missing = built.missing
+      index.orphans = built.orphans
+    }
+    if isUnique, !database.bugs.contains(.uniqueNotEnforced) {
+      var keys: Set<[String]> = []
+      for row in table.rows.keys {
+        let key = columns.compactMap { database.value(table, row, $0) }
+        if key.count == columns.count, !keys.insert(key).inserted {
+          throw .failed(state: "23505", message: "duplicates")
+        }
+      }
+    }
+    table.indexes.append(index)
+    state.tables[tableName] = table
+  }
+
+  private mutating func alter(_ name: String, _ state: inout FakeDatabase.State) throws(WorkloadError) {
+    guard var table = state.tables[name] else { throw missing(name) }
+    // Renames leave transactions alone; everything else refuses those that began before.
+    if statement.take("RENAME", "TO") {
+      let new = statement.next()
+      if state.tables[new] != nil { throw .failed(state: "42P07", message: "\(new) exists") }
+      if database.has(.renameLost, percent: 30) { return }
+      state.tables[name] = nil
+      state.tables[new] = table
+      return
+    }
+    if statement.take("RENAME", "COLUMN") {
+      let old = statement.next()
+      try statement.expect("TO")
+      guard let place = table.columns.firstIndex(where: { $0.name == old }) else {
+        throw .failed(state: "42703", message: "no \(old)")
+      }
+      table.columns[place].name = statement.next()
+    } else if statement.take("ADD", "COLUMN") {
+      let column = statement.next()
+      _ = statement.next()
+      var new = FakeDatabase.Column(serial: database.makeID(), name: column)
+      if database.bugs.contains(.ghostValues), let old = table.graveyard[column] { new.serial = old }
+      if statement.take("NOT", "NULL") { new.isNullable = false }
+      if statement.take("DEFAULT") { new.defaultValue = FakeStatement.value(statement.next()) }
+      table.columns.append(new)
+    } else {
+      try statement.expect("DROP", "COLUMN")
+      let column = statement.next()
+      guard let old = table.column(column) else { throw .failed(state: "42703", message: "no \(column)") }
+      table.columns.removeAll { $0.serial == old.serial }
+      table.indexes.removeAll { $0.columns.contains(old.serial) }
+      table.graveyard[column] = old.serial
+      table.schemaCommit = state.commit
+    }
+    state.tables[name] = table
+  }
+}
