@@ -46,7 +46,8 @@ def markdown(run):
     parts = [
         "# Results of the fault matrix",
         f"`deploy/test --matrix {run.arguments.slice}` on {time.strftime('%Y-%m-%d')}, {machine()},"
-        f" {(time.monotonic() - run.started) / 60:.0f} minutes.",
+        + (" several runs side by side." if run.arguments.resume else f" {(time.monotonic() - run.started) / 60:.0f} minutes.")
+        + f" {len(results)} of {len(run.cells)} cells were attempted.",
         "A cell is one schema change in one of its phases (from `EXPLAIN (DDL)`), met by one fault of one process while clients"
         " write to the table through both gateways, with and without `CANCEL JOB` during the fault. It is *done* when the"
         " change is public, *reverted* when everything is exactly as before (canceled, or an error the change must end with);"
