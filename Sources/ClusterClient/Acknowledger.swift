@@ -68,7 +68,9 @@ import Wire
   }
 
   private func send(isRepetition: Bool) {
-    guard let epoch = connection.sessionEpoch, connection.history != nil else { return }
+    guard let epoch = connection.sessionEpoch, connection.history != nil,
+      !PlantedFault.isPlanted(.acknowledgementsLost)
+    else { return }
     var message = content(epoch)
     if !isRepetition, message == lastContent { return }
     lastContent = message

@@ -61,6 +61,7 @@ public enum LockOutcome: Hashable, Sendable {
   private func finish(
     _ lock: LockInfo, range: RangeID, _ fate: Fate, reader: Timestamp?, deadline: MonotonicTime
   ) async throws(RangeCallFailure) -> LockOutcome {
+    Probes.reached(.lockResolvedByOther)
     switch fate {
     case .committed(let commit):
       let request = CommitRequest(

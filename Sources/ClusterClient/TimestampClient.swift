@@ -112,6 +112,7 @@ public enum CommitTimestamp: Hashable, Sendable {
       appliedSchemaIndex: connection.appliedSchemaIndex.rawValue, readCount: UInt32(sentReads.count),
       commits: sentCommits.map(\.request) + sentReads.compactMap(\.commit))
     isInFlight = true
+    let askedAt = EventLoop.observer?.now ?? 0
     requestCount += 1
     let basis = connection.appliedSchemaIndex
     if !sentReads.isEmpty { connection.pins.expectTimestamps(at: basis) }
@@ -121,6 +122,9 @@ public enum CommitTimestamp: Hashable, Sendable {
     connection.call(MetadataService.timestamps, request, deadline: deadline, inBatch: true) { [weak self] result in
       guard let self else { return }
       self.isInFlight = false
+      if let observer = EventLoop.observer, case .success(let response) = result, response.outcome == .granted {
+        response.observe(by: observer, readCount: sentReads.count, askedAt: askedAt)
+      }
       self.receive(result, sentReads, sentCommits, epoch)
       if !sentReads.isEmpty { self.endExpectation(at: basis) }
       if !(self.reads.isEmpty && self.commits.isEmpty) { self.schedule() }
@@ -146,6 +150,7 @@ public enum CommitTimestamp: Hashable, Sendable {
         commits.insert(contentsOf: sentCommits, at: 0)
         connection.endSession(epoch)
       case .fenced:
+        Probes.reached(.nodeFenced)
         reads.insert(contentsOf: sentReads, at: 0)
         commits.insert(contentsOf: sentCommits, at: 0)
         waitUntilCaughtUp(SchemaIndex(response.requiredSchemaIndex))
@@ -203,6 +208,7 @@ public enum CommitTimestamp: Hashable, Sendable {
 
   private func settle(_ commit: Commit, _ answer: CommitTimestampResponse) {
     if answer.timestamp == 0 {
+      Probes.reached(.commitRefusedByFloor)
       commit.completion(
         .success(.refused(TableID(answer.refusedTableID), floor: TableVersion(answer.commitFloor))))
       return
@@ -230,6 +236,7 @@ public enum CommitTimestamp: Hashable, Sendable {
 
   private func failCommits() {
     let failed = commits
+    if !failed.isEmpty { Probes.reached(.commitsLostWithSession) }
     commits = []
     let error = SQLError(
       .serializationFailure, "the gateway's session with the metadata service ended before the commit",
@@ -265,5 +272,14 @@ public enum CommitTimestamp: Hashable, Sendable {
     commits.removeAll { $0.deadline <= now }
     for read in lateReads { read.completion(.failure(failure)) }
     for commit in lateCommits { commit.completion(.failure(failure)) }
+  }
+}
+
+extension TimestampsResponse {
+  @EventLoopActor fileprivate func observe(by observer: any NodeObserver, readCount: Int, askedAt: UInt64) {
+    if readCount > 0 { observer.granted(first: firstReadTimestamp, count: UInt64(readCount), askedAt: askedAt) }
+    for commit in commits where commit.timestamp > 0 {
+      observer.granted(first: commit.timestamp, count: 1, askedAt: askedAt)
+    }
   }
 }

@@ -37,6 +37,11 @@ extension Transaction {
     writePins.sorted { $0.key < $1.key }.map { TablePin(tableID: $0.key.rawValue, version: $0.value.rawValue) }
   }
 
+  private func observe(_ commit: Timestamp) {
+    guard let observer = EventLoop.observer else { return }
+    for pin in tablePins { observer.committed(table: pin.tableID, version: pin.version, timestamp: commit.rawValue) }
+  }
+
   private func commitTimestamp(minimum: Timestamp, deadline: MonotonicTime) async throws(TransactionFault) -> Timestamp
   {
     let answer: CommitTimestamp
@@ -91,10 +96,11 @@ extension Transaction {
         if error.kind == .outcomeUnknown { return try await settle(range, mutations.map(\.key), commit, error) }
         throw .failed(error.sqlError)
       }
-      guard let error = response.error, error.kind != .ok else { return }
+      guard let error = response.error, error.kind != .ok else { return observe(commit) }
       switch error.kind {
       case .alreadyCommitted: return
       case .commitTooLow:
+        Probes.reached(.commitBelowRead)
         if commit == early { wasEarlyCommitTooLow = true }
         minimum = Timestamp(rawValue: max(error.minimumTimestamp, commit.rawValue &+ 1))
         commit = try await commitTimestamp(minimum: minimum, deadline: deadline)
@@ -160,6 +166,7 @@ extension Transaction {
     do throws(TransactionFault) {
       minimum = try await prewrite(chunks, primaryKey, primaryRange, deadline: deadline)
       let commit = try await decide(primaryKey, primaryRange, chunks, minimum: &minimum, deadline: deadline)
+      observe(commit)
       let rest = chunks.filter { $0.keys.first != primaryKey }
       if chunks.count > Self.parallelRequests {
         // So many locks would stop every reader for a lookup each: the client waits until they are gone.
@@ -248,6 +255,7 @@ extension Transaction {
         guard let fate = await fate(primaryKey, primaryRange) else {
           throw .failed(RangeCallFailure(.outcomeUnknown, error.message).sqlError)
         }
+        Probes.reached(.unknownOutcomeResolved)
         return try committed(fate)
       }
       guard let error = response?.error, error.kind != .ok else { return commit }

@@ -133,7 +133,10 @@ extension MetadataLeader {
     }
     let readTimestamp: Timestamp
     switch work {
-    case .backfill: readTimestamp = job.timestamp
+    case .backfill:
+      readTimestamp =
+        PlantedFault.isPlanted(.backfillReadsBeforeFloor)
+        ? Timestamp(physicalMilliseconds: job.timestamp.physicalMilliseconds &- 1500) : job.timestamp
     case .validateIndex, .validateNotNull:
       // Above everything issued so far; nothing has to be remembered of it.
       readTimestamp =

@@ -162,6 +162,7 @@ extension MetadataLeader {
       guard let table = applied.catalog.table(id: pin.table) else {
         return .refused(pin.table, floor: TableVersion(UInt64.max))
       }
+      if PlantedFault.isPlanted(.commitFloorNotRaised) { continue }
       if pin.version < table.commitFloor { return .refused(pin.table, floor: table.commitFloor) }
     }
     return .granted(timestamp)

@@ -77,6 +77,7 @@ import Wire
     stream.onMessage = { [weak self] batch in self?.onAcks(batch.acks.map(Acknowledgement.init)) }
     stream.onClose = { [weak self] _ in
       guard let self, let link = self.links[endpoint], link.stream === stream else { return }
+      if !barriers.isEmpty { Probes.reached(.aggregatorLostWithBarriers) }
       link.stream = nil
       link.retry = Timer.once(after: .milliseconds(Self.reconnectMilliseconds)) { [weak self] in
         self?.connect(endpoint)

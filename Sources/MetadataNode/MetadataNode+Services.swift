@@ -110,6 +110,9 @@ extension MetadataNode {
       statementText: request.statementText, isAsynchronous: request.isAsynchronous,
       boundedWaitMilliseconds: request.boundedWaitMilliseconds, gateway: NodeID(request.gatewayNodeID),
       isExplainOnly: request.explainOnly)
+    if let operation = call.operationID, replica.state.operations[operation.text] != nil {
+      Probes.reached(.operationKnown)
+    }
     let mailbox = Mailbox<DDLProgress>(limit: Self.maximumWaitingReports)
     let id = take(.statement(mailbox))
     defer {

@@ -39,6 +39,9 @@ import Wire
   static let group = RangeID(0)
   static let tickMilliseconds: Int64 = 50
 
+  /// Hears what each replica of this process applies to the schema log and its jobs. Nil in production.
+  public static var observer: (@EventLoopActor (SchemaEntry?, JobRecord?) -> Void)?
+
   enum Reply {
     case timestamps(RPCReply<TimestampsResponse>)
     case register(RPCReply<RegisterResponse>)
@@ -140,6 +143,7 @@ import Wire
   private func becameLeader(term: UInt64) {
     log("leading since term \(term), schema index \(replica.state.catalog.schemaIndex)")
     leaderTerm = term
+    if !replica.state.unfinishedJobRecords.isEmpty { Probes.reached(.jobsTakenOver) }
     leader = MetadataLeader(
       state: replica.state, options: settings.leader, now: EventLoop.now,
       wallMilliseconds: EventLoop.wallClockMilliseconds)
@@ -163,6 +167,7 @@ import Wire
   }
 
   private func applied(_ command: MetadataCommand, wasRefused: Bool, isOwn: Bool) {
+    if case .change(let step) = command, !wasRefused { Self.observer?(step.entry, step.job) }
     switch command {
     case .register, .endSession:
       watches.nodesChanged()
@@ -239,6 +244,7 @@ import Wire
     host.readBarrier(Self.group) { [weak self] error in
       guard let self, leaderTerm == term, leader != nil else { return }
       if let error {
+        Probes.reached(.leadershipUnconfirmed)
         let reason = "leadership could not be confirmed: \(error)"
         EventLoop.execute { [weak self] in
           guard let self, self.leaderTerm == term else { return }

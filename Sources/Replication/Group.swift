@@ -57,6 +57,8 @@ import RocksEngine
     return undecided.contains { $0.index == index && $0.term == term }
   }
 
+  var hasProposals: Bool { proposalsHead < proposals.count }
+
   func await(_ proposal: Proposal) { proposals.append(proposal) }
 
   /// Those who wait for position `index`, and whether it is their entry that was committed there.

@@ -134,7 +134,10 @@ import Raft
     transfer.confirmed = next
     transfer.lastProgress = time
     transfer.retries = 0
-    if transfer.isComplete { host.counters.snapshotsSent += 1 }
+    if transfer.isComplete {
+      host.counters.snapshotsSent += 1
+      Probes.reached(.snapshotSent)
+    }
     fill(transfer, host)
   }
 

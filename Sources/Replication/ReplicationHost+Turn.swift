@@ -83,6 +83,7 @@ extension ReplicationHost {
       if group.leaderTermSeen != nil { leadershipEnded(group) }
       group.leaderTermSeen = group.core.term
       counters.elections += 1
+      EventLoop.observer?.becameLeader(group: group.id.rawValue, term: group.core.term)
       for member in unreachable.sorted() { group.core.setReachable(member, false, now: now()) }
     }
     if !group.core.isLeader && group.leaderTermSeen != nil {
@@ -92,6 +93,7 @@ extension ReplicationHost {
   }
 
   private func leadershipEnded(_ group: Group) {
+    if group.hasProposals { Probes.reached(.proposalUndecided) }
     group.suspendProposals(until: now().advanced(byMilliseconds: options.undecidedTimeoutMilliseconds))
     for completion in group.takeBarriers() { completion(.notLeader(hint: group.core.leader)) }
   }
@@ -113,6 +115,8 @@ extension ReplicationHost {
           batch.clear()
         }
         result = try group.machine.apply(committed, into: batch)
+        EventLoop.observer?.applied(
+          group: group.id.rawValue, index: entry.index, term: entry.term, command: entry.payload)
       case .noOp:
         if entry.term == group.core.term && group.core.isLeader { turn.newLeaders.append(group) }
       case .configuration:
@@ -143,9 +147,11 @@ extension ReplicationHost {
       }
     } else {
       let flights = done.flights
+      let isHasty = PlantedFault.isPlanted(.unsyncedVote)
+      if isHasty { EventLoop.execute { [self] in land(flights) } }
       committer.write(batch) { [self] result in
         switch result {
-        case .success: land(flights)
+        case .success: if !isHasty { land(flights) }
         case .failure(let error): fail(error)
         }
       }

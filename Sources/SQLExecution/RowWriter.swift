@@ -19,7 +19,9 @@ final class RowWriter: Sendable {
     let updateEncoder: IndexEntryEncoder
 
     /// Inserts and updates write entries; else only old ones are removed.
-    var isWritable: Bool { descriptor.state.isWritable }
+    var isWritable: Bool {
+      PlantedFault.isPlanted(.writeOnlyIgnored) ? descriptor.state.isReadable : descriptor.state.isWritable
+    }
   }
 
   private struct ConstrainedColumn: Sendable {
@@ -41,7 +43,8 @@ final class RowWriter: Sendable {
     let ids = columnIDs
     layout = KeyValue.RowLayout(table: table, columnIDs: ids)
     let hasUnwritableColumns = table.columns.contains { !$0.state.isWritable }
-    indexes = table.indexes.filter { $0.state.isDeletable }.map { index in
+    let ignoresDeleteOnly = PlantedFault.isPlanted(.deleteOnlyIgnored)
+    indexes = table.indexes.filter { ignoresDeleteOnly ? $0.state.isWritable : $0.state.isDeletable }.map { index in
       let encoder = IndexEntryEncoder(table: table, index: index, rowColumns: ids)
       let isPrimary = index.id == table.primaryIndex.id
       return MaintainedIndex(

@@ -35,6 +35,7 @@ import Wire
   private let timestamp: Timestamp
   private let maximumRowsPerSecond: UInt64
   private let reader: SourceReader
+  private var refusesDuplicates: Bool { index.isUnique && !PlantedFault.isPlanted(.uniqueCheckSkipped) }
   /// In the order of the source.
   private var chunks: [Chunk] = []
   private var firstChunk = 0
@@ -72,6 +73,7 @@ import Wire
     // The next key after the checkpoint: row keys are prefix-free, so nothing lies between.
     var position: [UInt8]? = checkpoint.isEmpty ? whole.start : checkpoint + [0]
     var admitted: ReadableSpan?
+    if !checkpoint.isEmpty { Probes.reached(.backfillResumed) }
     let began = EventLoop.now
     var rowsRead: UInt64 = 0
     var lastReport = began
@@ -86,7 +88,8 @@ import Wire
       guard let readable = admitted else { continue }
       let span = KeySpan(start: start, end: readable.span.end)
       let (timestamp, table, index) = (timestamp, table, index)
-      let rowLimit = hasClients ? Self.rowsPerChunkBesideClients : Self.rowsPerChunk
+      let rowLimit = min(
+        store.maximumRowsPerChunk, hasClients ? Self.rowsPerChunkBesideClients : Self.rowsPerChunk)
       let chunk = try await worker.run {
         try BackfillChunk.read(
           readable.state, span, at: timestamp, table: table, index: index, rowLimit: rowLimit)
@@ -187,7 +190,7 @@ import Wire
 
   private func send(_ batch: [UInt8], of number: Int) {
     if let target = store.replica(index.rangeID), target.isLeading {
-      let ingestion = Ingestion(timestamp: timestamp, entries: batch, refusesDuplicates: index.isUnique)
+      let ingestion = Ingestion(timestamp: timestamp, entries: batch, refusesDuplicates: refusesDuplicates)
       store.metrics.ingestBytes.increment(by: batch.count)
       target.submit(.ingest(ingestion)) { [self] answer in
         switch answer.failure {
@@ -207,7 +210,7 @@ import Wire
 
   private func sendByCall(_ batch: [UInt8], of number: Int) {
     if failure != nil { return }
-    let request = IngestRequest(timestamp: timestamp.rawValue, entries: batch, refusesDuplicates: index.isUnique)
+    let request = IngestRequest(timestamp: timestamp.rawValue, entries: batch, refusesDuplicates: refusesDuplicates)
     let deadline = EventLoop.now.advanced(byMilliseconds: Self.ingestMilliseconds)
     ranges.call(RangeService.ingest, range: index.rangeID, request, deadline: deadline) { [self] result in
       switch result {
@@ -232,6 +235,9 @@ import Wire
       rowsDone += UInt64(done.rowCount)
       store.metrics.backfilledRows.increment(by: done.rowCount)
       if !done.lastKey.isEmpty { checkpoint = done.lastKey }
+      if PlantedFault.isPlanted(.checkpointOneRowTooFar), let last = checkpoint.last, last < 255 {
+        checkpoint[checkpoint.count - 1] = last + 1
+      }
       firstChunk += 1
     }
     changed()

@@ -16,6 +16,8 @@ import Wire
   let state: StoreState
   let metrics = StorageMetrics()
   let space: DiskSpace
+  /// Rows that an index build reads at a time, at most.
+  var maximumRowsPerChunk = BackfillRun.rowsPerChunk
   private let host: ReplicationHost
   private let configuration: RangeMachineConfiguration
   private var replicasByID: [RangeID: RangeReplica] = [:]

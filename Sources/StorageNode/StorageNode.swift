@@ -23,6 +23,8 @@ public struct StorageNodeOptions: Sendable {
   public var diskReserveBytes = 64 << 20
   public var ranges = RangeMachineConfiguration()
   public var replication = ReplicationOptions()
+  /// Rows that an index build reads at a time, at most.
+  public var maximumRowsPerBackfillChunk = 2048
   public var garbage = GarbageCollectorOptions()
   /// Decides election timeouts.
   public var seed: UInt64 = 0
@@ -88,6 +90,7 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
       node: options.nodeID, database: database, host: host,
       space: DiskSpace(path: options.directory, reserveBytes: options.diskReserveBytes),
       configuration: options.ranges)
+    store.maximumRowsPerChunk = options.maximumRowsPerBackfillChunk
     range = RangeHandlers(store)
     backfill = BackfillHandlers(store, connection)
     collector = GarbageCollector(store, LockResolver(RangeClient(connection)), options: options.garbage)

@@ -17,6 +17,8 @@ public struct StorageProgram: Sendable {
   private let readBound: Option<Duration>
   private let readBoundRenewal: Option<Duration>
   private let writeWait: Option<Duration>
+  private let logEntries: Option<Int>
+  private let buildRows: Option<Int>
 
   public init() {
     nodeID = options.integer(
@@ -39,6 +41,11 @@ public struct StorageProgram: Sendable {
       "read-bound-renewal", default: .milliseconds(500), help: "the bound is extended when less than this is left")
     writeWait = options.duration(
       "write-wait", default: .seconds(1), help: "longest wait of a commit for a row lock of another transaction")
+    logEntries = options.integer(
+      "range-log-entries", default: 8192, in: 16...1_000_000, help: "log of one range, in entries, before it is cut")
+    buildRows = options.integer(
+      "backfill-rows", default: BackfillRun.rowsPerChunk, in: 1...1_000_000,
+      help: "rows that an index build reads at a time, at most")
   }
 
   /// Sets the node up; returns when it serves. Ends the process with exit code 2 when a required option is missing.
@@ -66,6 +73,10 @@ public struct StorageProgram: Sendable {
     nodeOptions.ranges.readBoundMilliseconds = milliseconds(configuration[readBound])
     nodeOptions.ranges.readBoundRenewalMilliseconds = milliseconds(configuration[readBoundRenewal])
     nodeOptions.ranges.writeWaitMilliseconds = milliseconds(configuration[writeWait])
+    nodeOptions.replication.maximumLogEntries = configuration[logEntries]
+    nodeOptions.replication.retainedLogEntries = min(
+      nodeOptions.replication.retainedLogEntries, configuration[logEntries] / 4)
+    nodeOptions.maximumRowsPerBackfillChunk = configuration[buildRows]
     nodeOptions.seed = EventLoop.random.next()
     let node: StorageNode
     do {

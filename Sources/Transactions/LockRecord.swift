@@ -47,7 +47,8 @@ public struct LockRecord: Hashable, Sendable {
 
   /// Whether a read at `timestamp` cannot know what it should see before the transaction is decided.
   public func blocksRead(at timestamp: Timestamp, own: Timestamp, ignored: [Timestamp]) -> Bool {
-    kind != .check && start <= timestamp && minimumCommit <= timestamp && start != own && !ignored.contains(start)
+    !PlantedFault.isPlanted(.locksIgnoredByReads)
+      && kind != .check && start <= timestamp && minimumCommit <= timestamp && start != own && !ignored.contains(start)
   }
 
   public func encoded() -> [UInt8] {

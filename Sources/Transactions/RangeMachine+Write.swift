@@ -29,6 +29,7 @@ extension RangeMachine {
       if let newest, newest.start == request.start { return answer(id, .failed(.alreadyCommitted(newest.commit))) }
       if let failure = Self.conflict(of: mutation, newest: newest) { return answer(id, .failed(failure)) }
       needed = max(needed, newest?.commit ?? .zero)
+      if PlantedFault.isPlanted(.readTimestampsIgnored) { continue }
       needed = max(needed, reads.highestRead(of: mutation.key, above: request.commit.previous))
     }
     if request.commit <= needed { return answer(id, .failed(.commitTooLow(minimum: needed.next))) }
