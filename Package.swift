@@ -96,7 +96,7 @@ let nodes: [Target] = [
     "SimulatedCluster",
     [
       "Basics", "EventLoop", "Simulation", "RocksEngine", "NodeRuntime", "MetadataNode", "StorageNode", "GatewayNode",
-      "AckNode", "PostgresClient", "Verification",
+      "AckNode", "PostgresClient", "Verification", "Catalog", "SchemaChange",
     ]),
   shell("OperatorTool", ["Basics", "EventLoop", "RPC", "Wire", "NodeRuntime", "PostgresClient", "PostgresProtocol"]),
 ]

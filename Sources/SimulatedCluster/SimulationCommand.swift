@@ -1,3 +1,4 @@
+@_spi(Planting) import Basics
 import EventLoop
 import Simulation
 import Verification
@@ -11,6 +12,9 @@ public struct SimulationCommand: Sendable {
                   shake: inserts and index builds under random faults
       --seconds N how long the traffic lasts, simulated (default 20)
       --schedule FILE  with --seed and mixed: these faults instead of the seed's
+      --plant NAME     with --seed: this mistake is built in, to see that it is found
+      --planted all|NAME  every mistake, each with seeds of its own until it is found
+      --seeds-per-fault N  with --planted: how many at most (default 50)
       --log       print what the nodes log
       --twice     with --seeds: run every seed twice; a trace that differs is a failure
       --jobs N    processes at a time (default 2)
@@ -20,6 +24,7 @@ public struct SimulationCommand: Sendable {
   public enum Mode: Hashable, Sendable {
     case one(seed: UInt64)
     case many(seeds: ClosedRange<UInt64>, jobs: Int, twice: Bool)
+    case planted([PlantedFault], seedsPerFault: Int, jobs: Int)
   }
 
   public enum Run: String, Sendable { case mixed, smoke, shake }
@@ -30,6 +35,7 @@ public struct SimulationCommand: Sendable {
   public let printsLog: Bool
   /// Faults instead of the seed's.
   public let schedule: String?
+  public let plant: PlantedFault?
 
   /// Nil for a command line that is not of the form `usage`.
   public init?(_ arguments: [String]) {
@@ -41,10 +47,23 @@ public struct SimulationCommand: Sendable {
     var runName = Run.mixed
     var schedule: String?
     var seconds = 20
+    var seedsPerFault = 50
+    var plant: PlantedFault?
+    var planted: [PlantedFault] = []
     var rest = arguments[...]
     while let flag = rest.popFirst() {
       switch flag {
       case "--log": printsLog = true
+      case "--plant":
+        guard let fault = rest.popFirst().flatMap({ PlantedFault(rawValue: $0) }) else { return nil }
+        plant = fault
+      case "--planted":
+        guard let name = rest.popFirst() else { return nil }
+        planted = name == "all" ? PlantedFault.allCases : PlantedFault(rawValue: name).map { [$0] } ?? []
+        if planted.isEmpty { return nil }
+      case "--seeds-per-fault":
+        guard let number = rest.popFirst().flatMap({ Int($0) }), (1...1_000_000).contains(number) else { return nil }
+        seedsPerFault = number
       case "--schedule":
         guard let path = rest.popFirst() else { return nil }
         schedule = path
@@ -68,8 +87,17 @@ public struct SimulationCommand: Sendable {
       default: return nil
       }
     }
+    if !planted.isEmpty {
+      guard seeds == nil else { return nil }
+      seeds = 1...1
+    }
     guard let seeds else { return nil }
-    mode = isMany ? .many(seeds: seeds, jobs: jobs, twice: twice) : .one(seed: seeds.lowerBound)
+    if !planted.isEmpty {
+      mode = .planted(planted, seedsPerFault: seedsPerFault, jobs: jobs)
+    } else {
+      mode = isMany ? .many(seeds: seeds, jobs: jobs, twice: twice) : .one(seed: seeds.lowerBound)
+    }
+    self.plant = plant
     self.printsLog = printsLog
     self.runName = runName
     self.schedule = schedule
@@ -89,6 +117,10 @@ public struct SimulationCommand: Sendable {
   public func run() -> Int32 {
     switch mode {
     case .one(let seed): return runOne(seed)
+    case .planted(let faults, let seedsPerFault, let jobs):
+      return PlantedRuns(
+        faults: faults, firstSeed: 1, seedsPerFault: seedsPerFault, jobs: jobs, flags: ["--seconds", String(seconds)]
+      ).run()
     case .many(let seeds, let jobs, let twice):
       let flags = ["--run", runName.rawValue, "--seconds", String(seconds)]
       var runs = ChildRuns(seeds: seeds, jobs: jobs, twice: twice, flags: flags)
@@ -103,6 +135,7 @@ public struct SimulationCommand: Sendable {
     do {
       let mixed = try mixedOptions(seed)
       Probes.isCounting = true
+      unsafe PlantedFault.planted = plant
       let (summary, isGood) = try Simulation.run(options, limit: .seconds(3600)) { world in
         let note: @EventLoopActor (String) -> Void = { Console.print("\(world.clock / 1_000_000) ms: \($0)") }
         var findings: [Finding] = []

@@ -57,6 +57,8 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   public let connection: MetadataConnection
   /// Called when the node can serve, and when it no longer can.
   public var onReadyChange: ((Bool) -> Void)?
+  /// Called once when the node cannot go on (a full disk, a database that fails): only a new process reads what is durable.
+  public var onFailure: ((String) -> Void)?
 
   let store: RangeStore
   private let database: RocksDatabase
@@ -167,10 +169,12 @@ public enum StorageNodeError: Error, Hashable, CustomStringConvertible {
   private func readinessChanged() { onReadyChange?(isReady) }
 
   private func failed(_ reason: String) {
-    if failure == nil { Log.error("storage", "this node stops serving", ["reason": reason]) }
+    let isFirst = failure == nil
+    if isFirst { Log.error("storage", "this node stops serving", ["reason": reason]) }
     failure = failure ?? reason
     server.health.set(RangeService.name, .notServing)
     readinessChanged()
+    if isFirst { onFailure?(reason) }
   }
 
   // MARK: - Identity

@@ -85,6 +85,8 @@ public struct StorageProgram: Sendable {
       NodeRuntime.fail(runtime.program, error.description)
     }
     node.onReadyChange = { runtime.setReady($0) }
+    // Whoever supervises the process starts it again; it would never serve by itself.
+    node.onFailure = { _ in runtime.stop(exitCode: 1) }
     node.start()
     node.observe(runtime.metrics)
     runtime.log.info("storage", "serving", ["rpc": "\(endpoint)", "ranges": "\(node.rangeCount)"])

@@ -20,12 +20,17 @@ import Verification
 
   /// After the last fault, all nodes are to be ready within this time.
   static let healingLimit = Duration.seconds(120)
+  /// After the last write, all replicas are to be equal within this time.
+  static let agreementLimit = Duration.seconds(60)
+  /// A schema change that nobody pauses must end within this time, faults or not (nanoseconds).
+  static let maximumJobDuration: UInt64 = 120_000_000_000
 
   private let world: Simulation
   private let options: Options
   private let note: @EventLoopActor (String) -> Void
   private let cluster: SimulatedCluster
   private let injector: FaultInjector
+  private let observer: ClusterObserver
   private var findings: [Finding] = []
 
   public init(_ world: Simulation, _ options: Options, note: @escaping @EventLoopActor (String) -> Void) {
@@ -34,6 +39,7 @@ import Verification
     self.note = note
     cluster = SimulatedCluster(world, Self.shape(options.seed))
     injector = FaultInjector(cluster, note: note)
+    observer = ClusterObserver(cluster)
   }
 
   /// Runs it and answers what was found.
@@ -44,18 +50,33 @@ import Verification
     let report = await Self.mix(options).run(on: host)
     for one in report.reports { note("\(one)") }
     world.note(report.description)
-    return (findings + report.findings).sorted()
+    let checks = ObservationChecks(maximumHealthyJobDuration: Self.maximumJobDuration)
+    let inside = checks.findings(observer.log, end: world.clock, isSettled: true)
+    return Array(Set(findings + report.findings + inside)).sorted()
   }
 
   private func entered(_ phase: WorkloadPhase) async {
     switch phase {
-    case .setUp, .finalReads, .done: break
+    case .setUp, .finalReads: break
+    case .done: await compareReplicas()
     case .traffic: injector.start(options.schedule ?? Self.schedule(options))
     case .settling:
       injector.end()
       note("healed after \(injector.faultCount) faults")
       if !(await cluster.ready(limit: Self.healingLimit)) { findings.append(notReady("after all faults were ended")) }
     }
+  }
+
+  /// Followers may be a little behind, locks of the last transactions may be on their way out.
+  private func compareReplicas() async {
+    let comparison = ReplicaComparison(cluster: cluster)
+    var difference: String?
+    let areEqual = await world.run(
+      until: {
+        difference = comparison.difference()
+        return difference == nil
+      }, every: .seconds(1), limit: Self.agreementLimit)
+    if !areEqual { findings.append(Finding("replicas", difference ?? "they differ")) }
   }
 
   private func notReady(_ moment: String) -> Finding {
@@ -80,6 +101,10 @@ import Verification
   nonisolated static func shape(_ seed: UInt64) -> ClusterShape {
     var shape = ClusterShape()
     shape.aggregatorCount = seed % 3 == 0 ? 2 : 1
+    // Small steps, so that small tables meet what large ones do.
+    shape.flags[.storage] = ["--backfill-rows", "4", "--range-log-entries", seed % 4 == 1 ? "64" : "8192"]
+    shape.flags[.metadata] = ["--ddl-bounded-wait", seed % 2 == 0 ? "400ms" : "2s"]
+    if seed % 4 == 2 { shape.flags[.metadata]?.append(contentsOf: ["--backfill-rows-per-second", "20"]) }
     return shape
   }
 
@@ -93,6 +118,7 @@ import Verification
       RegisterWorkload(limits: limits(4, 200, 0...150)),
       BankWorkload(limits: limits(3, 100, 0...300)),
       ListAppendWorkload(limits: limits(4, 100, 0...300)),
+      SchemaChangeWorkload(limits: limits(4, 150, 0...200)),
     ])
   }
 }

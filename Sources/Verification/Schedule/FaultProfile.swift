@@ -57,8 +57,9 @@ private struct ScheduleMaker {
   private mutating func action(for length: UInt64) -> FaultAction {
     let victim = target()
     switch kind() {
-    case "kill": return FaultAction(.kill, victim, for: length)
-    case "power-off": return FaultAction(.powerOff, victim, for: length)
+    case "kill": return FaultAction(.kill, chance(8) ? .all : victim, for: length)
+    // A whole rack without power is what shows writes that were called durable too early.
+    case "power-off": return FaultAction(.powerOff, chance(20) ? .all : victim, for: length)
     case "pause": return FaultAction(.pause, victim, for: length)
     case "isolate": return FaultAction(.isolate, victim, for: length)
     case "cut": return FaultAction(chance(50) ? .cut(to: target()) : .cutBoth(to: target()), victim, for: length)
@@ -71,7 +72,7 @@ private struct ScheduleMaker {
     case "disk-full": return FaultAction(.diskFull, keeper(), for: length)
     case "disk-slow":
       let delay = UInt64.random(in: 5...100, using: &random) * 1_000_000
-      return FaultAction(.diskSlow(nanoseconds: delay), keeper(), for: length)
+      return FaultAction(.diskSlow(nanoseconds: delay), chance(30) ? .all : keeper(), for: length)
     case "bit-rot": return FaultAction(.bitRot, .random(role: "storage"))
     case "clock-rate":
       let rate = Int64.random(in: 1...300_000, using: &random)
