@@ -153,7 +153,7 @@ let testTargets: [Target] = [
   tests("MetadataNode", ["SQLValues", "Catalog", "SchemaChange", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),
-  tests("Simulation"),
+  tests("Simulation", exclude: ["Scenarios"]),
 ]
 
 let package = Package(

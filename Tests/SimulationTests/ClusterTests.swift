@@ -3,7 +3,8 @@ import Testing
 /// Whole clusters in one process, by the program `theseus-simulation`.
 struct ClusterTests {
   @Test func aClusterBootsAndAnswersAndTheSeedDecidesEverything() throws {
-    let run = try #require(Child.run("theseus-simulation", ["--seeds", "1..3", "--twice", "--jobs", "2", "--seconds", "5"]))
+    let run = try #require(
+      Child.run("theseus-simulation", ["--seeds", "1..3", "--twice", "--jobs", "2", "--seconds", "5"]))
     #expect(run.exitCode == 0, "\(run.text)")
     #expect(run.text.hasSuffix("3 passed, 0 failed\n"), "\(run.text)")
   }

@@ -82,6 +82,11 @@ import Verification
       if index.state == .backfilling, before.rawValue < ElementState.backfilling.rawValue { return .backfillStart }
       kind = .transition
     }
+    for column in new.columns {
+      if let before = old.columns.first(where: { $0.id == column.id }), before.state != column.state {
+        kind = .transition
+      }
+    }
     for index in old.indexes where new.index(index.id) == nil { kind = .transition }
     return kind
   }
