@@ -72,23 +72,15 @@ import Verification
     return kind
   }
 
+  /// Backfills alone are judged here. For other steps an older version may be compatible however many versions lie
+  /// between, when none of them changed what writers do; the floor that the entry claims is checked in any case.
   static func kind(from old: TableDescriptor?, to new: TableDescriptor?) -> SchemaEntryKind {
-    guard let old else { return .compatible }
-    guard let new else { return .transition }
-    var kind = SchemaEntryKind.compatible
-    for index in new.indexes {
+    guard let old, let new else { return .compatible }
+    let starts = new.indexes.contains { index in
       let before = old.index(index.id)?.state ?? .absent
-      if before == index.state { continue }
-      if index.state == .backfilling, before.rawValue < ElementState.backfilling.rawValue { return .backfillStart }
-      kind = .transition
+      return index.state == .backfilling && before.rawValue < ElementState.backfilling.rawValue
     }
-    for column in new.columns {
-      if let before = old.columns.first(where: { $0.id == column.id }), before.state != column.state {
-        kind = .transition
-      }
-    }
-    for index in old.indexes where new.index(index.id) == nil { kind = .transition }
-    return kind
+    return starts ? .backfillStart : .compatible
   }
 
   private func changed(_ job: JobRecord) {
