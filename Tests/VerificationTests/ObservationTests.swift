@@ -99,7 +99,7 @@ import Verification
     #expect(findings(log + [(4, commit(2, 350))]) == [])
     let found = findings(log + [(4, commit(1, 350))])
     #expect(found.count == 1 && found[0].contains("too far from a step"), "\(found)")
-    let backfill = log + [(4, entry(4, 400, 3, floor: 3, .backfillStart)), (5, commit(3, 450))]
+    let backfill = log + [(4, entry(4, 400, 3, floor: 1, .backfillStart)), (5, commit(2, 450))]
     #expect(findings(backfill).count == 1)
   }
 

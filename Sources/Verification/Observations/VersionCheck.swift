@@ -1,5 +1,5 @@
 /// Who may commit (DESIGN 2.3): nobody below a floor in force; after an element's step nobody older than the version before
-/// it; after the start of a backfill nobody older than that; and nobody with a version that is not in force yet.
+/// it; after the start of a backfill nobody older than the version before it, which maintains the element; and nobody with a version that is not in force yet.
 ///
 /// The second and third follow from what entries do, whatever floor they claim, so a floor that was not raised is found too.
 struct VersionCheck {
@@ -39,8 +39,7 @@ struct VersionCheck {
         let oldest: UInt64 =
           switch change.kind {
           case .compatible: 0
-          case .transition: change.from
-          case .backfillStart: change.to
+          case .transition, .backfillStart: change.from
           }
         if oldest > (needed?.version ?? 0) { needed = (oldest, entry) }
         inForce += 1
