@@ -1,5 +1,5 @@
-/// Who may commit (DESIGN 2.3): nobody below a floor in force; after an element's step nobody older than the version before
-/// it; after the start of a backfill nobody older than the version before it, which maintains the element; and nobody with a version that is not in force yet.
+/// Who may commit (DESIGN 2.3): nobody below a floor in force; after an element's step, or the start of a backfill, nobody
+/// older than the version before it; and nobody with a version that is not in force yet.
 ///
 /// The second and third follow from what entries do, whatever floor they claim, so a floor that was not raised is found too.
 struct VersionCheck {
