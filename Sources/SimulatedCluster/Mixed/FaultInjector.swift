@@ -14,12 +14,16 @@ import Verification
   private var task: Task<Void, Never>?
   private var supervisor: Timer?
   private(set) var faultCount = 0
+  /// What a healthy disk takes for a sync (nanoseconds).
+  private let syncDelay: UInt64
 
   /// A process that ended is started again after this long.
   static let supervisorInterval = Duration.milliseconds(500)
 
-  init(_ cluster: SimulatedCluster, note: @escaping @EventLoopActor (String) -> Void) {
+  init(_ cluster: SimulatedCluster, syncDelay: UInt64, note: @escaping @EventLoopActor (String) -> Void) {
     self.cluster = cluster
+    self.syncDelay = syncDelay
+    for node in cluster.nodes { node.disk.syncDelayNanoseconds = syncDelay }
     self.note = note
   }
 
@@ -59,15 +63,13 @@ import Verification
     healNetwork()
     for node in cluster.nodes {
       node.disk.isFull = false
-      node.disk.syncDelayNanoseconds = Self.syncDelay
+      node.disk.syncDelayNanoseconds = syncDelay
       node.host.setClockDrift(partsPerMillion: 0)
       node.host.wallClockErrorMilliseconds = 0
       node.host.resume()
       if !node.host.isRunning { node.start() }
     }
   }
-
-  private static let syncDelay: UInt64 = 500_000
 
   private func healNetwork() {
     cluster.world.network.healAll()
@@ -132,10 +134,10 @@ import Verification
       undo(action) { node.disk.isFull = false }
     case .diskSlow(let delay):
       node.disk.syncDelayNanoseconds = delay
-      undo(action) { node.disk.syncDelayNanoseconds = Self.syncDelay }
+      undo(action) { node.disk.syncDelayNanoseconds = self.syncDelay }
     case .diskOK:
       node.disk.isFull = false
-      node.disk.syncDelayNanoseconds = Self.syncDelay
+      node.disk.syncDelayNanoseconds = syncDelay
     case .bitRot:
       if let key = node.disk.corruptRandomKey(using: &random) { note("bit rot in \(key.path), family \(key.family)") }
     case .clockRate(let rate):

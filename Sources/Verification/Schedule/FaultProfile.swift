@@ -59,7 +59,7 @@ private struct ScheduleMaker {
     switch kind() {
     case "kill": return FaultAction(.kill, chance(8) ? .all : victim, for: length)
     // A whole rack without power is what shows writes that were called durable too early.
-    case "power-off": return FaultAction(.powerOff, chance(20) ? .all : victim, for: length)
+    case "power-off": return FaultAction(.powerOff, chance(40) ? .all : victim, for: length)
     case "pause": return FaultAction(.pause, victim, for: length)
     case "isolate": return FaultAction(.isolate, victim, for: length)
     case "cut": return FaultAction(chance(50) ? .cut(to: target()) : .cutBoth(to: target()), victim, for: length)
