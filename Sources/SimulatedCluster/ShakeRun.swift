@@ -3,6 +3,7 @@ import PostgresClient
 import Simulation
 
 /// A cluster under traffic while its hosts die, stop and lose each other: what was acknowledged must be there afterwards.
+/// The past is given up after three seconds, so that sweeps meet schema changes, faults and each other.
 @EventLoopActor public final class ShakeRun {
   private let world: Simulation
   private let cluster: SimulatedCluster
@@ -17,7 +18,9 @@ import Simulation
   public init(_ world: Simulation, duration: Duration) {
     self.world = world
     self.duration = duration
-    cluster = SimulatedCluster(world)
+    var shape = ClusterShape()
+    shape.flags = [.metadata: ["--garbage-retention", "3s"], .storage: ["--garbage-rest", "1s"]]
+    cluster = SimulatedCluster(world, shape)
   }
 
   public func run(note: @EventLoopActor (String) -> Void) async throws {
@@ -41,6 +44,12 @@ import Simulation
       "\(acknowledged.count) of \(attempted.count) inserts acknowledged; failures: \(failures.sorted { $0.key < $1.key })"
     )
     try await check()
+    for node in cluster.nodes(.storage) {
+      let cells = node.disk.entries(in: "data", of: "/data/rocksdb").count
+      note(
+        "\(node.name) has \(cells) versions, \(node.disk.entries(in: "transactions", of: "/data/rocksdb").count) records"
+      )
+    }
   }
 
   private var notReady: RunFailure { RunFailure("not ready: \(cluster.nodes.filter { !$0.isReady }.map(\.name))") }
@@ -92,6 +101,7 @@ import Simulation
       do throws(PostgresClientError) {
         try await open.query("INSERT INTO cargo (id, gateway) VALUES (\(id), \(number))")
         acknowledged.insert(id)
+        try await open.query("UPDATE cargo SET gateway = gateway + 1 WHERE id % 7 = \(id % 7) AND id > \(id - 40)")
       } catch {
         failures[error.state.map { "\($0)" } ?? "connection", default: 0] += 1
       }

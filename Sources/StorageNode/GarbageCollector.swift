@@ -9,8 +9,8 @@ import Wire
 public struct GarbageCollectorOptions: Sendable {
   /// Steps of all ranges of a node come one after the other, so far apart.
   public var stepMilliseconds: Int64 = 25
-  /// Every range is looked at once in a round.
-  public var roundMilliseconds: UInt64 = 1_000
+  /// Every range is looked at once in a round. The records of a cluster wait for the newest range to be looked at.
+  public var roundMilliseconds: UInt64 = 250
   /// Cells that one step may look at: it holds the loop for about a millisecond.
   public var maximumCellsPerStep = 2_048
   public var maximumCellsPerCommand = 512

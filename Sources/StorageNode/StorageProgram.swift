@@ -19,6 +19,7 @@ public struct StorageProgram: Sendable {
   private let writeWait: Option<Duration>
   private let logEntries: Option<Int>
   private let buildRows: Option<Int>
+  private let garbageRest: Option<Duration>
 
   public init() {
     nodeID = options.integer(
@@ -46,6 +47,9 @@ public struct StorageProgram: Sendable {
     buildRows = options.integer(
       "backfill-rows", default: BackfillRun.rowsPerChunk, in: 1...1_000_000,
       help: "rows that an index build reads at a time, at most")
+    garbageRest = options.duration(
+      "garbage-rest", default: .seconds(600),
+      help: "a range with so little garbage that it is not worth a sweep is swept after this time all the same")
   }
 
   /// Sets the node up; returns when it serves. Ends the process with exit code 2 when a required option is missing.
@@ -77,6 +81,7 @@ public struct StorageProgram: Sendable {
     nodeOptions.replication.retainedLogEntries = min(
       nodeOptions.replication.retainedLogEntries, configuration[logEntries] / 4)
     nodeOptions.maximumRowsPerBackfillChunk = configuration[buildRows]
+    nodeOptions.garbage.longestRestMilliseconds = milliseconds(configuration[garbageRest])
     nodeOptions.seed = EventLoop.random.next()
     let node: StorageNode
     do {
