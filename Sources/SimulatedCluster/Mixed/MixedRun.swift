@@ -107,9 +107,11 @@ import Verification
     var shape = ClusterShape()
     shape.aggregatorCount = seed % 3 == 0 ? 2 : 1
     // Small steps, so that small tables meet what large ones do.
-    shape.flags[.storage] = ["--backfill-rows", "4", "--range-log-entries", seed % 4 == 1 ? "64" : "8192"]
+    shape.flags[.storage] = [
+      "--backfill-rows", seed % 4 == 2 ? "1" : "4", "--range-log-entries", seed % 4 == 1 ? "64" : "8192",
+    ]
     shape.flags[.metadata] = ["--ddl-bounded-wait", seed % 2 == 0 ? "400ms" : "2s"]
-    if seed % 4 == 2 { shape.flags[.metadata]?.append(contentsOf: ["--backfill-rows-per-second", "20"]) }
+    if seed % 4 == 2 { shape.flags[.metadata]?.append(contentsOf: ["--backfill-rows-per-second", "4"]) }
     // Every third cluster gives up the past while the traffic goes on.
     if seed % 3 == 0 {
       shape.flags[.metadata]?.append(contentsOf: ["--garbage-retention", "4s"])
