@@ -55,7 +55,7 @@ import EventLoop
   private func finish(_ error: RocksError?) {
     isSyncing = false
     syncCount += 1
-    if let error { failure = error }
+    if let error, failure == nil { failure = error }
     let done = syncing
     syncing.removeAll(keepingCapacity: true)
     if !waiting.isEmpty && failure == nil { sync() }

@@ -1,5 +1,6 @@
 import Basics
 import CRocksDB
+import Synchronization
 
 /// An open RocksDB directory: what stands behind `RocksDatabase` in production. Its methods are described there.
 final class NativeDatabase: @unchecked Sendable {
@@ -10,6 +11,8 @@ final class NativeDatabase: @unchecked Sendable {
   private let readOptions: OpaquePointer?
   private let unsyncedWrites: OpaquePointer?
   private let syncedWrites: OpaquePointer?
+  /// A write has failed: what is in the log from there on is not known, and a sync of it means nothing.
+  private let hasFailedWrite = Atomic<Bool>(false)
   private var isOpen = true
 
   // MARK: - Opening
@@ -78,10 +81,15 @@ final class NativeDatabase: @unchecked Sendable {
 
   func write(_ batch: WriteBatch, sync: Bool) throws(RocksError) {
     if batch.isEmpty && !sync { return }
-    try checked { rocksdb_write(raw, sync ? syncedWrites : unsyncedWrites, batch.raw, $0) }
+    try checked {
+      rocksdb_write(raw, sync ? syncedWrites : unsyncedWrites, batch.raw, $0)
+      if $0.pointee != nil { hasFailedWrite.store(true, ordering: .releasing) }
+    }
   }
 
+  /// Not after a failed write: Debian's RocksDB, built with its assertions, aborts when the first sync of a log file follows one.
   func syncLog() throws(RocksError) {
+    if hasFailedWrite.load(ordering: .acquiring) { throw .inputOutput("an earlier write of the log failed") }
     try checked { rocksdb_flush_wal(raw, 1, $0) }
   }
 
