@@ -49,6 +49,9 @@ import Verification
     log.record(at: now, .committed(node: node, table: table, version: version, timestamp: timestamp))
   }
 
+  /// Nothing is known to be under way.
+  var areJobsFinished: Bool { jobStates.values.allSatisfy(\.isFinished) }
+
   // MARK: - Metadata
 
   private func applied(_ entry: SchemaEntry) {

@@ -59,7 +59,12 @@ import Verification
   private func entered(_ phase: WorkloadPhase) async {
     switch phase {
     case .setUp, .finalReads: break
-    case .done: await compareReplicas()
+    case .done:
+      // Whoever does not end in time is the business of the checks.
+      _ = await world.run(
+        until: { observer.areJobsFinished }, every: .milliseconds(100),
+        limit: .nanoseconds(Int64(clamping: Self.maximumJobDuration)))
+      await compareReplicas()
     case .traffic: injector.start(options.schedule ?? Self.schedule(options))
     case .settling:
       injector.end()
