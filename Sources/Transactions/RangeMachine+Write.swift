@@ -192,6 +192,9 @@ extension RangeMachine {
     if waitsForLatch(id, keys: keys) { return }
     var command = RangeCommand()
     var primaryKey: [UInt8]?
+    // A version below the safe point may have been written, replaced and collected: its absence proves nothing.
+    let isOutcomeGone = request.oneRoundCommit != .zero && isGivenUp(request.oneRoundCommit)
+    var isUnknown = false
     for key in keys {
       if request.oneRoundCommit != .zero,
         try snapshot.version(of: key, at: request.oneRoundCommit)?.start == request.start
@@ -210,12 +213,14 @@ extension RangeMachine {
         if let newest = try snapshot.newestCommit(of: key), newest.start == request.start {
           return answer(id, .failed(.alreadyCommitted(newest.commit)))
         }
+        isUnknown = isUnknown || isOutcomeGone
       }
       command.writes.append(
         .put(
           .transactions, key: TransactionRecord.cellKey(key, start: request.start),
           value: TransactionRecord.rolledBack.encoded()))
     }
+    if isUnknown { return answer(id, .failed(.timestampTooOld(safePoint: safePoints.versions))) }
     if command.writes.isEmpty {
       for key in keys { retry(rowLocks.release(key, of: request.start)) }
       return answer(id, .done)

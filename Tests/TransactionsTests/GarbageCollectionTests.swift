@@ -110,6 +110,28 @@ import Testing
     #expect(try harness.run(commit(95, 99, "a")) == .failed(.transactionAborted))
   }
 
+  /// A one-round commit leaves no record: once its version may have been replaced and collected, nobody can say that it did
+  /// not take place.
+  @Test func aLostCommitIsNotCalledUndoneOnceItsVersionMayBeCollected() throws {
+    var harness = RangeHarness()
+    #expect(try harness.run(oneRound(11, 20, put("a", "once", forUpdate: 11))) == .done)
+    #expect(try harness.run(oneRound(21, 30, put("a", "later", forUpdate: 21))) == .done)
+    #expect(try harness.run(settle(12, 22, "b")) == .done)
+    harness.machine.raiseSafePoints(to: SafePoints(versions: ts(100), records: .zero), applied: .zero)
+    harness.pump()
+    try harness.applyAll()
+    #expect(try harness.run(settle(11, 20, "a")) == .failed(.alreadyCommitted(ts(20))), "its version is still there")
+    try harness.sweep(limit: 10)
+    try harness.applyAll()
+    #expect(try harness.run(settle(11, 20, "a")) == .failed(.timestampTooOld(safePoint: ts(100))))
+    #expect(harness.proposals.isEmpty && harness.state.cells[2].count == 1, "nothing is recorded about it")
+    // What was settled before the past was given up stays known, and so does what is newer than the safe point.
+    #expect(try harness.run(settle(12, 22, "b")) == .done)
+    #expect(try harness.run(settle(90, 120, "c")) == .done)
+    // Another key of the same commit may still tell.
+    #expect(try harness.run(settle(21, 30, "gone", "a")) == .failed(.alreadyCommitted(ts(30))))
+  }
+
   @Test func recordsGoBelowTheirOwnPoint() throws {
     var harness = RangeHarness()
     #expect(try harness.run(rollback(60, "a")) == .done)
