@@ -20,6 +20,8 @@ public struct GarbageCollectorOptions: Sendable {
   public var longestRestMilliseconds: UInt64 = 600_000
   /// Old locks of one range looked after in one go.
   public var maximumLocksPerRound = 64
+  /// Locks that one step may look at.
+  public var maximumLocksPerStep = 2_048
 
   public init() {}
 }
@@ -30,8 +32,19 @@ struct GarbageState {
   /// transactions are refused from the safe point on.
   var resolvedBelow = Timestamp.zero
   var isResolvingLocks = false
+  /// The search for old locks under way; nil: none.
+  var lockSearch: LockSearch?
   /// The last complete sweep; nil: none since the process began or the replica was restored.
   var lastSweep: Sweep?
+
+  /// Locks are looked through from the beginning of the range, a bounded step at a time. What has been passed stays free of
+  /// old locks: new ones below an applied safe point are refused.
+  struct LockSearch {
+    /// Locks of transactions that started below are looked for: an applied safe point.
+    var point: Timestamp
+    /// Where the next step begins.
+    var position: [UInt8]
+  }
 
   struct Sweep {
     var points: SafePoints
@@ -140,41 +153,62 @@ struct GarbageState {
 
   // MARK: - Locks
 
-  /// Finds out whether old locks are left; at the leader, has their transactions' fates looked up and carried out.
+  /// Goes on with the search for old locks; at the leader, has the fates of their transactions looked up and carried out.
   private func resolveLocks(of replica: RangeReplica) throws {
+    guard !replica.garbage.isResolvingLocks else { return }
     let point = replica.appliedSafePoints.versions
-    guard point > replica.garbage.resolvedBelow, !replica.garbage.isResolvingLocks else { return }
-    let old = try oldLocks(of: replica, startedBelow: point)
-    if old.isEmpty {
-      replica.garbage.resolvedBelow = point
-    } else if replica.isLeading {
-      replica.garbage.isResolvingLocks = true
-      Task { @EventLoopActor [locks] in
-        let deadline = EventLoop.now.advanced(byMilliseconds: 5_000)
-        for holder in old {
-          do throws(RangeCallFailure) {
-            _ = try await locks.resolve(LockInfo(holder), range: replica.id, reader: nil, deadline: deadline)
-          } catch {
-            break
-          }
+    guard point > replica.garbage.resolvedBelow else {
+      replica.garbage.lockSearch = nil
+      return
+    }
+    let search = replica.garbage.lockSearch ?? GarbageState.LockSearch(point: point, position: replica.span.start)
+    let step = try oldLocks(of: replica, search)
+    if step.found.isEmpty, step.resumeKey == nil {
+      replica.garbage.lockSearch = nil
+      replica.garbage.resolvedBelow = search.point
+      return
+    }
+    // What was found is looked at again after it was looked after.
+    let position = step.found.first?.key ?? step.resumeKey ?? search.position
+    replica.garbage.lockSearch = GarbageState.LockSearch(point: search.point, position: position)
+    if replica.isLeading, !step.found.isEmpty { lookAfter(step.found, of: replica) }
+  }
+
+  private func lookAfter(_ old: [LockHolder], of replica: RangeReplica) {
+    replica.garbage.isResolvingLocks = true
+    Task { @EventLoopActor [locks] in
+      let deadline = EventLoop.now.advanced(byMilliseconds: 5_000)
+      for holder in old {
+        do throws(RangeCallFailure) {
+          _ = try await locks.resolve(LockInfo(holder), range: replica.id, reader: nil, deadline: deadline)
+        } catch {
+          break
         }
-        replica.garbage.isResolvingLocks = false
       }
+      replica.garbage.isResolvingLocks = false
     }
   }
 
-  private func oldLocks(of replica: RangeReplica, startedBelow point: Timestamp) throws -> [LockHolder] {
+  private func oldLocks(
+    of replica: RangeReplica, _ search: GarbageState.LockSearch
+  ) throws -> (found: [LockHolder], resumeKey: [UInt8]?) {
     let (state, span) = (replica.state, replica.span)
-    let cursor = state.database.iterator(in: state.lock, from: span.start, to: span.end.isEmpty ? nil : span.end)
+    let cursor = state.database.iterator(
+      in: state.lock, from: search.position, to: span.end.isEmpty ? nil : span.end, fillsCache: false)
     cursor.seekToFirst()
     var found: [LockHolder] = []
-    while cursor.isValid, found.count < options.maximumLocksPerRound {
+    var examined = 0
+    while cursor.isValid {
+      if found.count >= options.maximumLocksPerRound || examined >= options.maximumLocksPerStep {
+        return (found, cursor.key)
+      }
+      examined += 1
       let record = try LockRecord(decoding: cursor.value)
-      if record.start < point { found.append(LockHolder(key: cursor.key, lock: record)) }
+      if record.start < search.point { found.append(LockHolder(key: cursor.key, lock: record)) }
       cursor.next()
     }
     try cursor.checkStatus()
-    return found
+    return (found, nil)
   }
 
   /// The table whose rows or entries the range has: the first eight bytes of its keys.

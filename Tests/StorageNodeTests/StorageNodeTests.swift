@@ -2,6 +2,7 @@ import Basics
 import Catalog
 import EventLoop
 import KeyValue
+import RocksEngine
 import SQLValues
 import Testing
 import Wire
@@ -163,11 +164,14 @@ import Wire
 }
 
 extension TestStorage {
-  func storedCellCount() throws -> Int {
+  func storedCellCount() throws -> Int { try cellCount { $0.data } }
+
+  /// Cells of one space, on all nodes together.
+  func cellCount(in space: (StoreState) -> ColumnFamily) throws -> Int {
     var count = 0
     for id in nodes.keys.sorted() {
       guard let state = nodes[id]?.node.store.state else { continue }
-      let cursor = state.database.iterator(in: state.data)
+      let cursor = state.database.iterator(in: space(state))
       cursor.seekToFirst()
       while cursor.isValid {
         count += 1

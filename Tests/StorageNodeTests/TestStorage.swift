@@ -58,6 +58,8 @@ import Wire
     options.garbage.longestRestMilliseconds = 0
     options.garbage.maximumCellsPerCommand = 7
     options.garbage.maximumCellsPerStep = 20
+    options.garbage.maximumLocksPerRound = 2
+    options.garbage.maximumLocksPerStep = 3
     let node = try StorageNode(options, server: server)
     nodes[id] = (node, server)
     node.start()
@@ -253,10 +255,10 @@ struct NeverHappened: Error {
 
 /// Waits for a condition, for at most twenty seconds.
 @EventLoopActor func eventually(
-  sourceLocation: SourceLocation = #_sourceLocation, _ condition: @EventLoopActor () -> Bool
+  sourceLocation: SourceLocation = #_sourceLocation, _ condition: @EventLoopActor () throws -> Bool
 ) async throws {
   let end = EventLoop.now.advanced(byMilliseconds: 20_000)
-  while !condition() {
+  while try !condition() {
     if EventLoop.now > end { throw NeverHappened(place: "\(sourceLocation)") }
     try await EventLoop.sleep(for: .milliseconds(5))
   }
