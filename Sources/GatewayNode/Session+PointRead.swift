@@ -119,6 +119,7 @@ extension Session {
 
   private func finish(_ run: PointReadRun, _ result: GetResult) {
     if result.isPresent {
+      // The usual way reads the row again, and tells the client what is wrong with it.
       guard let row = try? run.read.row(result.value) else { return leavePointRead(run) }
       RowOutput.write(row, types: run.read.types, formats: run.portal.resultFormats, to: &client.writer)
     }

@@ -61,8 +61,10 @@ struct BackfillChunk: Sendable {
 
 /// What PostgreSQL says when an index or constraint cannot be built.
 enum IndexMessages {
-  /// `entryValue`: the value of an entry with the key in question.
-  static func duplicate(table: TableDescriptor, index: IndexDescriptor, entryValue: [UInt8]) -> SQLError {
+  /// `entryValue`: the value of an entry with the key in question. `isOver`: only one of the rows is left.
+  static func duplicate(
+    table: TableDescriptor, index: IndexDescriptor, entryValue: [UInt8], isOver: Bool = false
+  ) -> SQLError {
     let ids = index.keyColumns.map(\.columnID)
     let columns = ids.compactMap { table.column($0) }
     let values = (try? RowLayout(table: table, columnIDs: ids).decode(entryValue)) ?? []
@@ -70,7 +72,8 @@ enum IndexMessages {
     let texts = zip(columns, values).map { $1.isNull ? "null" : $1.text(as: $0.type) }.joined(separator: ", ")
     return SQLError(
       .uniqueViolation, "could not create unique index \"\(index.name)\"",
-      detail: "Key (\(names))=(\(texts)) is duplicated.", tableName: table.name, constraintName: index.name)
+      detail: "Key (\(names))=(\(texts)) \(isOver ? "was duplicated while the index was built" : "is duplicated").",
+      hint: isOver ? "Create the index again." : nil, tableName: table.name, constraintName: index.name)
   }
 
   static func containsNull(table: TableDescriptor, column: ColumnDescriptor) -> SQLError {

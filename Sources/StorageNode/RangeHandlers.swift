@@ -40,7 +40,9 @@ import Wire
           GetResponse(
             results: versions.map { version in
               guard let version else { return GetResult() }
-              return GetResult(isPresent: true, value: version.value, commitTimestamp: version.commit.rawValue)
+              let isPresent = version.kind == .put
+              return GetResult(
+                isPresent: isPresent, value: isPresent ? version.value : [], commitTimestamp: version.commit.rawValue)
             }))
       case .failure(let failure): reply.succeed(GetResponse(error: RangeError(failure)))
       }

@@ -14,6 +14,8 @@ import Wire
   static let progressMilliseconds: UInt64 = 250
   /// Few, because the other node reads them on its loop, between its clients' requests.
   static let rowsPerPage: UInt32 = 2000
+  /// Versions of one entry looked at for an explanation.
+  static let maximumVersionsForSearch = 1000
   private static let requestMilliseconds: UInt64 = 30_000
 
   private let store: RangeStore
@@ -75,6 +77,9 @@ import Wire
     if let hash = Self.firstOnlyIn(wanted, not: present),
       let entry = try await readRows(index, .find(hash, isKeyOnly: false)).found
     {
+      if index.isUnique, try await hadAnotherRow(index, entry) {
+        return IndexMessages.duplicate(table: table, index: index, entryValue: entry.value, isOver: true)
+      }
       return IndexMessages.mismatch(
         table: table, index: index, detail: "\(counts); a row lacks its entry \(hexadecimal(entry.key)).")
     }
@@ -85,6 +90,35 @@ import Wire
         table: table, index: index, detail: "\(counts); the entry \(hexadecimal(entry.key)) has no row.")
     }
     return IndexMessages.mismatch(table: table, index: index, detail: counts)
+  }
+
+  /// Whether the key of an entry that is missing was another row's since the index exists.
+  ///
+  /// Writers of the time of the build cannot see that a row without an entry yet has the same key. If the second row goes
+  /// before the proof, its entry's tombstone hides the first row's, which is written at the older timestamp of the build.
+  private func hadAnotherRow(_ index: IndexDescriptor, _ entry: IndexEntryEncoder.Entry) async throws -> Bool {
+    var ignored: [UInt64] = []
+    var position = timestamp
+    for _ in 0..<Self.maximumVersionsForSearch {
+      let deadline = EventLoop.now.advanced(byMilliseconds: Self.requestMilliseconds)
+      let request = GetRequest(
+        readTimestamp: position.rawValue, keys: [entry.key], ignoredStartTimestamps: ignored)
+      let response: GetResponse
+      do throws(RangeCallFailure) {
+        response = try await ranges.call(RangeService.get, range: index.rangeID, request, deadline: deadline)
+      } catch {
+        throw error.sqlError
+      }
+      if let error = response.error, error.kind != .ok {
+        guard error.kind == .keyLocked, let lock = error.lock else { return false }
+        if let start = try await resolve(lock, of: index.rangeID, deadline) { ignored.append(start) }
+        continue
+      }
+      guard let version = response.results.first, version.commitTimestamp != 0 else { return false }
+      if version.isPresent, version.value != entry.value { return true }
+      position = Timestamp(rawValue: version.commitTimestamp).previous
+    }
+    return false
   }
 
   /// Both ascending.

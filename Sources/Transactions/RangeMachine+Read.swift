@@ -17,7 +17,7 @@ public struct AdmittedScan: Hashable, Sendable {
 }
 
 extension RangeMachine {
-  /// Reads keys at one timestamp: for each the newest version at or below it, nil for none or a tombstone.
+  /// Reads keys at one timestamp: for each the newest version at or below it, which may be a tombstone; nil for none.
   public mutating func get(
     _ keys: [[UInt8]], view: ReadView, id: RequestID, snapshot: some KeyValueSnapshot
   ) -> ReadOutcome<[DataVersion?]> {
@@ -41,8 +41,7 @@ extension RangeMachine {
         {
           return .failed(.keyLocked(LockHolder(key: key, lock: lock)))
         }
-        let version = try snapshot.newestVersion(of: key, atOrBelow: view.timestamp)
-        versions.append(version?.kind == .put ? version : nil)
+        versions.append(try snapshot.newestVersion(of: key, atOrBelow: view.timestamp))
       }
       for key in keys { reads.noteRead(of: key, at: view.timestamp) }
       return .result(versions)

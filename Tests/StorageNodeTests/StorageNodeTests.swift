@@ -105,6 +105,32 @@ import Wire
     }
   }
 
+  /// Two rows shared a key for a while: the second wrote its entry before the build came to the first, and took it away.
+  @Test func aDuplicateThatIsGoneIsNamed() async throws {
+    try await TestStorage.run { storage in
+      try await storage.insert([storage.row(1, "twice", 1), storage.row(2, "once", 1)])
+      let (table, index) = try await storage.addIndex(number: 2, column: 2, isUnique: true)
+      _ = try await storage.leader(of: 2)
+      let timestamp = storage.timestamp()
+      let second = storage.row(3, "twice", 1)
+      try await storage.insert([second])
+      try await storage.write(.insert, [second], of: index)
+      try await storage.write(.delete, [second])
+      try await storage.write(.delete, [second], of: index)
+      let progress = try await storage.build(table, index, at: timestamp)
+      #expect(progress.isDone && progress.error == nil)
+      let proof = try await storage.validate(table, index: index)
+      #expect(proof.error?.state == "23505")
+      #expect(proof.error?.detail == "Key (owner)=(twice) was duplicated while the index was built.")
+      // Built anew at a later timestamp it is right.
+      #expect(try await storage.build(table, index, at: storage.timestamp()).isDone)
+      #expect(try await storage.validate(table, index: index).error == nil)
+      // An entry that was lost for no such reason is damage.
+      try await storage.write(.delete, [storage.row(2, "once", 1)], of: index)
+      #expect(try await storage.validate(table, index: index).error?.state == "XX001")
+    }
+  }
+
   @Test func twoPhasesAndALockInTheWayOfABuild() async throws {
     try await TestStorage.run { storage in
       try await storage.insert([storage.row(1, "a", 1), storage.row(2, "b", 2), storage.row(3, "c", 3)])

@@ -154,18 +154,21 @@ import Wire
   func insert(_ rows: [[Datum]]) async throws { try await write(.insert, rows) }
 
   /// One-round commits of up to a thousand rows each.
-  func write(_ kind: MutationKind, _ rows: [[Datum]]) async throws {
+  /// - Parameter index: whose entries are written; nil: the rows themselves.
+  func write(_ kind: MutationKind, _ rows: [[Datum]], of index: IndexDescriptor? = nil) async throws {
+    let encoder = IndexEntryEncoder(
+      table: table, index: index ?? table.primaryIndex, rowColumns: table.columns.map(\.id))
     for start in stride(from: 0, to: rows.count, by: 1000) {
       let read = timestamp()
       var commit = timestamp()
       let mutations = rows[start..<min(start + 1000, rows.count)].map { row in
-        let entry = primaryEntry(row)
+        let entry = encoder.entry(for: row)
         return Mutation(
           kind: kind, key: entry.key, value: kind == .delete ? [] : entry.value, forUpdateTimestamp: read.rawValue)
       }
       while true {
         let response = try await ranges.call(
-          RangeService.commitOneRound, range: RangeID(1),
+          RangeService.commitOneRound, range: index?.rangeID ?? RangeID(1),
           CommitOneRoundRequest(
             startTimestamp: read.rawValue, commitTimestamp: commit.rawValue, mutations: mutations),
           deadline: deadline)

@@ -143,7 +143,8 @@ struct RangeHarness {
   /// The value read, "locked" or "failed".
   mutating func text(_ key: String, at timestamp: UInt64, own: UInt64 = 0, ignored: [UInt64] = []) throws -> String? {
     switch try get(key, at: timestamp, own: own, ignored: ignored) {
-    case .result(let versions): versions[0].map { String(decoding: $0.value, as: UTF8.self) }
+    case .result(let versions):
+      versions[0].flatMap { $0.kind == .put ? String(decoding: $0.value, as: UTF8.self) : nil }
     case .failed(.keyLocked): "locked"
     case .waiting, .failed: "failed"
     }

@@ -161,7 +161,7 @@ private struct RandomWorld {
     guard case .result(let versions) = outcome else { return nil }
     return Observation(
       range: range, key: key, timestamp: timestamp,
-      value: versions[0].map { String(decoding: $0.value, as: UTF8.self) })
+      value: versions[0].flatMap { $0.kind == .put ? String(decoding: $0.value, as: UTF8.self) : nil })
   }
 
   /// Old leader: keeps its state and answers reads for a while. New leader: some of the proposals in flight survive.

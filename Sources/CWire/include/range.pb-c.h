@@ -205,6 +205,9 @@ struct  Theseus__V1__GetResult
   ProtobufCMessage base;
   protobuf_c_boolean is_present;
   ProtobufCBinaryData value;
+  /*
+   * Of the row's newest version, or of its deletion; 0: there is none.
+   */
   uint64_t commit_timestamp;
 };
 #define THESEUS__V1__GET_RESULT__INIT \

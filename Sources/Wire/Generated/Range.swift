@@ -428,6 +428,7 @@ extension GetResponse: PackedMessage {
 public struct GetResult: WireMessage {
   public var isPresent: Bool
   public var value: [UInt8]
+  /// Of the row's newest version, or of its deletion; 0: there is none.
   public var commitTimestamp: UInt64
 
   public init() {
