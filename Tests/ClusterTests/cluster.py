@@ -31,13 +31,13 @@ def run(*arguments, timeout=120, check=True, **options):
 
 
 def wait_until(condition, seconds=30, what="the condition", pause=0.02):
-    """Polls until `condition()` is true and answers its value."""
+    """Polls until `condition()` is true and answers its value. `what`: a text, or a function that makes it at the end."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+        assert time.monotonic() < deadline, f"{what() if callable(what) else what}: not within {seconds} s"
         time.sleep(pause)
 
 

@@ -151,9 +151,10 @@ def test_a_storage_node_cut_off_longer_than_the_keepalive(filled):
         traffic.progress(200)
         failed_over = time.monotonic() - started
         # Noticed by those that talk to it, and by the metadata service.
-        wait_until(
-            lambda: all(cluster.log(name).count("keepalive") > seen[name] for name in others), 20,
-            "the other storage nodes close their connections")
+        for name in others:
+            wait_until(
+                lambda: cluster.log(name).count("keepalive") > seen[name], 20,
+                lambda: f"{name} closes the connection; its log ends with:\n{cluster.log(name)[-3000:]}")
         wait_until(lambda: not cluster.node(victim)["is_live"], 15, "the end of the lease")
         assert sum(lead(cluster, name) for name in others) > 0
         cluster.local("resume", victim)
