@@ -15,18 +15,16 @@ extension EventLoop {
     }
   }
 
-  /// Runs one turn to its end: jobs and closures, end-of-turn closures, socket flushes, until nothing is left.
-  /// `beforeTurn` is what starts it: the delivery of an event.
-  @EventLoopActor public static func runSimulatedTurn(_ delivery: () -> Void = {}) {
-    delivery()
-    shared.runWholeTurn()
-  }
+  /// Runs the turn that the delivery of an event began, to its end: jobs and closures, end-of-turn closures, socket
+  /// flushes, until nothing is left.
+  @EventLoopActor public static func runSimulatedTurn() { shared.runWholeTurn() }
 
   /// `body`, bound to the process that asks now: it runs under that process, and not when that process is dead.
   static func bound(_ body: @escaping @EventLoopActor () -> Void) -> @EventLoopActor () -> Void {
-    let process = SimulatedProcess.current
+    // The driver is nobody, as is whatever runs between events.
+    guard let process = SimulatedProcess.current else { return body }
     return {
-      if let process, EventLoop.world?.isAlive(process) == false { return }
+      if EventLoop.world?.isAlive(process) == false { return }
       SimulatedProcess.$current.withValue(process) { body() }
     }
   }

@@ -177,10 +177,10 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     var rounds = 0
     repeat {
       runLocalWork(&budget)
-      runAll(\.endOfTurnClosures)
+      runEndOfTurnClosures()
       rounds += 1
     } while budget > 0 && rounds < Self.maximumRoundsPerTurn && !(isLocalEmpty && endOfTurnClosures.isEmpty)
-    runAll(\.flushes)
+    runFlushes()
     spin(!(isLocalEmpty && endOfTurnClosures.isEmpty && flushes.isEmpty))
   }
 
@@ -191,22 +191,34 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     while !(isLocalEmpty && endOfTurnClosures.isEmpty && flushes.isEmpty) {
       var budget = Self.maximumJobsPerTurn
       runLocalWork(&budget)
-      if isLocalEmpty { runAll(\.endOfTurnClosures) }
-      if isLocalEmpty, endOfTurnClosures.isEmpty { runAll(\.flushes) }
+      if isLocalEmpty { runEndOfTurnClosures() }
+      if isLocalEmpty, endOfTurnClosures.isEmpty { runFlushes() }
       rounds += 1
       precondition(rounds < 1_000_000, "a turn of the simulation does not end")
     }
   }
 
-  /// Runs a list of closures; what they add to it belongs to the next round.
-  private func runAll(_ list: ReferenceWritableKeyPath<EventLoop, [@EventLoopActor () -> Void]>) {
-    if self[keyPath: list].isEmpty { return }
+  private func runEndOfTurnClosures() {
+    if endOfTurnClosures.isEmpty { return }
     var running = spare
     spare = []
-    swap(&running, &self[keyPath: list])
-    for closure in running { EventLoopActor.assumeIsolated { closure() } }
-    running.removeAll(keepingCapacity: true)
-    spare = running
+    swap(&running, &endOfTurnClosures)
+    run(&running)
+  }
+
+  private func runFlushes() {
+    if flushes.isEmpty { return }
+    var running = spare
+    spare = []
+    swap(&running, &flushes)
+    run(&running)
+  }
+
+  /// What the closures add belongs to the next round.
+  private func run(_ closures: inout [@EventLoopActor () -> Void]) {
+    for closure in closures { EventLoopActor.assumeIsolated { closure() } }
+    closures.removeAll(keepingCapacity: true)
+    swap(&spare, &closures)
   }
 
   private var isLocalEmpty: Bool { localHead == local.count }

@@ -50,9 +50,11 @@ import PostgresProtocol
 
   // MARK: - Opening and closing
 
+  /// - Parameter keepalive: After so much silence the server's machine is asked for a sign of life: else nobody learns
+  ///   that it has gone (nil).
   public static func connect(
     to endpoint: Endpoint, user: String = "root", database: String = "defaultdb",
-    applicationName: String = "theseus", timeout: Duration = .seconds(10)
+    applicationName: String = "theseus", timeout: Duration = .seconds(10), keepalive: Duration? = .seconds(30)
   ) async throws(PostgresClientError) -> PostgresConnection {
     let transport: TCPConnection
     do {
@@ -60,6 +62,7 @@ import PostgresProtocol
     } catch {
       throw .notConnected("\(error)")
     }
+    if let keepalive { transport.enableKeepalive(after: keepalive) }
     let connection = PostgresConnection(transport)
     let timer = Timer.once(after: timeout) { connection.close("no answer to the start-up message") }
     defer { timer.cancel() }

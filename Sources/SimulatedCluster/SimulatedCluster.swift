@@ -57,6 +57,9 @@ import Simulation
 
   // MARK: - Clients
 
+  /// Silence after which clients ask whether the gateway's machine is still there.
+  static let clientKeepalive = Duration.seconds(2)
+
   /// A session of the clients' host with a gateway, counted from 0.
   public func connect(
     gateway: Int, timeout: Duration = .seconds(5)
@@ -66,7 +69,9 @@ import Simulation
     let result: Result<PostgresConnection, PostgresClientError>
     result = await SimulatedProcess.$current.withValue(clients.process) {
       do throws(PostgresClientError) {
-        return .success(try await PostgresConnection.connect(to: endpoint, timeout: timeout))
+        return .success(
+          try await PostgresConnection.connect(
+            to: endpoint, timeout: timeout, keepalive: Self.clientKeepalive))
       } catch {
         return .failure(error)
       }

@@ -15,7 +15,7 @@ extension Simulation {
     return try EventLoopActor.assumeIsolated {
       let outcome = Outcome<Result>()
       EventLoop.task { outcome.result = await Self.result(of: driver, world) }
-      let isDone = world.advance(limit: limit.wholeNanoseconds) { outcome.result != nil }
+      let isDone = world.advance(limit: limit.wholeNanoseconds) { outcome.isThere }
       checkNothingLeftTheThread()
       guard isDone, let result = outcome.result else {
         throw world.isIdle ? SimulationError.stuck : SimulationError.timeLimit
@@ -70,5 +70,7 @@ extension Simulation {
 }
 
 @EventLoopActor private final class Outcome<Value: Sendable> {
-  var result: Result<Value, any Error>?
+  /// Asked after every event.
+  private(set) var isThere = false
+  var result: Result<Value, any Error>? { didSet { isThere = result != nil } }
 }

@@ -51,7 +51,10 @@ import EventLoop
   }
 
   /// The host of the code that runs now; nil for the driver.
-  public var currentHost: SimulatedHost? { SimulatedProcess.current.map { host($0) } }
+  public var currentHost: SimulatedHost? {
+    guard let process = SimulatedProcess.current else { return nil }
+    return host(process)
+  }
 
   func host(_ process: SimulatedProcess) -> SimulatedHost { hosts[process.host - 1] }
 
@@ -60,7 +63,8 @@ import EventLoop
   // MARK: - Clocks and randomness
 
   public var now: MonotonicTime {
-    MonotonicTime(nanoseconds: currentHost.map { $0.clock.local(at: clock) } ?? clock)
+    guard let host = currentHost else { return MonotonicTime(nanoseconds: clock) }
+    return MonotonicTime(nanoseconds: host.clock.local(at: clock))
   }
 
   public var wallClockMilliseconds: UInt64 {
@@ -97,7 +101,8 @@ import EventLoop
 
   public func startTimer(after delay: Duration, _ body: @escaping @EventLoopActor () -> Void) -> SimulatedTimerID {
     let process = SimulatedProcess.current
-    let nanoseconds = currentHost.map { $0.clock.worldDuration(of: delay.wholeNanoseconds) } ?? delay.wholeNanoseconds
+    var nanoseconds = delay.wholeNanoseconds
+    if let process { nanoseconds = host(process).clock.worldDuration(of: nanoseconds) }
     return SimulatedTimerID(number: schedule(.timer, for: process, after: nanoseconds, body))
   }
 
@@ -131,12 +136,13 @@ import EventLoop
   private func step(until limit: UInt64) -> Bool {
     guard let (time, event) = queue.popFirst(until: limit) else { return false }
     clock = time
-    EventLoop.runSimulatedTurn { deliver(event) }
+    deliver(event)
+    EventLoop.runSimulatedTurn()
     return true
   }
 
   /// Runs events until `condition` holds after one; false when the limit has passed or none is left.
-  @discardableResult func advance(limit: UInt64, until condition: () -> Bool) -> Bool {
+  @discardableResult func advance(limit: UInt64, until condition: @EventLoopActor () -> Bool) -> Bool {
     EventLoop.runSimulatedTurn()
     while !condition() {
       if !step(until: limit) { return false }

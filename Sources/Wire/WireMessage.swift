@@ -16,11 +16,14 @@ extension WireMessage {
   public func serialized() -> [UInt8] { serialized(prefixLength: 0) }
 
   public init(serialized bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
-    let result = bytes.withUnsafeBytes { raw in
-      Result<Self, MalformedBytes> { () throws(MalformedBytes) in try Self(serialized: raw) }
+    self = try bytes.withUnsafeBufferPointer { (bytes) throws(MalformedBytes) in
+      try Self(serialized: UnsafeRawBufferPointer(bytes))
     }
-    self = try result.get()
   }
 
-  public init(serialized bytes: [UInt8]) throws(MalformedBytes) { try self.init(serialized: bytes[...]) }
+  public init(serialized bytes: [UInt8]) throws(MalformedBytes) {
+    self = try bytes.withUnsafeBufferPointer { (bytes) throws(MalformedBytes) in
+      try Self(serialized: UnsafeRawBufferPointer(bytes))
+    }
+  }
 }

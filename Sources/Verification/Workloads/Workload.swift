@@ -21,7 +21,8 @@ public struct WorkloadReport: Sendable, CustomStringConvertible {
   public var failed: Int
   public var unknown: Int
   /// Its history, for people: one line an operation.
-  public var history: [String]
+  public var history: [String] { lines() }
+  private let lines: @Sendable () -> [String]
 
   public init<Action>(name: String, findings: [Finding], history: History<Action>) {
     self.name = name
@@ -29,7 +30,7 @@ public struct WorkloadReport: Sendable, CustomStringConvertible {
     succeeded = history.count { $0.isOK }
     failed = history.count { $0.isFailed }
     unknown = history.count { $0.isUnknown }
-    self.history = history.lines
+    lines = { history.lines }
   }
 
   public var description: String {
