@@ -126,6 +126,16 @@ let testTargets: [Target] = [
   .executableTarget(
     name: "simulation-scenarios", dependencies: ["EventLoop", "Simulation", "RPC", "Wire", "Basics"],
     path: "Tests/Support/SimulationScenarios", swiftSettings: commonSettings),
+  .target(name: "ChildProgram", path: "Tests/Support/ChildProgram", swiftSettings: commonSettings),
+  .target(
+    name: "FuzzTargets",
+    dependencies: [
+      "Basics", "Catalog", "EventLoop", "GatewayNode", "KeyValue", "Metadata", "NodeRuntime", "OperatorTool",
+      "PostgresParser", "PostgresProtocol", "RPC", "Raft", "Replication", "RocksEngine", "SQLExpressions", "SQLPlanner",
+      "SQLSyntax", "SQLValues", "SchemaChange", "StorageNode", "Transactions", "Verification", "Wire",
+    ], path: "Tests/Fuzzing/Targets", swiftSettings: commonSettings),
+  .executableTarget(
+    name: "theseus-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Program", swiftSettings: commonSettings),
   tests("Basics"),
   tests("SQLValues"),
   tests("SQLSyntax"),
@@ -162,7 +172,8 @@ let testTargets: [Target] = [
   tests("MetadataNode", ["SQLValues", "Catalog", "SchemaChange", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("OperatorTool"),
-  tests("Simulation", exclude: ["Scenarios"]),
+  tests("Simulation", ["ChildProgram"], exclude: ["Scenarios"]),
+  tests("FuzzTargets", ["ChildProgram"]),
 ]
 
 let package = Package(

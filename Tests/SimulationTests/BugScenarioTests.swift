@@ -1,3 +1,4 @@
+import ChildProgram
 import Foundation
 import Testing
 

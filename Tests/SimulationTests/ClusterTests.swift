@@ -1,3 +1,4 @@
+import ChildProgram
 import Testing
 
 /// Whole clusters in one process, by the program `theseus-simulation`.

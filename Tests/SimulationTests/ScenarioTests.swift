@@ -1,3 +1,4 @@
+import ChildProgram
 import Glibc
 import Testing
 

@@ -1,7 +1,7 @@
 import EventLoop
 
 /// One process of a local cluster, as `cluster.json` lists it.
-struct ClusterMember: Hashable, Sendable {
+package struct ClusterMember: Hashable, Sendable {
   var name: String
   var role: Role
   /// Of the process last started; it may have ended.
@@ -13,7 +13,7 @@ struct ClusterMember: Hashable, Sendable {
   /// Program and flags, so that the process can be started again as it was.
   var arguments: [String]
 
-  enum Role: String, CaseIterable, Sendable {
+  package enum Role: String, CaseIterable, Sendable {
     case metadata = "meta"
     case storage
     case gateway
@@ -68,4 +68,19 @@ extension ClusterMember {
       name: name, role: role, pid: pid, rpc: rpc, sql: json["sql"]?.text.flatMap { Endpoint($0) }, http: http,
       arguments: (json["arguments"]?.elements ?? []).compactMap(\.text))
   }
+}
+
+/// The content of `cluster.json`: a list of members.
+package struct ClusterDescription: Hashable, Sendable {
+  var members: [ClusterMember]
+
+  init(members: [ClusterMember]) { self.members = members }
+
+  package init(decoding bytes: [UInt8]) throws(ToolError) {
+    guard let rows = try JSONParser.parse(bytes).elements else { throw ToolError("cluster.json is no list") }
+    members = []
+    for row in rows { members.append(try ClusterMember(json: row)) }
+  }
+
+  package var text: String { JSONValue.array(members.map(\.json)).formatted() + "\n" }
 }

@@ -64,17 +64,12 @@ import Glibc
     guard FileSystem.exists(path) else {
       throw ToolError("there is no cluster in \(directory): cluster.json is missing")
     }
-    guard let rows = try JSONParser.parse(try FileSystem.read(path)).elements else {
-      throw ToolError("\(path) is no list")
-    }
-    var members: [ClusterMember] = []
-    for row in rows { members.append(try ClusterMember(json: row)) }
-    return LocalCluster(directory: directory, members: members)
+    let description = try ClusterDescription(decoding: try FileSystem.read(path))
+    return LocalCluster(directory: directory, members: description.members)
   }
 
   func save() throws(ToolError) {
-    try FileSystem.write(
-      JSONValue.array(members.map(\.json)).formatted() + "\n", to: "\(directory)/cluster.json")
+    try FileSystem.write(ClusterDescription(members: members).text, to: "\(directory)/cluster.json")
   }
 
   private func member(

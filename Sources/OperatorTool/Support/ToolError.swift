@@ -1,5 +1,5 @@
 /// What the operator tool could not do, in one sentence for people.
-struct ToolError: Error, Hashable, CustomStringConvertible {
+package struct ToolError: Error, Hashable, CustomStringConvertible {
   enum Kind: Hashable, Sendable {
     /// The command line is wrong: exit code 2.
     case usage
@@ -18,6 +18,6 @@ struct ToolError: Error, Hashable, CustomStringConvertible {
     return error
   }
 
-  var description: String { message }
+  package var description: String { message }
   var exitCode: Int32 { kind == .usage ? 2 : 1 }
 }

@@ -1,13 +1,13 @@
 import Glibc
 
 /// A program of this build, run as a child process.
-struct Child {
-  let exitCode: Int32
+public struct Child: Sendable {
+  public let exitCode: Int32
   /// Standard output, up to 1 MiB.
-  let text: String
+  public let text: String
 
   /// Runs the program and waits for its end. Nil when it cannot be started.
-  static func run(_ program: String, _ arguments: [String]) -> Child? {
+  public static func run(_ program: String, _ arguments: [String]) -> Child? {
     guard let folder = programFolder else { return nil }
     var pipe: [Int32] = [0, 0]
     guard Glibc.pipe(&pipe) == 0 else { return nil }

@@ -1,0 +1,215 @@
+import Basics
+import Catalog
+import Metadata
+import SQLExpressions
+import SQLValues
+import SchemaChange
+
+/// Schema log, catalog, jobs, and the commands and checkpoints of the metadata service.
+let schemaTargets: [FuzzTarget] = [
+  FuzzTarget("schema-entry", seeds: { [fuzzEntry.encoded()] }) { bytes in
+    checkRecord(bytes) { bytes throws(MalformedBytes) in
+      try SchemaEntry(decoding: bytes)
+    } encode: {
+      $0.encoded()
+    }
+    guard let entry = try? SchemaEntry(decoding: bytes) else { return }
+    var catalog = fuzzCatalog
+    let before = catalog.encoded()
+    guard (try? catalog.apply(entry)) != nil else {
+      return require(catalog.encoded() == before, "a refused entry changes nothing")
+    }
+    require((try? CatalogState(decoding: catalog.encoded()))?.encoded() == catalog.encoded(), "a catalog is kept whole")
+  },
+  FuzzTarget("catalog", seeds: { [fuzzCatalog.encoded()] }) { bytes in
+    checkRecord(bytes) { bytes throws(MalformedBytes) in
+      try CatalogState(decoding: bytes)
+    } encode: {
+      $0.encoded()
+    }
+  },
+  FuzzTarget("schema-statement", seeds: { fuzzStatements.map { $0.encoded() } }, run: runStatement),
+  FuzzTarget("job-record", seeds: { [fuzzJob.encoded()] }) { bytes in
+    checkRecord(bytes) { bytes throws(MalformedBytes) in
+      try JobRecord(decoding: bytes)
+    } encode: {
+      $0.encoded()
+    }
+    guard var job = try? JobRecord(decoding: bytes) else { return }
+    _ = (job.currentStage, job.nextStage, job.canTurnBack, job.compacted)
+    job.fail(SQLError(.internalError, "failed"), at: 5)
+  },
+  FuzzTarget("metadata-command", seeds: { fuzzCommands.map { $0.encoded() } }, run: runMetadataCommand),
+  FuzzTarget("metadata-state", seeds: { [fuzzMetadata.encoded()] }) { bytes in
+    checkRecord(bytes) { bytes throws(MalformedBytes) in
+      try MetadataState(decoding: bytes)
+    } encode: {
+      $0.encoded()
+    }
+  },
+]
+
+/// What decodes is written to bytes that decode to the same, and to the same bytes for ever after.
+private func checkRecord<Record>(
+  _ bytes: [UInt8], decode: ([UInt8]) throws(MalformedBytes) -> Record, encode: (Record) -> [UInt8]
+) {
+  guard let record = try? decode(bytes) else { return }
+  let written = encode(record)
+  guard let again = try? decode(written) else { return require(false, "\(Record.self) cannot read what it wrote") }
+  require(encode(again) == written, "\(record) is written and read again")
+}
+
+private func runStatement(_ bytes: [UInt8]) {
+  guard let statement = try? SchemaStatement(decoding: bytes) else { return }
+  require((try? SchemaStatement(decoding: statement.encoded())) == statement, "\(statement) is written and read again")
+  var planner = Planner(fuzzContext)
+  guard let plan = try? planner.plan(statement) else { return }
+  // A plan made here can be carried out, and its job survives a restart.
+  var job = fuzzJob
+  job.plan = plan
+  require((try? JobRecord(decoding: job.encoded())) == job, "the job of \(statement) is written and read again")
+  var catalog = fuzzCatalog
+  for stage in plan.stages {
+    do {
+      var entry = SchemaEntry(
+        index: catalog.schemaIndex.next, timestamp: Timestamp(rawValue: catalog.timestamp.rawValue + 1),
+        databaseID: .defaultDatabase, changes: [], newRanges: stage.newRanges)
+      for change in stage.changes { entry.changes.append(try change.change(in: catalog)) }
+      try catalog.apply(entry)
+    } catch {
+      return require(false, "stage \(stage.name) of \(statement): \(error)")
+    }
+  }
+}
+
+private func runMetadataCommand(_ bytes: [UInt8]) {
+  guard let command = try? MetadataCommand(decoding: bytes) else { return }
+  require((try? MetadataCommand(decoding: command.encoded())) == command, "\(command) is written and read again")
+  var state = fuzzMetadata
+  let isApplied = (try? state.apply(command)) != nil
+  let written = state.encoded()
+  if !isApplied { require(written == fuzzMetadata.encoded(), "a refused command changes nothing") }
+  require((try? MetadataState(decoding: written))?.encoded() == written, "a state is kept whole")
+  _ = (state.entries(after: .zero), state.newestJobs(3))
+}
+
+// MARK: - Seeds
+
+/// t(id int8 primary key, name text not null default 'x', price numeric(10,2)), t_name_idx (name desc).
+let fuzzTable = TableDescriptor(
+  id: TableID(11), databaseID: .defaultDatabase, name: "t", version: TableVersion(1),
+  columns: [
+    ColumnDescriptor(id: ColumnID(1), name: "id", type: .int8, isNullable: false),
+    ColumnDescriptor(
+      id: ColumnID(2), name: "name", type: .text, isNullable: false,
+      defaultExpression: Expression.constant(.text("x"), .text).encoded, missingValue: .text("x")),
+    ColumnDescriptor(id: ColumnID(3), name: "price", type: .numeric(precision: 10, scale: 2)),
+  ],
+  indexes: [
+    IndexDescriptor(
+      id: IndexID(1), name: "t_pkey", isUnique: true, state: .public,
+      keyColumns: [IndexKeyColumn(columnID: ColumnID(1))],
+      storedColumns: [], rangeID: RangeID(1)),
+    IndexDescriptor(
+      id: IndexID(2), name: "t_name_idx", isUnique: false, state: .public,
+      keyColumns: [IndexKeyColumn(columnID: ColumnID(2), isDescending: true)], storedColumns: [ColumnID(3)],
+      rangeID: RangeID(2)),
+  ], nextColumnID: ColumnID(4), nextIndexID: IndexID(3), commitFloor: TableVersion(1))
+
+private let firstEntry = SchemaEntry(
+  index: SchemaIndex(1), timestamp: Timestamp(rawValue: 1), databaseID: .defaultDatabase,
+  changes: [
+    TableChange(
+      tableID: fuzzTable.id, from: .none, to: fuzzTable.version, commitFloor: fuzzTable.commitFloor,
+      descriptor: fuzzTable)
+  ],
+  newRanges: [
+    RangeDescriptor(id: RangeID(1), epoch: 1, startKey: [1], endKey: [2], replicas: [NodeID(101), NodeID(102)])
+  ])
+
+let fuzzCatalog: CatalogState = {
+  var catalog = CatalogState()
+  do { try catalog.apply(firstEntry) } catch { fatalError("\(error)") }
+  return catalog
+}()
+
+private let fuzzEntry: SchemaEntry = {
+  var table = fuzzTable
+  table.version = TableVersion(2)
+  table.name = "renamed"
+  var entry = SchemaEntry(
+    index: SchemaIndex(2), timestamp: Timestamp(rawValue: 2), databaseID: .defaultDatabase,
+    changes: [
+      TableChange(
+        tableID: table.id, from: fuzzTable.version, to: table.version, commitFloor: table.commitFloor, descriptor: table
+      )
+    ])
+  entry.operationID = OperationID("release-17")
+  entry.jobID = JobID(1)
+  entry.removedRanges = [RangeID(2)]
+  return entry
+}()
+
+private let fuzzContext = PlanningContext(
+  catalog: fuzzCatalog, nextTableID: TableID(20), nextRangeID: RangeID(30),
+  storageNodes: [NodeID(101), NodeID(102), NodeID(103)], replicationFactor: 3)
+
+private let fuzzStatements: [SchemaStatement] = {
+  let t = ObjectName(name: "t")
+  let column = ColumnDefinition(
+    name: "c", type: .varchar(maximumCharacters: 7), isNullable: false,
+    defaultExpression: Expression.constant(.text("d"), .text).encoded, defaultText: "'d'", constantDefault: .text("d"))
+  return [
+    .createTable(
+      CreateTable(
+        name: ObjectName(name: "n"), ifNotExists: true, columns: [column, ColumnDefinition(name: "k", type: .int8)],
+        primaryKey: ["c"], primaryKeyName: "n_key", uniqueConstraints: [UniqueConstraint(name: nil, columns: ["k"])])),
+    .dropTables(names: [t], ifExists: true), .renameTable(t, to: "u", ifExists: false),
+    .alterTable(
+      t, ifExists: false,
+      changes: [
+        .addColumn(column, ifNotExists: true), .dropColumn(name: "price", ifExists: false),
+        .renameColumn(name: "name", to: "title"),
+      ]),
+    .createIndex(
+      CreateIndex(
+        name: nil, ifNotExists: false, table: t, isUnique: true,
+        keyColumns: [IndexColumnDefinition(columnName: "price", isDescending: true)], storedColumns: ["name"])),
+    .dropIndexes(names: [ObjectName(name: "t_name_idx")], ifExists: false),
+    .renameIndex(ObjectName(name: "t_name_idx"), to: "i", ifExists: true),
+  ]
+}()
+
+private let fuzzJob: JobRecord = {
+  var job = JobRecord(
+    id: JobID(1), databaseID: .defaultDatabase, statementText: "CREATE INDEX ON t (price)", tableName: "t",
+    state: .running)
+  job.operationID = OperationID("release-17")
+  job.tables = [TableID(11)]
+  var planner = Planner(fuzzContext)
+  job.plan = try? planner.plan(fuzzStatements[4])
+  job.error = SQLError(.uniqueViolation, "duplicate", detail: "Key", tableName: "t")
+  job.checkpoint = [1, 2, 3]
+  job.history = [JobStep(name: "a", schemaIndex: SchemaIndex(1), startedMilliseconds: 1, finishedMilliseconds: 2)]
+  return job
+}()
+
+private let fuzzCommands: [MetadataCommand] = [
+  .initialize(clusterID: "c"), .reserveTimestamps(bound: Timestamp(rawValue: 1 << 40)),
+  .register(NodeRecord(id: NodeID(201), name: "g", role: .gateway, epoch: SessionEpoch(1), isLive: true)),
+  .endSession(NodeID(201), SessionEpoch(1)),
+  .change(
+    SchemaStep(
+      entry: fuzzEntry, job: fuzzJob, retiredRanges: [RangeID(1)], nextTableID: TableID(12), nextRangeID: RangeID(3),
+      wallMilliseconds: 9)),
+]
+
+private let fuzzMetadata: MetadataState = {
+  var state = MetadataState()
+  let first = SchemaStep(
+    entry: firstEntry, nextTableID: TableID(12), nextRangeID: RangeID(3), wallMilliseconds: 1)
+  for command in [.change(first)] + fuzzCommands.prefix(4) {
+    do { try state.apply(command) } catch { fatalError("\(error)") }
+  }
+  return state
+}()

@@ -1,0 +1,53 @@
+import Basics
+import PostgresParser
+import SQLPlanner
+import SQLSyntax
+
+/// SQL text, through the parser and, where it is one statement that is planned, through the planner.
+let statementTargets: [FuzzTarget] = [
+  FuzzTarget("sql", seeds: { statementSeeds.map { Array($0.utf8) } }, run: runStatement)
+]
+
+/// Shallower than in production: the caller's stack is the common one of 8 MiB.
+private let limits = ParserLimits(maximumBytes: 4_000, maximumDepthBound: 1_000)
+
+private func runStatement(_ bytes: [UInt8]) {
+  guard let text = String(validating: bytes, as: UTF8.self) else { return }
+  let statements: [ParsedStatement]
+  do throws(SQLError) {
+    statements = try StatementParser.parseOnThisThread(text, limits: limits)
+  } catch {
+    return checkError(error, text)
+  }
+  require(statements.count <= text.utf8.count, "no more statements than bytes")
+  for statement in statements {
+    do throws(SQLError) {
+      let plan = try StatementPlanner(catalog: fuzzCatalog).plan(statement)
+      require(plan.parameterTypes.count <= 65_535, "a statement has a limited number of parameters")
+    } catch {
+      checkError(error, text)
+    }
+  }
+}
+
+private func checkError(_ error: SQLError, _ text: String) {
+  require(error.state.code.utf8.count == 5, "a SQLSTATE has five characters, not \(error.state.code)")
+  guard let position = error.position else { return }
+  require(position >= 1 && position <= text.unicodeScalars.count + 1, "position \(position) lies within \(text)")
+}
+
+private let statementSeeds = [
+  "SELECT id, name || 'x', price * 2 FROM t WHERE id BETWEEN 1 AND $1 ORDER BY name DESC LIMIT 3 OFFSET 1",
+  "INSERT INTO t (id, name) VALUES (1, 'a'), ($1, DEFAULT) ON CONFLICT DO NOTHING RETURNING *",
+  "UPDATE t SET price = price + 1.5 WHERE name LIKE 'a%' OR price IS NULL RETURNING id",
+  "DELETE FROM t USING t AS u WHERE t.id = u.id",
+  "WITH c AS (SELECT count(*) AS n, max(price) FROM t GROUP BY name HAVING count(*) > 1) SELECT * FROM c, t",
+  "SELECT CASE WHEN a.id IN (1, 2) THEN 'x' ELSE (SELECT name FROM t LIMIT 1) END FROM t a LEFT JOIN t b ON a.id = b.id",
+  "CREATE TABLE n (a int8 PRIMARY KEY, b varchar(7) DEFAULT 'd' NOT NULL, c numeric(5,1) UNIQUE)",
+  "ALTER TABLE t ADD COLUMN IF NOT EXISTS z timestamptz DEFAULT now(), DROP COLUMN price",
+  "CREATE UNIQUE INDEX i ON t (price DESC, name) INCLUDE (id); DROP INDEX t_name_idx; ALTER TABLE t RENAME TO v",
+  "BEGIN; SET TIME ZONE 'UTC'; SHOW JOBS; PAUSE JOB 3; CHECK TABLE t; COMMIT",
+  "EXPLAIN (DDL) DROP TABLE IF EXISTS t; EXPLAIN SELECT 1 UNION ALL SELECT 2",
+  "SELECT '2024-01-01'::date + interval '1 day', E'\\n', $$x$$, 1e5, -0.5::float8, '{}'::text /* é */ -- end",
+  "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND c.relname ~ '^t$'",
+]
