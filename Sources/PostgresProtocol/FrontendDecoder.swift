@@ -76,8 +76,9 @@ public struct FrontendDecoder: Sendable {
     }
   }
 
-  private mutating func fail(_ message: String) -> Event {
-    let error = SQLError(.protocolViolation, message)
+  private mutating func fail(_ message: String) -> Event { fail(SQLError(.protocolViolation, message)) }
+
+  private mutating func fail(_ error: SQLError) -> Event {
     phase = .failed(error)
     buffer = []
     consumed = 0
@@ -120,9 +121,7 @@ extension FrontendDecoder {
           .startup(StartupParameters(minorVersion: UInt16(truncatingIfNeeded: version), parameters: parameters)))
       case let version:
         let text = "unsupported frontend protocol \(version >> 16).\(version & 0xffff): server supports 3.0 to 3.0"
-        let error = SQLError(.featureNotSupported, text)
-        phase = .failed(error)
-        return .fatal(error)
+        return fail(SQLError(.featureNotSupported, text))
       }
     } catch {
       return fail("invalid startup packet layout: \(error.reason)")
