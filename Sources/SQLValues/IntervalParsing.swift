@@ -61,7 +61,7 @@ enum IntervalParser {
     let isNegative = text.hasPrefix("-")
     let parts = text.drop { $0 == "-" || $0 == "+" }.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2 || parts.count == 3, let hours = Int64(parts[0]), let minutes = Int64(parts[1]),
-      hours >= 0, hours < 2_000_000_000, minutes >= 0, minutes < 60
+      hours >= 0, minutes >= 0, minutes < 60
     else { return nil }
     var micro: Int64 = 0
     if parts.count == 3 {
@@ -70,8 +70,8 @@ enum IntervalParser {
       else { return nil }
       micro = exact
     }
-    let total = (hours * 60 + minutes) * 60_000_000 + micro
-    return isNegative ? -total : total
+    let total = (Int128(hours) * 60 + Int128(minutes)) * 60_000_000 + Int128(micro)
+    return Int64(exactly: isNegative ? -total : total)
   }
 
   private static func parseISO(_ text: Substring, into sum: inout Sum) -> Bool {
