@@ -5,6 +5,10 @@ import SQLValues
 ///
 /// Every row has `columnCount` values; with keys, the entry's key stands before them as a byte string.
 public struct DatumBatch: Hashable, Sendable {
+  /// Rows of a batch whose rows take no bytes (no columns, no keys), where nothing else bounds what is made of their number;
+  /// more than one page and all writes of a transaction have.
+  public static let maximumEmptyRows = 1 << 22
+
   public var rowCount: Int
   public var columnCount: Int
   public var hasKeys: Bool
@@ -53,12 +57,17 @@ public struct DatumBatch: Hashable, Sendable {
   private func forEach(_ body: (Range<Int>, [Datum]) throws(MalformedBytes) -> Void) throws(MalformedBytes) {
     let span = bytes.span
     var position = 0
+    // The counts come from elsewhere: every key and every value has a byte at least.
+    let rowBytes = max(0, columnCount) + (hasKeys ? 1 : 0)
+    let limit = rowBytes == 0 ? Self.maximumEmptyRows : span.count / rowBytes
+    guard rowCount >= 0, columnCount >= 0, rowCount <= limit else {
+      throw MalformedBytes("\(rowCount) rows of \(columnCount) columns in \(span.count) bytes")
+    }
     for _ in 0..<rowCount {
       let key = hasKeys ? try SpanReading.sized(span, &position) : 0..<0
       var row: [Datum] = []
       row.reserveCapacity(columnCount)
       for _ in 0..<columnCount { row.append(try Datum.decode(span, at: &position)) }
-      // A row without columns and key has no bytes: only the count bounds it.
       try body(key, row)
     }
     guard position == span.count else { throw MalformedBytes("bytes behind the last row", at: position) }
