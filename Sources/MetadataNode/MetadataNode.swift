@@ -91,7 +91,7 @@ import Wire
     links = AggregatorLinks { [weak self] acks in self?.acknowledge(acks) }
     works = WorkRunner(
       maximumRowsPerSecond: settings.maximumBackfillRowsPerSecond,
-      address: { [weak self] node in self?.replica.state.nodes[node].flatMap { Endpoint($0.rpcAddress) } },
+      node: { [weak self] in self?.replica.state.nodes[$0] },
       report: { [weak self] job, report in self?.report(job, report) }, log: log)
   }
 

@@ -9,23 +9,20 @@ import Wire
 /// Has the leader's work on existing rows done by storage nodes: finds the leader of the source range, follows its hints, and
 /// tries again from the last checkpoint as long as the failure may pass.
 @EventLoopActor final class WorkRunner {
-  static let retryMilliseconds: Int64 = 100
-  static let maximumRetryMilliseconds: Int64 = 2_000
-
   private var tasks: [JobID: Task<Void, Never>] = [:]
   private var channels: [Endpoint: RPCChannel] = [:]
-  private let address: @EventLoopActor (NodeID) -> Endpoint?
+  private let node: @EventLoopActor (NodeID) -> NodeRecord?
   private let report: @EventLoopActor (JobID, WorkReport) -> Void
   private let log: @EventLoopActor (String) -> Void
   /// Rows a second of one backfill; 0: without a limit.
   private let maximumRowsPerSecond: UInt64
 
   init(
-    maximumRowsPerSecond: UInt64, address: @escaping @EventLoopActor (NodeID) -> Endpoint?,
+    maximumRowsPerSecond: UInt64, node: @escaping @EventLoopActor (NodeID) -> NodeRecord?,
     report: @escaping @EventLoopActor (JobID, WorkReport) -> Void, log: @escaping @EventLoopActor (String) -> Void
   ) {
     self.maximumRowsPerSecond = maximumRowsPerSecond
-    self.address = address
+    self.node = node
     self.report = report
     self.log = log
   }
@@ -47,9 +44,6 @@ import Wire
   private struct Progress {
     var checkpoint: [UInt8]
     var rowsDone: UInt64
-    /// Asked next; the preferred replica first.
-    var target: NodeID?
-    var position = 0
   }
 
   /// What one attempt ended with.
@@ -62,10 +56,11 @@ import Wire
 
   private func run(_ order: WorkOrder) async {
     var progress = Progress(checkpoint: order.checkpoint, rowsDone: order.rowsDone)
-    var delay = Self.retryMilliseconds
+    var search = ReplicaSearch(order.sourceRange.replicas)
     while !Task.isCancelled {
       let rowsBefore = progress.rowsDone
-      switch await attempt(order, &progress) {
+      let target = search.next { node($0)?.isLive == true }
+      switch await attempt(order, at: target, &progress) {
       case .finished(let rows):
         if !Task.isCancelled { report(order.job, .finished(rowsDone: rows)) }
         return
@@ -74,20 +69,18 @@ import Wire
         return
       case .again(let reason, let hint):
         if Task.isCancelled { return }
-        progress.target = hint
-        if hint == nil { progress.position += 1 }
-        delay = progress.rowsDone > rowsBefore ? Self.retryMilliseconds : min(delay * 2, Self.maximumRetryMilliseconds)
-        log("job \(order.job), \(order.work.title): \(reason); again in \(hint == nil ? delay : 10) ms")
-        do { try await EventLoop.sleep(for: .milliseconds(hint == nil ? delay : 10)) } catch { return }
+        let rest = search.failed(hint: hint, hasProgressed: progress.rowsDone > rowsBefore)
+        log("job \(order.job), \(order.work.title): \(reason); again in \(rest) ms")
+        do { try await EventLoop.sleep(for: .milliseconds(rest)) } catch { return }
       }
     }
   }
 
-  private func attempt(_ order: WorkOrder, _ progress: inout Progress) async -> Outcome {
-    let replicas = order.sourceRange.replicas
-    guard !replicas.isEmpty else { return .failed(SQLError(.internalError, "the range has no replicas")) }
-    let node = progress.target ?? replicas[progress.position % replicas.count]
-    guard let endpoint = address(node) else { return .again("the address of node \(node) is not known", hint: nil) }
+  private func attempt(_ order: WorkOrder, at target: NodeID?, _ progress: inout Progress) async -> Outcome {
+    guard let target else { return .failed(SQLError(.internalError, "the range has no replicas")) }
+    guard let endpoint = node(target).flatMap({ Endpoint($0.rpcAddress) }) else {
+      return .again("the address of node \(target) is not known", hint: nil)
+    }
     let channel = channel(to: endpoint)
     do {
       switch order.work {
@@ -96,7 +89,7 @@ import Wire
       case .validateNotNull(_, let column): return try await validate(order, index: nil, column: column, channel)
       }
     } catch {
-      return .again("node \(node): \(error)", hint: nil)
+      return .again("node \(target): \(error)", hint: nil)
     }
   }
 
@@ -124,7 +117,7 @@ import Wire
           checkpoint: progress.checkpoint, rowsDone: progress.rowsDone,
           rowsTotal: max(message.rowsTotalEstimate, progress.rowsDone)))
     }
-    return .again("the stream ended early", hint: nil)
+    return .again("who leads the range is not known there", hint: nil)
   }
 
   private func validate(
@@ -149,7 +142,7 @@ import Wire
       }
       return .finished(rows: message.rowsDone)
     }
-    return .again("the stream ended early", hint: nil)
+    return .again("who leads the range is not known there", hint: nil)
   }
 
   private static func outcome(_ error: SQLErrorMessage?, leader: UInt64) -> Outcome? {
