@@ -153,6 +153,7 @@ extension MetadataLeader {
       PlanningContext(
         catalog: speculative.catalog, databaseID: database, nextTableID: speculative.nextTableID,
         nextRangeID: speculative.nextRangeID, storageNodes: placeableStorageNodes,
+        absentNodes: Set(placeableStorageNodes.filter { sessions[$0] == nil }),
         replicationFactor: options.replicationFactor))
     return (try planner.plan(statement), planner)
   }

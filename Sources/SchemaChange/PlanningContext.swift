@@ -7,19 +7,22 @@ public struct PlanningContext: Sendable {
   public var databaseID: DatabaseID
   public var nextTableID: TableID
   public var nextRangeID: RangeID
-  /// Registered storage nodes with a live session, ascending.
+  /// Storage nodes that may hold replicas, ascending.
   public var storageNodes: [NodeID]
+  /// Those of them without a session: they do not come first in a new range, because its first replica is to lead at once.
+  public var absentNodes: Set<NodeID>
   public var replicationFactor: Int
 
   public init(
     catalog: CatalogState, databaseID: DatabaseID = .defaultDatabase, nextTableID: TableID, nextRangeID: RangeID,
-    storageNodes: [NodeID], replicationFactor: Int
+    storageNodes: [NodeID], absentNodes: Set<NodeID> = [], replicationFactor: Int
   ) {
     self.catalog = catalog
     self.databaseID = databaseID
     self.nextTableID = nextTableID
     self.nextRangeID = nextRangeID
     self.storageNodes = storageNodes
+    self.absentNodes = absentNodes
     self.replicationFactor = replicationFactor
   }
 
@@ -39,7 +42,8 @@ public struct PlanningContext: Sendable {
     let id = nextRangeID
     nextRangeID = RangeID(id.rawValue + 1)
     let start = Int(id.rawValue % UInt64(storageNodes.count))
-    let replicas = (0..<replicationFactor).map { storageNodes[(start + $0) % storageNodes.count] }
+    let chosen = (0..<replicationFactor).map { storageNodes[(start + $0) % storageNodes.count] }
+    let replicas = chosen.filter { !absentNodes.contains($0) } + chosen.filter { absentNodes.contains($0) }
     return RangeDescriptor(table: table, index: index, id: id, replicas: replicas)
   }
 }

@@ -9,12 +9,13 @@ struct World {
   var nextTableID = TableID(1)
   var nextRangeID = RangeID(1)
   var storageNodes = [NodeID(11), NodeID(12), NodeID(13), NodeID(14)]
+  var absentNodes: Set<NodeID> = []
 
   mutating func plan(_ statement: SchemaStatement) throws -> Plan {
     var planner = Planner(
       PlanningContext(
         catalog: catalog, nextTableID: nextTableID, nextRangeID: nextRangeID, storageNodes: storageNodes,
-        replicationFactor: 3))
+        absentNodes: absentNodes, replicationFactor: 3))
     let plan = try planner.plan(statement)
     nextTableID = planner.context.nextTableID
     nextRangeID = planner.context.nextRangeID

@@ -253,6 +253,20 @@ import Testing
     #expect(state(alter("t", .addColumn(volatile, ifNotExists: false))) == "0A000")
   }
 
+  @Test func newRangesAreLedByNodesThatAreThere() throws {
+    var world = World()
+    world.storageNodes.removeLast()
+    world.absentNodes = [NodeID(12)]
+    var first: [NodeID: Int] = [:]
+    for number in 0..<6 {
+      let plan = try world.plan(createTable("t\(number)", [column("id")]))
+      let replicas = try #require(plan.stages.first?.newRanges.first).replicas
+      #expect(replicas.sorted() == world.storageNodes && replicas.last == NodeID(12))
+      first[replicas[0], default: 0] += 1
+    }
+    #expect(first.count == 2, "leaders spread over the others")
+  }
+
   @Test func noticesForWhatIsThereAlready() throws {
     var world = try world()
     let again = CreateTable(
