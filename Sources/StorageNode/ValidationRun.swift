@@ -97,6 +97,8 @@ import Wire
   /// Writers of the time of the build cannot see that a row without an entry yet has the same key. If the second row goes
   /// before the proof, its entry's tombstone hides the first row's, which is written at the older timestamp of the build.
   private func hadAnotherRow(_ index: IndexDescriptor, _ entry: IndexEntryEncoder.Entry) async throws -> Bool {
+    let identity = RowLayout(table: table, columnIDs: table.primaryIndex.keyColumns.map(\.columnID))
+    let row = try identity.decode(entry.value)
     var ignored: [UInt64] = []
     var position = timestamp
     for _ in 0..<Self.maximumVersionsForSearch {
@@ -115,7 +117,7 @@ import Wire
         continue
       }
       guard let version = response.results.first, version.commitTimestamp != 0 else { return false }
-      if version.isPresent, version.value != entry.value { return true }
+      if version.isPresent, try identity.decode(version.value) != row { return true }
       position = Timestamp(rawValue: version.commitTimestamp).previous
     }
     return false
