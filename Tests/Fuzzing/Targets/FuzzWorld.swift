@@ -28,7 +28,10 @@ import EventLoop
   // MARK: - For targets
 
   /// One turn of the loop, and the turns that follow from it.
-  func turn(_ body: () -> Void) { EventLoop.runSimulatedTurn(body) }
+  func turn(_ body: () -> Void) {
+    body()
+    EventLoop.runSimulatedTurn()
+  }
 
   /// A connection to a port of this process.
   func accept(_ socket: FuzzSocket, on port: UInt16) { turn { acceptors[port]?(socket) } }
