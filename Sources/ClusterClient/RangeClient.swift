@@ -213,6 +213,11 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
       case .overloaded:
         attempt.lastMessage = "range \(attempt.range) is overloaded"
         again(attempt, isHinted: false)
+      case .corrupted:
+        // Said before the request was carried out; the replica's node ends, and another takes over.
+        attempt.lastMessage = "range \(attempt.range): \(error.message)"
+        rotate(descriptor, from: asked)
+        again(attempt, isHinted: false)
       case .timestampTooOld where attempt.isOutcomeUnknown:
         attempt.completion(
           .failure(RangeCallFailure(.outcomeUnknown, "the range no longer knows what became of an earlier attempt")))

@@ -13,7 +13,7 @@ import RocksEngine
 @EventLoopActor public final class ReplicationHost {
   public let node: NodeID
   public let options: ReplicationOptions
-  /// Called once, when the database refused a write or an fsync failed: the host has stopped then and every call answers
+  /// Called once, when the database refused a write, an fsync failed or a read met damage: the host has stopped then and every call answers
   /// `storageFailed`. A restart of the process recovers from what is durable.
   public var onFailure: (@EventLoopActor (RocksError) -> Void)?
   /// For the log: something went wrong that is tried again.
@@ -64,6 +64,8 @@ import RocksEngine
     var nodeGenerator = SeededGenerator(seed: node.rawValue)
     generator = SeededGenerator(seed: seed &+ nodeGenerator.next())
     transport.receiver = self
+    // The other replicas have what cannot be read here: this process gives up all that it leads.
+    database.onCorruption { [weak self] error in EventLoop.execute { self?.fail(error) } }
   }
 
   // MARK: - Groups
@@ -212,7 +214,7 @@ import RocksEngine
     dirty.removeAll()
   }
 
-  /// The database failed: nothing of this process may be believed to be durable from here on.
+  /// The database failed, or what it holds is damaged: nothing of this process may be believed to be durable from here on.
   func fail(_ error: RocksError) {
     guard failure == nil else { return }
     failure = error

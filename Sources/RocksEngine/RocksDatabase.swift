@@ -1,4 +1,5 @@
 import Basics
+import EventLoop
 
 /// An open database directory: RocksDB, or in a simulation the same promises on a `SimulatedDisk`. Any thread may call it.
 ///
@@ -13,6 +14,7 @@ public final class RocksDatabase: Sendable {
   public let path: String
   let engine: Engine
   private let families: [String: ColumnFamily]
+  private let corruptionObserver = Locked<(@Sendable (RocksError) -> Void)?>(nil)
 
   // MARK: - Opening
 
@@ -55,6 +57,27 @@ public final class RocksDatabase: Sendable {
     return family
   }
 
+  // MARK: - Damage
+
+  /// Calls `body`, on any thread, when a read meets a checksum that does not fit.
+  public func onCorruption(_ body: @escaping @Sendable (RocksError) -> Void) {
+    corruptionObserver.withLock { $0 = body }
+  }
+
+  func note(_ error: RocksError) {
+    guard case .corruption = error else { return }
+    corruptionObserver.withLock { $0 }?(error)
+  }
+
+  private func noting<Result>(_ read: () throws(RocksError) -> Result) throws(RocksError) -> Result {
+    do throws(RocksError) {
+      return try read()
+    } catch {
+      note(error)
+      throw error
+    }
+  }
+
   // MARK: - Writing
 
   /// Applies a batch atomically. With `sync` it returns after the fsync: do not do that on the event loop.
@@ -90,9 +113,11 @@ public final class RocksDatabase: Sendable {
   public func get(
     _ key: [UInt8], in family: ColumnFamily, snapshot: RocksSnapshot? = nil
   ) throws(RocksError) -> [UInt8]? {
-    switch engine {
-    case .native(let native): try native.get(key, in: family, snapshot: snapshot?.native)
-    case .memory(let memory): try memory.get(key, in: family, snapshot: snapshot?.tables)
+    try noting { () throws(RocksError) in
+      switch engine {
+      case .native(let native): try native.get(key, in: family, snapshot: snapshot?.native)
+      case .memory(let memory): try memory.get(key, in: family, snapshot: snapshot?.tables)
+      }
     }
   }
 
@@ -102,11 +127,16 @@ public final class RocksDatabase: Sendable {
     of key: [UInt8], in family: ColumnFamily, snapshot: RocksSnapshot? = nil,
     _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result? {
-    switch engine {
-    case .native(let native):
-      try native.withValue(of: key, in: family, snapshot: snapshot?.native, body)
-    case .memory(let memory):
-      try memory.get(key, in: family, snapshot: snapshot?.tables).map { try $0.withUnsafeBytes(body) }
+    do {
+      switch engine {
+      case .native(let native):
+        return try native.withValue(of: key, in: family, snapshot: snapshot?.native, body)
+      case .memory(let memory):
+        return try memory.get(key, in: family, snapshot: snapshot?.tables).map { try $0.withUnsafeBytes(body) }
+      }
+    } catch {
+      if let error = error as? RocksError { note(error) }
+      throw error
     }
   }
 
@@ -114,9 +144,11 @@ public final class RocksDatabase: Sendable {
   public func contains(
     _ key: [UInt8], in family: ColumnFamily, snapshot: RocksSnapshot? = nil
   ) throws(RocksError) -> Bool {
-    switch engine {
-    case .native(let native): try native.contains(key, in: family, snapshot: snapshot?.native)
-    case .memory(let memory): try memory.get(key, in: family, snapshot: snapshot?.tables) != nil
+    try noting { () throws(RocksError) in
+      switch engine {
+      case .native(let native): try native.contains(key, in: family, snapshot: snapshot?.native)
+      case .memory(let memory): try memory.get(key, in: family, snapshot: snapshot?.tables) != nil
+      }
     }
   }
 
@@ -124,13 +156,15 @@ public final class RocksDatabase: Sendable {
   public func multiGet(
     _ keys: [[UInt8]], in family: ColumnFamily, snapshot: RocksSnapshot? = nil
   ) throws(RocksError) -> [[UInt8]?] {
-    switch engine {
-    case .native(let native):
-      return try native.multiGet(keys, in: family, snapshot: snapshot?.native)
-    case .memory(let memory):
-      var values: [[UInt8]?] = []
-      for key in keys { values.append(try memory.get(key, in: family, snapshot: snapshot?.tables)) }
-      return values
+    try noting { () throws(RocksError) in
+      switch engine {
+      case .native(let native):
+        return try native.multiGet(keys, in: family, snapshot: snapshot?.native)
+      case .memory(let memory):
+        var values: [[UInt8]?] = []
+        for key in keys { values.append(try memory.get(key, in: family, snapshot: snapshot?.tables)) }
+        return values
+      }
     }
   }
 

@@ -110,9 +110,14 @@ public final class RocksIterator {
 
   /// Throws the error that ended the iteration, if one did.
   public func checkStatus() throws(RocksError) {
-    switch cursor {
-    case .native(let raw): try checked { rocksdb_iter_get_error(raw, $0) }
-    case .memory(let memory): if let failure = memory.failure { throw failure }
+    do throws(RocksError) {
+      switch cursor {
+      case .native(let raw): try checked { rocksdb_iter_get_error(raw, $0) }
+      case .memory(let memory): if let failure = memory.failure { throw failure }
+      }
+    } catch {
+      database.note(error)
+      throw error
     }
   }
 }

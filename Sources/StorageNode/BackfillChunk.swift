@@ -88,6 +88,14 @@ enum IndexMessages {
       tableName: table.name, constraintName: index.name)
   }
 
+  /// Not the table is damaged but this replica's copy of it: the work goes on where there is another.
+  static func isDiskDamage(_ error: any Error) -> Bool {
+    switch error {
+    case StorageFailure.inputOutput, RocksError.corruption, RocksError.inputOutput: true
+    default: false
+    }
+  }
+
   static func storage(_ error: any Error) -> SQLError {
     switch error {
     case let error as SQLError: error

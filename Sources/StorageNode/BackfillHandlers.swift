@@ -56,6 +56,8 @@ import Wire
       throw error
     } catch is CancellationError {
       throw RPCError(.cancelled, "cancelled")
+    } catch  where IndexMessages.isDiskDamage(error) {
+      throw RPCError(.unavailable, "\(error)")
     } catch {
       let error = IndexMessages.storage(error)
       Log.warning("backfill", "failed", ["error": "\(error)", "detail": error.detail ?? ""])
@@ -91,6 +93,8 @@ import Wire
       throw error
     } catch is CancellationError {
       throw RPCError(.cancelled, "cancelled")
+    } catch  where IndexMessages.isDiskDamage(error) {
+      throw RPCError(.unavailable, "\(error)")
     } catch {
       let error = IndexMessages.storage(error)
       Log.warning("backfill", "validation failed", ["error": "\(error)", "detail": error.detail ?? ""])

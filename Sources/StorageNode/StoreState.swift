@@ -119,7 +119,6 @@ struct StoreState: KeyValueSnapshot {
     do {
       return try body()
     } catch let error as RocksError {
-      if case .corruption(let text) = error { throw .corrupted(text) }
       throw .inputOutput(error.description)
     } catch {
       throw .corrupted("\(error)")
