@@ -136,12 +136,13 @@ extension Transaction {
     }
     switch response.error?.kind ?? .ok {
     case .ok:
+      Probes.reached(.unknownOutcomeResolved)
       forgetLocks()
       throw .retry(
         SQLError(
           .serializationFailure, "the commit did not reach its range in time", detail: failure.message,
           hint: "Try the transaction again."), isContended: false)
-    case .alreadyCommitted: return
+    case .alreadyCommitted: Probes.reached(.unknownOutcomeResolved)
     default: throw .failed(failure.sqlError)
     }
   }

@@ -20,6 +20,8 @@ public struct GatewayOptions: Sendable {
   public var protocolLimits = ProtocolLimits()
   /// A client silent for so long is asked by the kernel whether it is still there.
   public var keepalive = Duration.seconds(60)
+  /// A commit on its way is not cancelled; it is tried for so long, and then its outcome is asked for (milliseconds).
+  public var commitPatienceMilliseconds: UInt64 = 30_000
   /// From the first byte of a connection to the end of its start-up.
   public var startupTimeoutSeconds = 10
 }
@@ -39,6 +41,7 @@ public struct GatewayFlags: Sendable {
   private let messageBytes: Option<Int>
   private let transactionBytes: Option<Int>
   private let keepalive: Option<Duration>
+  private let commitPatience: Option<Duration>
 
   public init() {
     nodeID = options.integer(
@@ -64,6 +67,8 @@ public struct GatewayFlags: Sendable {
     keepalive = options.duration(
       "tcp-keepalive", default: .seconds(60),
       help: "silence after which a client's machine is asked whether it is still there")
+    commitPatience = options.duration(
+      "commit-patience", default: .seconds(30), help: "how long a commit is tried before its outcome is asked for")
   }
 
   /// Throws a sentence for what cannot be.
@@ -78,6 +83,7 @@ public struct GatewayFlags: Sendable {
       acceptsRemoteClients: configuration[acceptRemote], maximumConnections: configuration[maximumConnections],
       transactionLimitBytes: configuration[transactionBytes])
     result.keepalive = configuration[keepalive]
+    result.commitPatienceMilliseconds = max(1, configuration[commitPatience].wholeMilliseconds)
     result.protocolLimits.statementBytes = configuration[statementBytes]
     result.protocolLimits.messageBytes = max(configuration[messageBytes], configuration[statementBytes])
     return result

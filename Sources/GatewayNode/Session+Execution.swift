@@ -88,7 +88,7 @@ extension Session {
     if transaction.hasWrites {
       if let mark { try await transaction.lockWrites(since: mark, request.control) }
       try request.control.check()
-      try await transaction.commit(deadline: EventLoop.now.advanced(byMilliseconds: Self.commitMilliseconds))
+      try await transaction.commit(deadline: commitDeadline)
       if transaction.wasEarlyCommitTooLow { request.prepared.earlyCommitWasTooLow() }
       gateway.metrics.committed()
     } else {

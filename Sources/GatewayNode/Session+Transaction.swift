@@ -139,7 +139,7 @@ extension Session {
     self.transaction = nil
     do throws(TransactionFault) {
       try control.check()
-      try await transaction.commit(deadline: EventLoop.now.advanced(byMilliseconds: Self.commitMilliseconds))
+      try await transaction.commit(deadline: commitDeadline)
     } catch {
       let catalog = transaction.snapshot?.catalog
       transaction.rollback()
@@ -150,8 +150,9 @@ extension Session {
     forgetTransaction(restoring: nil)
   }
 
-  /// A commit on its way is not cancelled; this bounds it (milliseconds).
-  static let commitMilliseconds: UInt64 = 30_000
+  var commitDeadline: MonotonicTime {
+    EventLoop.now.advanced(byMilliseconds: gateway.options.commitPatienceMilliseconds)
+  }
 
   func rollBackTransaction() {
     transaction?.rollback()
