@@ -5,7 +5,7 @@ struct ProbeSum {
   private var counts: [String: UInt64] = [:]
 
   /// A run of fewer seeds need not reach them all.
-  static let seedsForAll = 1000
+  static let seedsForAll = 300
   /// A leader that cannot confirm its leadership has mostly been told before that it leads no more.
   static let notRequired: Set<Probe> = [.leadershipUnconfirmed]
 

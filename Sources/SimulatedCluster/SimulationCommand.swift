@@ -134,6 +134,7 @@ public struct SimulationCommand: Sendable {
     if printsLog { options.log = { Console.print($0) } }
     do {
       let mixed = try mixedOptions(seed)
+      if runName == .mixed { options.link = MixedRun.link(seed) }
       Probes.isCounting = true
       unsafe PlantedFault.planted = plant
       let (summary, isGood) = try Simulation.run(options, limit: .seconds(3600)) { world in

@@ -10,6 +10,7 @@ import Testing
     at 2s cut storage-1 -> storage-2 for 2s
     at 2s cut storage-1 <-> all
     at 2s isolate meta-leader for 3s
+    at 2s strand storage-leader with gateway-1 for 3s
     at 2s slow gateway-1 <-> all by 40ms for 2s
     at 2s stall storage-1 -> all for 300ms
     at 2s reset gateway-1 <-> storage-2
@@ -29,6 +30,7 @@ import Testing
 
   @Test(arguments: [
     "kill meta-1", "at 3 kill meta-1", "at 3s", "at 3s kill", "at 3s cut a", "at 3s cut a b", "at 3s burn a",
+    "at 3s strand a",
     "at 3s kill a b", "at 999999999999999999999s kill a", "at 1s clock-rate a by 5", "at -1s kill a", "at 1.x2s kill a",
   ])
   func refuses(_ line: String) {

@@ -104,6 +104,13 @@ public final class SimulatedDisk: Sendable {
     }
   }
 
+  /// What bit rot took can be read again.
+  public func repair() {
+    contents.withLock { contents in
+      for directory in contents.directories.values { directory.repair() }
+    }
+  }
+
   // MARK: - Looking from outside
 
   /// Paths of the databases, sorted.

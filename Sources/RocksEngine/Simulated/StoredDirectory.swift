@@ -16,6 +16,8 @@ final class StoredDirectory: @unchecked Sendable {
   /// The handle that has the directory open.
   var openHandle: UInt64?
   private var handles: UInt64 = 0
+  /// Where bit rot struck, by table.
+  private var rotten: [(table: Int, key: [UInt8])] = []
 
   init() {}
 
@@ -69,6 +71,13 @@ final class StoredDirectory: @unchecked Sendable {
 
   /// Damages an entry; answers whether there is one.
   func rot(_ key: [UInt8], inTable index: Int) -> Bool {
-    tables[index].update(key) { $0.isRotten = true }
+    let isThere = tables[index].update(key) { $0.isRotten = true }
+    if isThere { rotten.append((index, key)) }
+    return isThere
+  }
+
+  func repair() {
+    for (table, key) in rotten { _ = tables[table].update(key) { $0.isRotten = false } }
+    rotten = []
   }
 }

@@ -10,6 +10,8 @@ import Verification
   private var last: ClusterNode?
   /// Hosts that a fault keeps down.
   private var down: Set<Int> = []
+  /// Hosts whose disks have bit rot.
+  private var rotten: Set<Int> = []
   private var undoing: [Timer] = []
   private var task: Task<Void, Never>?
   private var supervisor: Timer?
@@ -62,6 +64,7 @@ import Verification
     down = []
     healNetwork()
     for node in cluster.nodes {
+      repair(node)
       node.disk.isFull = false
       node.disk.syncDelayNanoseconds = syncDelay
       node.host.setClockDrift(partsPerMillion: 0)
@@ -114,6 +117,14 @@ import Verification
         cut(node.host, other, action)
         cut(other, node.host, action)
       }
+    case .strand(let with):
+      let kept = Set(resolve(with).map(\.host.number) + [node.host.number])
+      for other in cluster.world.hosts where !kept.contains(other.number) {
+        // The others hear of it at once and go on without the node.
+        network.resetConnections(between: node.host, and: other)
+        cut(node.host, other, action)
+        cut(other, node.host, action)
+      }
     case .heal: healNetwork()
     case .slow(let to, let delay):
       var conditions = cluster.world.options.link
@@ -139,7 +150,10 @@ import Verification
       node.disk.isFull = false
       node.disk.syncDelayNanoseconds = syncDelay
     case .bitRot:
-      if let key = node.disk.corruptRandomKey(using: &random) { note("bit rot in \(key.path), family \(key.family)") }
+      guard let key = node.disk.corruptRandomKey(using: &random) else { return }
+      note("bit rot in \(key.path), family \(key.family)")
+      rotten.insert(node.host.number)
+      undo(action) { self.repair(node) }
     case .clockRate(let rate):
       node.host.setClockDrift(partsPerMillion: min(max(rate, -900_000), 9_000_000))
       undo(action) { node.host.setClockDrift(partsPerMillion: 0) }
@@ -147,6 +161,15 @@ import Verification
       node.host.wallClockErrorMilliseconds = step
       undo(action) { node.host.wallClockErrorMilliseconds = 0 }
     }
+  }
+
+  /// The operator has found the machine with the bad disk: what could not be read can, and the process starts anew, for a
+  /// replica that met damage serves no more.
+  private func repair(_ node: ClusterNode) {
+    guard rotten.remove(node.host.number) != nil else { return }
+    node.disk.repair()
+    if node.host.isRunning { node.host.kill() }
+    if !down.contains(node.host.number) { node.start() }
   }
 
   private func stop(_ node: ClusterNode, _ death: SimulatedHost.Death, _ action: FaultAction) {

@@ -101,12 +101,26 @@ import Verification
     }
     // Where syncs take long, a loss of power shows what was answered before it was durable.
     if hasSlowDisks(options.seed) { profile.weights["power-off"] = 16 }
+    // Where sessions are short, a gateway that is frozen outlives its own.
+    if hasShortSessions(options.seed) { profile.weights["freeze"] = 32 }
+    profile.rottingHost = "storage-\(1 + options.seed % 3)"
     // One seed in eight meets no fault but what the network does by itself.
     if options.seed % 8 == 0 { return Schedule() }
     return Schedule.random(seed: options.seed, profile: profile)
   }
 
   nonisolated static func hasSlowDisks(_ seed: UInt64) -> Bool { seed % 4 == 3 }
+  nonisolated static func hasShortSessions(_ seed: UInt64) -> Bool { seed % 5 == 2 }
+
+  /// Connections break now and then without any fault, and gateways soon ask what became of a commit.
+  nonisolated static func hasBrittleLinks(_ seed: UInt64) -> Bool { seed % 6 == 4 }
+
+  /// How hosts reach each other.
+  public nonisolated static func link(_ seed: UInt64) -> LinkConditions {
+    var link = LinkConditions()
+    if hasBrittleLinks(seed) { link.resetsPerMillion = 600 }
+    return link
+  }
 
   nonisolated static func shape(_ seed: UInt64) -> ClusterShape {
     var shape = ClusterShape()
@@ -117,6 +131,8 @@ import Verification
     ]
     shape.flags[.metadata] = ["--ddl-bounded-wait", seed % 2 == 0 ? "400ms" : "2s"]
     if seed % 4 == 2 { shape.flags[.metadata]?.append(contentsOf: ["--backfill-rows-per-second", "4"]) }
+    if hasShortSessions(seed) { shape.flags[.metadata]?.append(contentsOf: ["--session-lease", "1s"]) }
+    if hasBrittleLinks(seed) { shape.flags[.gateway] = ["--commit-patience", "600ms"] }
     // Every third cluster gives up the past while the traffic goes on.
     if seed % 3 == 0 {
       shape.flags[.metadata]?.append(contentsOf: ["--garbage-retention", "4s"])
@@ -132,10 +148,11 @@ import Verification
         clients: clients, operationsPerClient: operations, durationNanoseconds: duration, thinkMilliseconds: think)
     }
     return Mix([
-      RegisterWorkload(limits: limits(4, 200, 0...150)),
+      RegisterWorkload(readers: 2, limits: limits(4, 200, 0...150)),
       BankWorkload(limits: limits(3, 100, 0...300)),
       ListAppendWorkload(limits: limits(4, 100, 0...300)),
       SchemaChangeWorkload(limits: limits(4, 150, 0...200)),
+      SharedTableWorkload(limits: limits(1, 60, 50...300)),
     ])
   }
 }

@@ -3,13 +3,17 @@ public struct RegisterWorkload: Workload {
   public let name: String
   public var keys: Int
   public var limits: TrafficLimits
+  /// Clients beyond those of the limits that only read: no write of theirs waits for a leader that leads no more.
+  public var readers: Int
 
   /// Every row starts with it.
   static let initialValue = 0
 
   public init(
-    name: String = "register", keys: Int = 8, limits: TrafficLimits = TrafficLimits(operationsPerClient: 300)
+    name: String = "register", keys: Int = 8, readers: Int = 0,
+    limits: TrafficLimits = TrafficLimits(operationsPerClient: 300)
   ) {
+    self.readers = readers
     self.name = name
     self.keys = keys
     self.limits = limits
@@ -24,8 +28,10 @@ public struct RegisterWorkload: Workload {
   }
 
   public func traffic(_ host: any WorkloadHost) async -> TrafficRecord<RegisterAction> {
-    TrafficRecord(
-      await limits.run(of: name, host) { context in
+    var all = limits
+    all.clients += readers
+    return TrafficRecord(
+      await all.run(of: name, host) { context in
         // Every written value is unique, so that a read names its write.
         var value = (context.number + 1) * 1_000_000
         var lastSeen: [Int: Int] = [:]
@@ -47,6 +53,7 @@ public struct RegisterWorkload: Workload {
   }
 
   private func choose(_ context: ClientContext, _ key: Int, _ value: Int, _ lastSeen: Int?) -> RegisterAction {
+    if context.number >= limits.clients { return RegisterAction(key: key, .read(nil)) }
     switch Int.random(in: 0..<100, using: &context.random) {
     case ..<45: return RegisterAction(key: key, .read(nil))
     case ..<70: return RegisterAction(key: key, .update(value))
@@ -104,7 +111,7 @@ public struct RegisterWorkload: Workload {
         action.kind = .read((rows.first?.first ?? nil).flatMap { Int($0) })
         record.history.append(contentsOf: [
           Operation(
-            client: limits.clients, number: key, invoked: invoked, completed: session.now, action: action)
+            client: limits.clients + readers, number: key, invoked: invoked, completed: session.now, action: action)
         ])
       } catch {
         record.surprises.append(Finding("\(name) answers", "key \(key) cannot be read in the end: \(error)"))

@@ -37,6 +37,7 @@ extension FaultAction: CustomStringConvertible {
       case .cut(let other): ["cut", "\(target)", "->", "\(other)"]
       case .cutBoth(let other): ["cut", "\(target)", "<->", "\(other)"]
       case .isolate: ["isolate", "\(target)"]
+      case .strand(let other): ["strand", "\(target)", "with", "\(other)"]
       case .heal: ["heal"]
       case .slow(let other, let time): ["slow", "\(target)", "<->", "\(other)", "by", Self.print(time)]
       case .stall(let other): ["stall", "\(target)", "->", "\(other)"]
@@ -71,6 +72,9 @@ extension FaultAction: CustomStringConvertible {
     case "pause": kind = .pause
     case "resume": kind = .resume
     case "isolate": kind = .isolate
+    case "strand":
+      try words.expect("with")
+      kind = .strand(with: FaultTarget(word: try words.next("a host")))
     case "cut":
       let arrow = try words.arrow(["->", "<->"])
       let other = FaultTarget(word: try words.next("a host"))

@@ -32,6 +32,9 @@ public enum FaultKind: Hashable, Sendable {
   case cutBoth(to: FaultTarget)
   /// Nothing passes between the target and anybody.
   case isolate
+  /// Connections between the target and anybody but one end, and nothing passes any more: the others go on without it, and
+  /// who asks nobody else is told what has long been overtaken.
+  case strand(with: FaultTarget)
   /// Ends all cuts, slow links and stalls.
   case heal
   /// Messages both ways take this much longer.
@@ -45,7 +48,7 @@ public enum FaultKind: Hashable, Sendable {
   case diskSlow(nanoseconds: UInt64)
   /// Ends what the disk suffers from.
   case diskOK
-  /// One stored value changes.
+  /// One stored value changes, and its checksum tells.
   case bitRot
   /// The monotonic clock runs faster (slower: negative) by this many millionths.
   case clockRate(partsPerMillion: Int64)

@@ -13,8 +13,10 @@ public struct FaultProfile: Hashable, Sendable {
   /// How often each kind comes, by its word in the text; a kind that is absent never comes.
   public var weights: [String: Int] = [
     "kill": 6, "power-off": 4, "pause": 5, "isolate": 4, "cut": 4, "slow": 3, "stall": 4, "reset": 4, "disk-full": 1,
-    "disk-slow": 2, "clock-rate": 2, "clock-step": 1,
+    "disk-slow": 2, "clock-rate": 2, "clock-step": 1, "strand": 5, "bit-rot": 1, "freeze": 4,
   ]
+  /// The host that bit rot strikes: one only, for what is unreadable in one place must be read in another.
+  public var rottingHost: String?
 
   public init() {}
 }
@@ -46,7 +48,9 @@ private struct ScheduleMaker {
     var time = rounded(UInt64.random(in: profile.pause, using: &random))
     while time < profile.duration, lines.count < Schedule.maximumLines {
       let length = rounded(min(UInt64.random(in: profile.length, using: &random), profile.duration - time))
-      lines.append(Schedule.Line(.at(time), action(for: length)))
+      for action in actions(for: length, longest: profile.duration - time) {
+        lines.append(Schedule.Line(.at(time), action))
+      }
       time += rounded(UInt64.random(in: profile.pause, using: &random))
     }
     return Schedule(lines)
@@ -54,9 +58,32 @@ private struct ScheduleMaker {
 
   private func rounded(_ nanoseconds: UInt64) -> UInt64 { max(1, nanoseconds / 1_000_000) * 1_000_000 }
 
-  private mutating func action(for length: UInt64) -> FaultAction {
+  private mutating func actions(for length: UInt64, longest: UInt64) -> [FaultAction] {
+    let kind = kind()
+    if kind == "strand", let gateways = profile.hosts["gateway"], !gateways.isEmpty {
+      return strand(gateways[Int.random(in: 0..<gateways.count, using: &random)], longest)
+    }
+    if kind == "freeze", let gateways = profile.hosts["gateway"], !gateways.isEmpty {
+      // Longer than it is waited for, and than sessions that are kept short.
+      let length = rounded(min(UInt64.random(in: 600_000_000...2_500_000_000, using: &random), longest))
+      return [FaultAction(.pause, .host(gateways[Int.random(in: 0..<gateways.count, using: &random)]), for: length)]
+    }
+    return [action(kind, for: length)]
+  }
+
+  /// A leader is cut off for long enough that the others elect another, within reach of one gateway, often with a clock so
+  /// slow that it takes its time to notice.
+  private mutating func strand(_ gateway: String, _ longest: UInt64) -> [FaultAction] {
+    let length = rounded(min(UInt64.random(in: 2_000_000_000...4_500_000_000, using: &random), longest))
+    let strand = FaultAction(.strand(with: .host(gateway)), .storageLeader, for: length)
+    if chance(40) { return [strand] }
+    let rate = Int64.random(in: 500_000...900_000, using: &random)
+    return [strand, FaultAction(.clockRate(partsPerMillion: -rate), .last, for: length)]
+  }
+
+  private mutating func action(_ kind: String, for length: UInt64) -> FaultAction {
     let victim = target()
-    switch kind() {
+    switch kind {
     case "kill": return FaultAction(.kill, chance(8) ? .all : victim, for: length)
     // A whole rack without power is what shows writes that were called durable too early.
     case "power-off": return FaultAction(.powerOff, chance(40) ? .all : victim, for: length)
@@ -73,7 +100,8 @@ private struct ScheduleMaker {
     case "disk-slow":
       let delay = UInt64.random(in: 5...100, using: &random) * 1_000_000
       return FaultAction(.diskSlow(nanoseconds: delay), chance(30) ? .all : keeper(), for: length)
-    case "bit-rot": return FaultAction(.bitRot, .random(role: "storage"))
+    case "bit-rot":
+      return FaultAction(.bitRot, profile.rottingHost.map { .host($0) } ?? .random(role: "storage"), for: length)
     case "clock-rate":
       let rate = Int64.random(in: 1...300_000, using: &random)
       return FaultAction(.clockRate(partsPerMillion: chance(50) ? rate : -rate), victim, for: length)

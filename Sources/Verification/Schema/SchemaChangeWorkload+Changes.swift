@@ -54,7 +54,7 @@ extension SchemaChangeWorkload {
   }
 
   /// Sends a change until its outcome is known: with an operation id it is applied once, however often it is sent.
-  private func send(_ change: SchemaChange, _ context: ClientContext) async -> Operation<SchemaAction> {
+  func send(_ change: SchemaChange, _ context: ClientContext) async -> Operation<SchemaAction> {
     var change = change
     let invoked = context.now
     var isInDoubt = false

@@ -8,7 +8,8 @@ extension SchemaChangeWorkload {
   public func finalReads(_ session: ClientContext, _ record: inout Record) async {
     var operations: [Operation<SchemaAction>] = []
     do throws(WorkloadError) {
-      try await waitForJobs(session, &operations)
+      let jobs = try await waitForJobs(session)
+      operations.append(finish(.jobs(jobs), session.now, session))
       record.history = try await resolved(record.history, session)
       let other = await ClientContext(session.host, workload: "\(name) final reads", number: 1)
       for (slot, table) in SchemaTimeline(record.history).last {
@@ -33,44 +34,47 @@ extension SchemaChangeWorkload {
   }
 
   /// Resumes what is paused and waits until every job has ended.
-  private func waitForJobs(
-    _ session: ClientContext, _ operations: inout [Operation<SchemaAction>]
-  ) async throws(WorkloadError) {
+  func waitForJobs(_ session: ClientContext) async throws(WorkloadError) -> [JobRow] {
     var looks = 0
     while true {
-      let invoked = session.now
       let jobs = SchemaJobs.parse(try await session.insist("SHOW JOBS"))
         .filter { $0.operation.hasPrefix(operationPrefix) }
       looks += 1
-      if jobs.allSatisfy(\.isFinished) || looks > Self.maximumJobLooks {
-        operations.append(finish(.jobs(jobs), invoked, session))
-        return
-      }
+      if jobs.allSatisfy(\.isFinished) || looks > Self.maximumJobLooks { return jobs }
       for job in jobs where job.state == "paused" { await resume(job.id, session) }
       await session.host.pause(milliseconds: 200)
     }
   }
 
-  /// Asks again, with the same operation id, what became of changes of unknown outcome.
+  /// Asks what became of changes of unknown outcome.
   private func resolved(
     _ history: History<SchemaAction>, _ session: ClientContext
   ) async throws(WorkloadError) -> History<SchemaAction> {
     var operations = history.operations
     for position in operations.indices where operations[position].outcome.isUnknown {
-      guard case .change(var change) = operations[position].action, !change.operation.isEmpty else { continue }
-      do throws(WorkloadError) {
-        // In one message, so that no reconnection comes between them.
-        _ = try await session.insist("SET theseus.operation_id = '\(change.operation)'; \(change.sql)")
-        operations[position].outcome = .ok
-      } catch {
-        guard error.state != nil, !error.isExcusable || error.state == "57014" else { throw error }
-        change.error = error
-        operations[position].action = .change(change)
-        operations[position].outcome = .failed("\(error)")
-      }
+      guard case .change(let change) = operations[position].action, !change.operation.isEmpty else { continue }
+      let (answered, outcome) = try await askAgain(change, session)
+      operations[position].action = .change(answered)
+      operations[position].outcome = outcome
       operations[position].completed = session.now
     }
     return History(operations)
+  }
+
+  /// Sends a change again, with the same operation id: what became of it, or becomes of it now.
+  func askAgain(
+    _ change: SchemaChange, _ session: ClientContext
+  ) async throws(WorkloadError) -> (SchemaChange, Outcome) {
+    do throws(WorkloadError) {
+      // In one message, so that no reconnection comes between them.
+      _ = try await session.insist("SET theseus.operation_id = '\(change.operation)'; \(change.sql)")
+      return (change, .ok)
+    } catch {
+      guard error.state != nil, !error.isExcusable || error.state == "57014" else { throw error }
+      var change = change
+      change.error = error
+      return (change, .failed("\(error)"))
+    }
   }
 
   private func look(

@@ -23,8 +23,9 @@ public final class ClientContext {
     self.end = end
     var seed = host.seed
     for byte in workload.utf8 { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    random = SeededGenerator(seed: seed &+ UInt64(number) &* 0x9e37_79b9_7f4a_7c15)
-    _ = random.next()
+    // Neighbours must not draw the same numbers one step apart.
+    var seeds = SeededGenerator(seed: seed &+ UInt64(number) &* 0x9e37_79b9_7f4a_7c15)
+    random = SeededGenerator(seed: seeds.next())
     client = await host.client(preferredGateway: number)
   }
 
