@@ -18,8 +18,9 @@ public struct FuzzTarget: Sendable {
   }
 
   public static let all: [FuzzTarget] =
-    protocolTargets + valueTargets + rowTargets + recordTargets + raftTargets + schemaTargets + messageTargets
-    + replicationTargets + connectionTargets + textTargets + statementTargets
+    protocolTargets + valueTargets + functionTargets + rowTargets + recordTargets + raftTargets + schemaTargets
+    + messageTargets
+    + rangeTargets + replicationTargets + connectionTargets + textTargets + statementTargets
 
   /// Decoders with a mistake built in: the proof that a run can fail. Not among `all`.
   public static let planted: [FuzzTarget] = plantedTargets

@@ -195,22 +195,23 @@ private func runTextParameter(_ bytes: [UInt8]) {
 }
 
 /// There are many NaNs, which are one value of SQL.
-private func plain(_ value: Datum) -> Datum {
+func plain(_ value: Datum) -> Datum {
   if case .double(let double) = value, double.isNaN { .double(.nan) } else { value }
 }
 
 /// What holds of every value of a type, wherever it came from.
-func checkValue(_ value: Datum, _ type: SQLType) {
+func checkValue(_ value: Datum, _ type: SQLType, _ origin: String = "") {
   let text = value.text(as: type)
   let parsed = try? Datum.parse(text, as: type)
   require(
     parsed.map { encoded(plain($0)) } == encoded(value),
-    "\(value) of \(type) is printed as \(text) and read as \(parsed as Any)")
+    "\(value) of \(type) is printed as \(text) and read as \(parsed as Any) \(origin)")
   var binary: [UInt8] = []
   value.writeBinary(as: type, into: &binary)
   let again = try? Datum.parseBinary(binary[...], as: type)
   require(
-    again.map { encoded(plain($0)) } == encoded(value), "\(value) of \(type) is sent and received as \(again as Any)")
+    again.map { encoded(plain($0)) } == encoded(value),
+    "\(value) of \(type) is sent and received as \(again as Any) \(origin)")
   checkStored(value)
 }
 
