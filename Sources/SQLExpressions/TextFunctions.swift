@@ -9,15 +9,25 @@ enum TextFunctions {
   static func evaluate(_ function: FunctionID, _ arguments: [Datum], _ type: SQLType) throws(SQLError) -> Datum {
     switch function {
     case .concatenate:
-      if case .bytes(let left) = arguments[0], case .bytes(let right) = arguments[1] { return .bytes(left + right) }
-      return .text(try text(arguments, 0, function) + text(arguments, 1, function))
+      if case .bytes(let left) = arguments[0], case .bytes(let right) = arguments[1] {
+        try requireSize(left.count + right.count, times: 1)
+        return .bytes(left + right)
+      }
+      let (left, right) = (try text(arguments, 0, function), try text(arguments, 1, function))
+      try requireSize(left.utf8.count + right.utf8.count, times: 1)
+      return .text(left + right)
     case .concat:
       var result = ""
-      for argument in arguments { if case .text(let part) = argument { result += part } }
+      for argument in arguments {
+        guard case .text(let part) = argument else { continue }
+        try requireSize(result.utf8.count + part.utf8.count, times: 1)
+        result += part
+      }
       return .text(result)
     case .concatWithSeparator:
       guard case .text(let separator) = arguments[0] else { return .null }
       let parts = arguments.dropFirst().compactMap { if case .text(let part) = $0 { part } else { nil } }
+      try requireSize(parts.reduce(0) { $0 + $1.utf8.count + separator.utf8.count }, times: 1)
       return .text(parts.joined(separator: separator))
     case .characterLength: return .integer(Int64(try text(arguments, 0, function).unicodeScalars.count))
     case .octetLength: return .integer(Int64(try byteCount(arguments[0], function)))
@@ -36,7 +46,8 @@ enum TextFunctions {
       let unit = try text(arguments, 0, function)
       let count = max(0, try integer(arguments, 1, function))
       try requireSize(unit.utf8.count, times: count)
-      return .text(String(repeating: unit, count: count))
+      // Nothing, ever so often, would still be counted.
+      return .text(unit.isEmpty ? "" : String(repeating: unit, count: count))
     case .reverse: return .text(string(try scalars(arguments, 0, function).reversed()))
     case .padLeft, .padRight: return .text(try padded(function, arguments))
     case .splitPart: return .text(try splitPart(arguments))
@@ -141,8 +152,12 @@ enum TextFunctions {
     let length = arguments.count > 2 ? try integer(arguments, 2, .substring) : nil
     if let length, length < 0 { throw SQLError(SQLState("22011"), "negative substring length not allowed") }
     func range(_ count: Int) -> Range<Int> {
-      let end = length.map { min(start.addingReportingOverflow($0).partialValue - 1, count) } ?? count
-      let first = max(start - 1, 0)
+      let first = max(start, 1) - 1
+      let end =
+        length.map { length in
+          let (end, overflow) = start.addingReportingOverflow(length)
+          return overflow ? count : min(max(end, 1) - 1, count)
+        } ?? count
       return first < end ? first..<end : 0..<0
     }
     if case .bytes(let bytes) = arguments[0] { return .bytes(Array(bytes[range(bytes.count)])) }
