@@ -59,7 +59,8 @@ public struct SchemaIndex: Identifier {
   public let rawValue: UInt64
   public init(rawValue: UInt64) { self.rawValue = rawValue }
   public static let zero = SchemaIndex(rawValue: 0)
-  public var next: SchemaIndex { SchemaIndex(rawValue: rawValue + 1) }
+  /// The largest number, which only bytes from outside can hold, stays as it is.
+  public var next: SchemaIndex { SchemaIndex(rawValue: rawValue == .max ? .max : rawValue + 1) }
 }
 
 /// Version of one table's descriptor: 1 when it is created, one more with every entry that changes it.
@@ -68,7 +69,8 @@ public struct TableVersion: Identifier {
   public init(rawValue: UInt64) { self.rawValue = rawValue }
   /// "Does not exist": the `from` of a creation.
   public static let none = TableVersion(rawValue: 0)
-  public var next: TableVersion { TableVersion(rawValue: rawValue + 1) }
+  /// The largest number, which only bytes from outside can hold, stays as it is.
+  public var next: TableVersion { TableVersion(rawValue: rawValue == .max ? .max : rawValue + 1) }
   public var previous: TableVersion { TableVersion(rawValue: rawValue == 0 ? 0 : rawValue - 1) }
 }
 

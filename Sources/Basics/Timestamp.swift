@@ -16,7 +16,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
   public var physicalMilliseconds: UInt64 { rawValue >> Self.logicalBits }
   public var logical: UInt64 { rawValue & ((1 << Self.logicalBits) - 1) }
-  public var next: Timestamp { Timestamp(rawValue: rawValue + 1) }
+  /// The largest stays as it is: the oracle never issues it, but it may stand in bytes from outside.
+  public var next: Timestamp { Timestamp(rawValue: rawValue == .max ? .max : rawValue + 1) }
   public var previous: Timestamp { Timestamp(rawValue: rawValue == 0 ? 0 : rawValue - 1) }
 
   public static func < (left: Timestamp, right: Timestamp) -> Bool { left.rawValue < right.rawValue }
