@@ -59,7 +59,7 @@ public struct NodeRecord: Hashable, Sendable {
       switch field.number {
       case 1: id = try field.identifier()
       case 2: name = try field.string()
-      case 3: role = NodeRole(rawValue: UInt8(truncatingIfNeeded: try field.integer())) ?? .unspecified
+      case 3: role = UInt8(exactly: try field.integer()).flatMap(NodeRole.init(rawValue:)) ?? .unspecified
       case 4: epoch = try field.identifier()
       case 5: isLive = try field.boolean()
       case 6: rpcAddress = try field.string()
