@@ -84,6 +84,11 @@ import Wire
     }
   }
 
+  /// BEGIN, COMMIT and the like: always the same few texts, which need no plan.
+  var isTransactionControl: Bool {
+    if case .transaction = statement { true } else { false }
+  }
+
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
     switch statement {

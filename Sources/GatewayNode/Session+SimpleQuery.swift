@@ -37,7 +37,9 @@ extension Session {
       let prepared = PreparedStatement(parsed[0], declaredTypes: [])
       try await runOne(prepared, isLast: true, isSingle: true, control)
       // Only what ran is worth keeping.
-      if prepared.isPlanned, !prepared.isSchemaChange { gateway.planCache.insert(key, prepared) }
+      if prepared.isPlanned ? !prepared.isSchemaChange : prepared.isTransactionControl {
+        gateway.planCache.insert(key, prepared)
+      }
       return
     }
     for (position, statement) in parsed.enumerated() {
