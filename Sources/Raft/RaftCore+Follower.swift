@@ -47,6 +47,11 @@ extension RaftCore {
   }
 
   mutating func handleSnapshot(_ snapshot: TruncatedState, from: NodeID) {
+    // No leader has entries of terms to come; with such a log this replica could never append again.
+    if snapshot.term > term {
+      refusedMessageCount += 1
+      return
+    }
     if snapshot.index <= commitIndex { return accept(commitIndex, from) }
     if log.matches(snapshot.index, snapshot.term) {
       commit(to: snapshot.index)
