@@ -130,9 +130,9 @@ let testTargets: [Target] = [
   .target(
     name: "FuzzTargets",
     dependencies: [
-      "Basics", "Catalog", "EventLoop", "GatewayNode", "KeyValue", "Metadata", "NodeRuntime", "OperatorTool",
-      "PostgresParser", "PostgresProtocol", "RPC", "Raft", "Replication", "RocksEngine", "SQLExpressions", "SQLPlanner",
-      "SQLSyntax", "SQLValues", "SchemaChange", "StorageNode", "Transactions", "Verification", "Wire",
+      "Basics", "Catalog", "Convergence", "EventLoop", "GatewayNode", "KeyValue", "Metadata", "MetadataNode",
+      "NodeRuntime", "OperatorTool", "PostgresParser", "PostgresProtocol", "RPC", "Raft", "Replication", "RocksEngine",
+      "SQLExpressions", "SQLPlanner", "SQLSyntax", "SQLValues", "SchemaChange", "Transactions", "Verification", "Wire",
     ], path: "Tests/Fuzzing/Targets", swiftSettings: commonSettings),
   .executableTarget(
     name: "theseus-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Program", swiftSettings: commonSettings),

@@ -1,10 +1,10 @@
 import Basics
 
 /// Entries as a range sends them when it is asked for raw ones: (key length varint, key, value length varint, value)*.
-enum RawEntries {
-  typealias Entry = (key: [UInt8], value: [UInt8])
+package enum RawEntries {
+  package typealias Entry = (key: [UInt8], value: [UInt8])
 
-  static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> [Entry] {
+  package static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> [Entry] {
     var reader = ByteReader(bytes)
     var entries: [Entry] = []
     while !reader.isAtEnd {

@@ -13,14 +13,14 @@ import RocksEngine
 /// | `p` generation(1) piece(4, big-endian) | up to 1 MiB of the encoded state |
 ///
 /// Written whole, alternating between two generations, so that the last one stays until the next is complete.
-final class Checkpoints: Sendable {
+package final class Checkpoints: Sendable {
   static let pieceBytes = 1 << 20
   static let headerKey: [UInt8] = [0x68]
 
   private let database: RocksDatabase
   private let family: ColumnFamily
 
-  init(database: RocksDatabase, family: ColumnFamily) {
+  package init(database: RocksDatabase, family: ColumnFamily) {
     self.database = database
     self.family = family
   }
@@ -47,7 +47,7 @@ final class Checkpoints: Sendable {
   }
 
   /// The stored state and the last entry it contains; nil when there is none yet.
-  func load() throws -> (state: MetadataState, index: UInt64)? {
+  package func load() throws -> (state: MetadataState, index: UInt64)? {
     guard let header = try header() else { return nil }
     var bytes: [UInt8] = []
     for piece in 0..<min(header.pieces, 1 << 20) {

@@ -20,7 +20,7 @@ public struct FuzzTarget: Sendable {
   public static let all: [FuzzTarget] =
     protocolTargets + valueTargets + functionTargets + rowTargets + recordTargets + raftTargets + schemaTargets
     + messageTargets
-    + rangeTargets + replicationTargets + connectionTargets + textTargets + statementTargets
+    + nodeTargets + rangeTargets + replicationTargets + connectionTargets + textTargets + statementTargets
 
   /// Decoders with a mistake built in: the proof that a run can fail. Not among `all`.
   public static let planted: [FuzzTarget] = plantedTargets

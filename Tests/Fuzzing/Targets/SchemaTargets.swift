@@ -204,7 +204,7 @@ private let fuzzCommands: [MetadataCommand] = [
       wallMilliseconds: 9)),
 ]
 
-private let fuzzMetadata: MetadataState = {
+let fuzzMetadata: MetadataState = {
   var state = MetadataState()
   let first = SchemaStep(
     entry: firstEntry, nextTableID: TableID(12), nextRangeID: RangeID(3), wallMilliseconds: 1)
