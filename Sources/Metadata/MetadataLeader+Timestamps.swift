@@ -120,14 +120,14 @@ extension MetadataLeader {
       }
       fences[request.node] = nil
     }
-    guard request.readCount <= TimestampOracle.maximumCount - UInt64(request.commits.count) else {
+    let (count, overflow) = request.readCount.addingReportingOverflow(UInt64(request.commits.count))
+    guard !overflow, count <= TimestampOracle.maximumCount else {
       effects.append(.answer(id, .tryAgain("more than \(TimestampOracle.maximumCount) timestamps in one request")))
       return
     }
     if let highest = request.commits.map(\.minimum).max() {
       oracle.skip(to: highest.previous, ceiling: ceiling, wallMilliseconds: wallMilliseconds)
     }
-    let count = request.readCount + UInt64(request.commits.count)
     var next = Timestamp.zero
     if count > 0 {
       guard let first = oracle.take(count, ceiling: ceiling, wallMilliseconds: wallMilliseconds) else {

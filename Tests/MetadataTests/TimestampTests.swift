@@ -184,6 +184,15 @@ import Testing
     #expect(world.answers[expired] == [.timestamps(.sessionUnknown)])
   }
 
+  @Test(arguments: [(UInt64(0), 100_001), (UInt64.max, 1), (UInt64(99_999), 2)])
+  func moreThanARequestMayHaveIsRefused(reads: UInt64, commitCount: Int) {
+    var world = world()
+    let query = CommitTimestampQuery(pins: [], minimum: .zero)
+    let request = world.timestamps(reads: reads, commits: Array(repeating: query, count: commitCount))
+    world.confirm()
+    #expect(world.answers[request] == [.tryAgain("more than 100000 timestamps in one request")])
+  }
+
   @Test func minimumInThePresentIsHonouredAndTheFutureIsNot() {
     var world = world()
     world.advance(milliseconds: 10)
