@@ -46,8 +46,7 @@ enum TextFunctions {
       let unit = try text(arguments, 0, function)
       let count = max(0, try integer(arguments, 1, function))
       try requireSize(unit.utf8.count, times: count)
-      // Nothing, ever so often, would still be counted.
-      return .text(unit.isEmpty ? "" : String(repeating: unit, count: count))
+      return .text(repeated(unit, count))
     case .reverse: return .text(string(try scalars(arguments, 0, function).reversed()))
     case .padLeft, .padRight: return .text(try padded(function, arguments))
     case .splitPart: return .text(try splitPart(arguments))
@@ -146,6 +145,19 @@ enum TextFunctions {
   }
 
   // MARK: Functions
+
+  /// By doubling: what counts one by one takes a second for what memory takes in ten milliseconds.
+  private static func repeated(_ unit: String, _ count: Int) -> String {
+    if unit.isEmpty { return "" }
+    var result = ""
+    var (power, rest) = (unit, count)
+    while rest > 0 {
+      if rest & 1 == 1 { result += power }
+      rest >>= 1
+      if rest > 0 { power += power }
+    }
+    return result
+  }
 
   private static func substring(_ arguments: [Datum]) throws(SQLError) -> Datum {
     let start = try integer(arguments, 1, .substring)

@@ -30,4 +30,11 @@ import Testing
     #expect(throws: SQLError.self) { try call(.concatWithSeparator, .text(","), large, large) }
     #expect(try call(.repeat, .text(""), .integer(.max)) == .text(""))
   }
+
+  @Test func repeatsAsOftenAsAsked() throws {
+    for count in 0...20 {
+      #expect(try call(.repeat, .text("é-"), .integer(Int64(count))) == .text(String(repeating: "é-", count: count)))
+    }
+    #expect(try call(.repeat, .text("a"), .integer(-1)) == .text(""))
+  }
 }
