@@ -26,7 +26,10 @@ private func runFunction(_ bytes: [UInt8]) {
   let first = evaluated(call)
   guard FunctionTable.volatility(of: signature.function) == .immutable else { return }
   require(evaluated(call).map(encoded) == first.map(encoded), "\(call) is the same again")
-  guard !isWrong, let first, !first.isNull, signature.result != .unknown else { return }
+  // What is large is compared once only, or a run gets nowhere.
+  guard !isWrong, let first, encoded(first).count <= 1 << 16, !first.isNull, signature.result != .unknown else {
+    return
+  }
   checkValue(plain(first), signature.result, "\(call)")
 }
 
