@@ -82,7 +82,7 @@ extension RangeMachine {
 
   /// Nil: the read may be served. A read above the bound waits until an extension is replicated.
   private mutating func waitForReadBound<Result>(_ timestamp: Timestamp, id: RequestID) -> ReadOutcome<Result>? {
-    if timestamp <= readBound || PlantedFault.isPlanted(.readBoundIgnored) {
+    if isBelowReadBound(timestamp) {
       let left = readBound.physicalMilliseconds &- timestamp.physicalMilliseconds
       if left < configuration.readBoundRenewalMilliseconds { extendReadBound(over: timestamp) }
       return nil
@@ -94,6 +94,19 @@ extension RangeMachine {
     waiting[id] = .readBound
     readBoundWaiters.append(id)
     return .waiting
+  }
+
+  /// True: the request, whose answer says what the state was at `timestamp`, waits until an extension is replicated. A leader that
+  /// was deposed without noticing never gets one.
+  mutating func waitsForReadBound(_ timestamp: Timestamp, id: RequestID) -> Bool {
+    if isBelowReadBound(timestamp) { return false }
+    extendReadBound(over: timestamp)
+    if enqueue(id, .readBound) { readBoundWaiters.append(id) }
+    return true
+  }
+
+  private func isBelowReadBound(_ timestamp: Timestamp) -> Bool {
+    timestamp <= readBound || PlantedFault.isPlanted(.readBoundIgnored)
   }
 
   /// One extension is in flight at a time and serves all that wait; whoever reads still higher asks again.

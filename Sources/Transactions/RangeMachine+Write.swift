@@ -27,7 +27,9 @@ extension RangeMachine {
       }
       let newest = try snapshot.newestCommit(of: mutation.key)
       if let newest, newest.start == request.start { return answer(id, .failed(.alreadyCommitted(newest.commit))) }
-      if let failure = Self.conflict(of: mutation, newest: newest) { return answer(id, .failed(failure)) }
+      if let failure = Self.conflict(of: mutation, newest: newest) {
+        return refuse(id, failure, start: request.start, newest: newest)
+      }
       needed = max(needed, newest?.commit ?? .zero)
       if PlantedFault.isPlanted(.readTimestampsIgnored) { continue }
       needed = max(needed, reads.highestRead(of: mutation.key, above: request.commit.previous))
@@ -88,7 +90,9 @@ extension RangeMachine {
       }
       let newest = try snapshot.newestCommit(of: mutation.key)
       if let newest, newest.start == request.start { return answer(id, .failed(.alreadyCommitted(newest.commit))) }
-      if let failure = Self.conflict(of: mutation, newest: newest) { return answer(id, .failed(failure)) }
+      if let failure = Self.conflict(of: mutation, newest: newest) {
+        return refuse(id, failure, start: request.start, newest: newest)
+      }
       minimum = max(minimum, newest?.commit ?? .zero, mutation.forUpdate)
       locked.append(mutation)
     }
@@ -130,8 +134,13 @@ extension RangeMachine {
     var primaryKey: [UInt8]?
     for key in keys {
       guard let lock = try snapshot.lock(of: key), lock.start == request.start else {
-        if let failure = try lockIsGone(key, request, snapshot: snapshot) { return answer(id, .failed(failure)) }
-        continue
+        switch try lockIsGone(key, request, snapshot: snapshot) {
+        case nil: continue
+        case .transactionAborted?:
+          let all = RollbackKeys(start: request.start, keys: keys, locksOnly: false)
+          return try rollback(all, id: id, snapshot: snapshot, outcome: .failed(.transactionAborted))
+        case let failure?: return answer(id, .failed(failure))
+        }
       }
       if lock.primaryKey == key {
         if request.commit < lock.minimumCommit {
@@ -163,6 +172,9 @@ extension RangeMachine {
   }
 
   /// A key to commit without its lock: fine if it is committed already, or is a secondary key somebody else has resolved.
+  ///
+  /// `transactionAborted` without a record is what this replica makes of finding nothing. Another leader may know better, so
+  /// the caller makes it true through the log before it says so.
   private func lockIsGone(
     _ key: [UInt8], _ request: CommitKeys, snapshot: some KeyValueSnapshot
   ) throws(StorageFailure) -> RangeFailure? {
@@ -179,8 +191,10 @@ extension RangeMachine {
   }
 
   /// Takes the transaction's locks away and keeps late prewrites out.
+  ///
+  /// - Parameter outcome: the answer when they are gone.
   mutating func rollback(
-    _ request: RollbackKeys, id: RequestID, snapshot: some KeyValueSnapshot
+    _ request: RollbackKeys, id: RequestID, snapshot: some KeyValueSnapshot, outcome: RangeAnswer = .done
   ) throws(StorageFailure) {
     let keys = request.keys
     if request.locksOnly {
@@ -223,16 +237,24 @@ extension RangeMachine {
     if isUnknown { return answer(id, .failed(.timestampTooOld(safePoint: safePoints.versions))) }
     if command.writes.isEmpty {
       for key in keys { retry(rowLocks.release(key, of: request.start)) }
-      return answer(id, .done)
+      return answer(id, outcome)
     }
     propose(
       command, keys: keys, visibleFrom: .zero,
       Pending(
-        request: id, answer: .done,
+        request: id, answer: outcome,
         afterwards: .transactionEnded(start: request.start, keys: keys, primaryKey: primaryKey)))
   }
 
   // MARK: - Rules
+
+  /// A conflict is a reason to try again, wherever it was seen. That a key exists is an answer about the rows, as a read's, and
+  /// needs the same right to give it.
+  private mutating func refuse(_ id: RequestID, _ failure: RangeFailure, start: Timestamp, newest: VersionHeader?) {
+    if case .keyExists = failure, waitsForReadBound(max(start, newest?.commit ?? .zero), id: id) { return }
+    answer(id, .failed(failure))
+  }
+
 
   /// Snapshot isolation's first-committer-wins, and "insert" needs the key to be free.
   static func conflict(of mutation: KeyMutation, newest: VersionHeader?) -> RangeFailure? {

@@ -183,6 +183,8 @@ public struct RangeMachine: Sendable {
       if let request = ended.request { effects.append(.answer(request, .failed(.outcomeUnknown))) }
     }
     if ended.readBound != .zero { endExtension(outcome) }
+    // It may yet be applied, by another leader: until this one knows, nobody reads or writes its keys here.
+    if case .unknown = outcome, isLeading { return }
     let latchWaiters = latches.release(id)
     if case .applied = outcome { finish(ended.afterwards, now: now) }
     retry(latchWaiters)

@@ -79,6 +79,69 @@ import Testing
     #expect(range.machine.waitingCount == 0 && range.proposals.count == 1)
   }
 
+  /// A leader that was deposed without noticing never gets its read bound extended: it must not say that a key exists, either.
+  @Test func thatAKeyExistsIsSaidOnlyByWhoMayRead() throws {
+    func insert(_ start: UInt64) -> RangeRequest {
+      let mutation = KeyMutation(kind: .insert, key: Array("k".utf8), value: [1], forUpdate: ts(start))
+      return oneRound(start, start + 5, mutation)
+    }
+    var range = RangeHarness()
+    #expect(try range.run(oneRound(5, 10, put("k", "a", forUpdate: 5))) == .done)
+    let early = range.submit(insert(20))
+    #expect(range.answers[early] == nil && range.machine.waitingCount == 1)
+    try range.applyAll()
+    #expect(try range.run(insert(20)) == .failed(.keyExists(Array("k".utf8))))
+    let bound = range.state.readBound
+    #expect(bound >= ts(20))
+    let late = range.submit(insert(bound.rawValue + 1))
+    #expect(range.answers[late] == nil)
+    range.machine.follow(leader: NodeID(3))
+    range.pump()
+    #expect(range.answers[late] == .failed(.notLeader(NodeID(3))))
+  }
+
+  /// Not to find a transaction's lock proves nothing on a replica that may lack the end of the log.
+  @Test func aPrimaryWithoutItsLockIsDecidedByTheLog() throws {
+    var range = RangeHarness()
+    let lost = range.submit(commit(5, 10, "k"))
+    #expect(range.answers[lost] == nil, "not from what this replica does not know")
+    let proposal = try #require(range.proposals.first)
+    range.machine.proposalFinished(proposal.id, .unknown, now: range.now)
+    range.pump()
+    #expect(range.answers[lost] == .failed(.outcomeUnknown))
+
+    var other = RangeHarness()
+    #expect(try other.run(commit(5, 10, "k")) == .failed(.transactionAborted))
+    // Now it is so for good.
+    #expect(try other.state.transactionRecord(of: Array("k".utf8), start: ts(5)) == .rolledBack)
+    #expect(try other.run(prewrite(5, primary: "k", put("k", "a", forUpdate: 5))) == .failed(.transactionAborted))
+    #expect(try other.run(commit(5, 10, "k")) == .failed(.transactionAborted))
+  }
+
+  /// A leader whose disk fails in the middle of a write goes on leading for a moment; the write may yet be applied by the next.
+  @Test func whatMayYetBeAppliedIsNotReadPast() throws {
+    var range = RangeHarness()
+    #expect(try range.run(oneRound(5, 10, put("k", "a", forUpdate: 5))) == .done)
+    _ = try range.text("other", at: 100)
+    let writer = range.submit(oneRound(15, 101, put("k", "b", forUpdate: 15)))
+    let proposal = range.proposals.removeFirst()
+    range.machine.proposalFinished(proposal.id, .unknown, now: range.now)
+    range.pump()
+    #expect(range.answers[writer] == .failed(.outcomeUnknown))
+    let reader = range.newID()
+    let read = range.machine.get(
+      [Array("k".utf8)], view: ReadView(timestamp: ts(200)), id: reader, snapshot: range.state)
+    guard case .waiting = read else {
+      Issue.record("read past a write whose fate is open")
+      return
+    }
+    let second = range.submit(oneRound(120, 130, put("k", "c", forUpdate: 120)))
+    #expect(range.answers[second] == nil)
+    range.machine.follow(leader: nil)
+    range.pump()
+    #expect(range.answers[second] == .failed(.notLeader(nil)))
+  }
+
   @Test func aNewLeaderCommitsAboveTheReadsOfTheOld() throws {
     var range = RangeHarness()
     _ = try range.text("k", at: 50)
