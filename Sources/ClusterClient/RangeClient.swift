@@ -9,7 +9,8 @@ public protocol RoutedRequest: WireMessage {
   var header: RangeHeader? { get set }
   /// Small requests with small answers, of which many run at once, travel together.
   static var travelsInBatches: Bool { get }
-  /// A copy of the request that is still on its way may have its effect after a later copy was refused because of a lock.
+  /// An attempt whose answer was lost may have its effect though a later one is refused: what the refusal says of the rows is then no
+  /// answer to whether the request was carried out.
   static var mayLandAfterRefusal: Bool { get }
 }
 
@@ -229,12 +230,12 @@ public struct RangeCallFailure: Error, Hashable, Sendable {
         // Said before the request was looked at: an earlier attempt may have had its effect all the same.
         attempt.lastMessage = "range \(attempt.range): \(error.message)"
         again(attempt, isHinted: false)
-      case .keyLocked, .lockTimeout:
+      case .alreadyCommitted: attempt.completion(.success(response))
+      default:
         guard attempt.isOutcomeUnknown, Request.mayLandAfterRefusal else {
           return attempt.completion(.success(response))
         }
         attempt.completion(.failure(RangeCallFailure(.outcomeUnknown, attempt.lastMessage)))
-      default: attempt.completion(.success(response))
       }
     case .failure(let error):
       switch error.status {
