@@ -23,6 +23,7 @@ class Writers(Traffic):
     def __init__(self, ship, table, change):
         super().__init__(ship, table, threads=2, ids=20, gateways=[1, 2], pause=0.05)
         self.change = change
+        self.old_name = table
         self.renamed = change.renamed and change.renamed.format(t=table)
         self.is_gone = False
         # Longest time to an answer, of whatever kind, by the gateway's port.
@@ -36,15 +37,16 @@ class Writers(Traffic):
             self.longest[port] = max(self.longest.get(port, 0), time.monotonic() - started)
 
     def _execute(self, connection, statement, parameters):
-        table = self.table
+        # The other client may have learned of the new name since this statement was made.
+        old_name = f" {self.old_name} "
         try:
             return connection.execute(statement, parameters)
         except psycopg.Error as error:
-            if error.sqlstate != UNDEFINED_TABLE or not self.renamed or table == self.renamed:
+            if error.sqlstate != UNDEFINED_TABLE or not self.renamed or old_name not in statement:
                 raise
         # No name comes back: whoever saw the old one gone must find the new one.
         self.table = self.renamed
-        return connection.execute(statement.replace(f" {table} ", f" {self.renamed} "), parameters)
+        return connection.execute(statement.replace(old_name, f" {self.renamed} "), parameters)
 
     def is_the_end(self, error):
         if self.change.drops_table and error.sqlstate == UNDEFINED_TABLE:
