@@ -110,6 +110,7 @@ extension MetadataNode {
       statementText: request.statementText, isAsynchronous: request.isAsynchronous,
       boundedWaitMilliseconds: request.boundedWaitMilliseconds, gateway: NodeID(request.gatewayNodeID),
       isExplainOnly: request.explainOnly)
+    try await confirmed()
     if let operation = call.operationID, replica.state.operations[operation.text] != nil {
       Probes.reached(.operationKnown)
     }
@@ -145,7 +146,13 @@ extension MetadataNode {
   }
 
   private func listJobs(_ request: ListJobsRequest, _ reply: RPCReply<ListJobsResponse>) {
-    guard leader != nil else { return reply.fail(notLeader()) }
+    whenConfirmed { [self] refusal in
+      if let refusal { return reply.fail(refusal) }
+      answerJobs(request, reply)
+    }
+  }
+
+  private func answerJobs(_ request: ListJobsRequest, _ reply: RPCReply<ListJobsResponse>) {
     if request.jobID != 0 {
       let job = replica.state.jobs[JobID(request.jobID)]
       return reply.succeed(ListJobsResponse(jobs: job.map { [jobInfo($0)] } ?? []))
@@ -154,7 +161,6 @@ extension MetadataNode {
   }
 
   private func controlJob(_ request: ControlJobRequest, _ reply: RPCReply<ControlJobResponse>) {
-    guard leader != nil else { return reply.fail(notLeader()) }
     let action: JobControlAction
     switch request.control {
     case .pause: action = .pause
@@ -164,10 +170,32 @@ extension MetadataNode {
       let error = SQLError(.invalidParameterValue, "unknown job control \(request.control.rawValue)")
       return reply.succeed(ControlJobResponse(error: SQLErrorMessage(error)))
     }
-    let id = take(.control(reply))
-    perform(
-      leader?.control(
-        id, JobID(request.jobID), action, now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
+    whenConfirmed { [self] refusal in
+      if let refusal { return reply.fail(refusal) }
+      let id = take(.control(reply))
+      perform(
+        leader?.control(
+          id, JobID(request.jobID), action, now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
+    }
+  }
+
+  /// Calls back without an error when this node still leads and its state has all that was answered before: a leader that was
+  /// deposed without noticing must not tell what is there and what is not.
+  private func whenConfirmed(_ body: @escaping @EventLoopActor (RPCError?) -> Void) {
+    guard leader != nil else { return body(notLeader()) }
+    let term = leaderTerm
+    host.readBarrier(Self.group) { [weak self] error in
+      guard let self else { return body(RPCError(.unavailable, "shutting down")) }
+      if let error { return body(RPCError(.unavailable, "leadership could not be confirmed: \(error)")) }
+      body(leader == nil || leaderTerm != term ? notLeader() : nil)
+    }
+  }
+
+  private func confirmed() async throws {
+    let refusal: RPCError? = await withUnsafeContinuation { continuation in
+      whenConfirmed { continuation.resume(returning: $0) }
+    }
+    if let refusal { throw refusal }
   }
 
   // MARK: - Status

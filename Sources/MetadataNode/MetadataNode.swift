@@ -55,7 +55,7 @@ import Wire
   let replica: MetadataReplica
   private let database: RocksDatabase
   var leader: MetadataLeader?
-  private var leaderTerm: UInt64 = 0
+  private(set) var leaderTerm: UInt64 = 0
   var replies: [RequestID: Reply] = [:]
   private var nextRequest: UInt64 = 1
   var watches: WatchHub!
