@@ -165,8 +165,8 @@ let testTargets: [Target] = [
   tests(
     "StorageNode",
     [
-      "Basics", "SQLValues", "Catalog", "KeyValue", "Transactions", "ClusterClient", "EventLoop", "RPC", "RocksEngine",
-      "Wire",
+      "Basics", "SQLValues", "SQLExpressions", "Catalog", "KeyValue", "Transactions", "ClusterClient", "EventLoop",
+      "RPC", "RocksEngine", "Wire",
     ]),
   tests("MetadataNode", ["SQLValues", "Catalog", "SchemaChange", "EventLoop", "RPC", "Wire", "Basics"]),
   tests("AckNode", ["Convergence", "EventLoop", "RPC", "Wire", "Basics"]),

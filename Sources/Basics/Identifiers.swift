@@ -44,6 +44,12 @@ public struct IndexID: Identifier {
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
+/// Unique within its table.
+public struct ConstraintID: Identifier {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
 public struct RangeID: Identifier {
   public let rawValue: UInt64
   public init(rawValue: UInt64) { self.rawValue = rawValue }

@@ -406,7 +406,7 @@ const ProtobufCMessageDescriptor theseus__v1__backfill_progress__descriptor =
   (ProtobufCMessageInit) theseus__v1__backfill_progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descriptors[8] =
 {
   {
     "job_id",
@@ -492,9 +492,22 @@ static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "constraint_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ValidateRequest, constraint_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
   4,   /* field[4] = column_id */
+  7,   /* field[7] = constraint_id */
   3,   /* field[3] = index_id */
   0,   /* field[0] = job_id */
   5,   /* field[5] = kind */
@@ -505,7 +518,7 @@ static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
 static const ProtobufCIntRange theseus__v1__validate_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor =
 {
@@ -515,7 +528,7 @@ const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor =
   "Theseus__V1__ValidateRequest",
   "theseus.v1",
   sizeof(Theseus__V1__ValidateRequest),
-  7,
+  8,
   theseus__v1__validate_request__field_descriptors,
   theseus__v1__validate_request__field_indices_by_name,
   1,  theseus__v1__validate_request__number_ranges,
@@ -651,16 +664,18 @@ const ProtobufCMessageDescriptor theseus__v1__validate_progress__descriptor =
   (ProtobufCMessageInit) theseus__v1__validate_progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue theseus__v1__validation_kind__enum_values_by_number[2] =
+static const ProtobufCEnumValue theseus__v1__validation_kind__enum_values_by_number[3] =
 {
   { "VALIDATION_INDEX", "THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX", 0 },
   { "VALIDATION_NOT_NULL", "THESEUS__V1__VALIDATION_KIND__VALIDATION_NOT_NULL", 1 },
+  { "VALIDATION_CHECK", "THESEUS__V1__VALIDATION_KIND__VALIDATION_CHECK", 2 },
 };
 static const ProtobufCIntRange theseus__v1__validation_kind__value_ranges[] = {
-{0, 0},{0, 2}
+{0, 0},{0, 3}
 };
-static const ProtobufCEnumValueIndex theseus__v1__validation_kind__enum_values_by_name[2] =
+static const ProtobufCEnumValueIndex theseus__v1__validation_kind__enum_values_by_name[3] =
 {
+  { "VALIDATION_CHECK", 2 },
   { "VALIDATION_INDEX", 0 },
   { "VALIDATION_NOT_NULL", 1 },
 };
@@ -671,9 +686,9 @@ const ProtobufCEnumDescriptor theseus__v1__validation_kind__descriptor =
   "ValidationKind",
   "Theseus__V1__ValidationKind",
   "theseus.v1",
-  2,
+  3,
   theseus__v1__validation_kind__enum_values_by_number,
-  2,
+  3,
   theseus__v1__validation_kind__enum_values_by_name,
   1,
   theseus__v1__validation_kind__value_ranges,

@@ -16,6 +16,8 @@ extension TableDescriptor {
     writer.field(9, nextColumnID)
     writer.field(10, nextIndexID)
     writer.field(11, commitFloor)
+    for constraint in constraints { writer.field(12) { constraint.encode(into: &$0) } }
+    writer.field(13, nextConstraintID)
   }
 
   public func encoded() -> [UInt8] {
@@ -46,6 +48,8 @@ extension TableDescriptor {
       case 9: table.nextColumnID = try field.identifier()
       case 10: table.nextIndexID = try field.identifier()
       case 11: table.commitFloor = try field.identifier()
+      case 12: table.constraints.append(try ConstraintDescriptor(decoding: try field.slice()))
+      case 13: table.nextConstraintID = try field.identifier()
       default: break
       }
     }
@@ -134,6 +138,52 @@ extension IndexDescriptor {
       }
     }
     self = index
+  }
+}
+
+extension ConstraintDescriptor {
+  public func encode(into writer: inout ByteWriter) {
+    writer.field(1, id)
+    writer.field(2, name)
+    writer.field(3, UInt64(state.rawValue))
+    switch rule {
+    case .notNull(let column): writer.field(4, column)
+    case .check(let check):
+      writer.field(5) {
+        for column in check.columns { $0.field(1, column) }
+        $0.field(2, check.expression)
+      }
+    }
+  }
+
+  public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(ArraySlice(bytes))
+    var id = ConstraintID(0)
+    var name = ""
+    var state = ElementState.absent
+    var rule: ConstraintRule?
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: id = try field.identifier()
+      case 2: name = try field.string()
+      case 3: state = try ElementState(decoding: field)
+      case 4: rule = .notNull(try field.identifier())
+      case 5:
+        var nested = try field.reader()
+        var check = CheckRule(columns: [], expression: [])
+        while let part = try nested.nextField() {
+          switch part.number {
+          case 1: check.columns.append(try part.identifier())
+          case 2: check.expression = try part.bytes()
+          default: break
+          }
+        }
+        rule = .check(check)
+      default: break
+      }
+    }
+    guard let rule else { throw reader.failure("a constraint without a rule") }
+    self.init(id: id, name: name, state: state, rule: rule)
   }
 }
 

@@ -13,15 +13,19 @@ public struct TableDescriptor: Hashable, Sendable {
   public var columns: [ColumnDescriptor]
   /// `indexes[0]` is the primary index, always public.
   public var indexes: [IndexDescriptor]
+  /// In the order of creation.
+  public var constraints: [ConstraintDescriptor]
   public var nextColumnID: ColumnID
   public var nextIndexID: IndexID
+  public var nextConstraintID: ConstraintID
   /// The oldest version whose writes may still commit (Architecture.md, "One order"). Raised by entries, never lowered.
   public var commitFloor: TableVersion
 
   public init(
     id: TableID, databaseID: DatabaseID, schemaName: String = "public", name: String, version: TableVersion,
-    state: TableState = .public, columns: [ColumnDescriptor], indexes: [IndexDescriptor], nextColumnID: ColumnID,
-    nextIndexID: IndexID, commitFloor: TableVersion
+    state: TableState = .public, columns: [ColumnDescriptor], indexes: [IndexDescriptor],
+    constraints: [ConstraintDescriptor] = [], nextColumnID: ColumnID, nextIndexID: IndexID,
+    nextConstraintID: ConstraintID = ConstraintID(1), commitFloor: TableVersion
   ) {
     self.id = id
     self.databaseID = databaseID
@@ -31,8 +35,10 @@ public struct TableDescriptor: Hashable, Sendable {
     self.state = state
     self.columns = columns
     self.indexes = indexes
+    self.constraints = constraints
     self.nextColumnID = nextColumnID
     self.nextIndexID = nextIndexID
+    self.nextConstraintID = nextConstraintID
     self.commitFloor = commitFloor
   }
 
@@ -41,6 +47,7 @@ public struct TableDescriptor: Hashable, Sendable {
   public var readableIndexes: [IndexDescriptor] { indexes.filter { $0.state.isReadable } }
   public func column(_ id: ColumnID) -> ColumnDescriptor? { columns.first { $0.id == id } }
   public func index(_ id: IndexID) -> IndexDescriptor? { indexes.first { $0.id == id } }
+  public func constraint(_ id: ConstraintID) -> ConstraintDescriptor? { constraints.first { $0.id == id } }
 }
 
 public enum TableState: UInt8, Hashable, Sendable {

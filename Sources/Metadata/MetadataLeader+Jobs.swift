@@ -137,7 +137,7 @@ extension MetadataLeader {
       readTimestamp =
         PlantedFault.isPlanted(.backfillReadsBeforeFloor)
         ? Timestamp(physicalMilliseconds: job.timestamp.physicalMilliseconds &- 1500) : job.timestamp
-    case .validateIndex, .validateNotNull:
+    case .validateIndex, .validateNotNull, .validateCheck:
       // Above everything issued so far; nothing has to be remembered of it.
       readTimestamp =
         oracle.take(1, ceiling: ceiling, wallMilliseconds: wallMilliseconds) ?? max(oracle.last, job.timestamp)

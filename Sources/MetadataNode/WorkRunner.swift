@@ -85,8 +85,12 @@ import Wire
     do {
       switch order.work {
       case .backfill(_, let index): return try await backfill(order, index, channel, &progress)
-      case .validateIndex(_, let index): return try await validate(order, index: index, column: nil, channel)
-      case .validateNotNull(_, let column): return try await validate(order, index: nil, column: column, channel)
+      case .validateIndex(_, let index):
+        return try await validate(order, .index, ValidateRequest(indexID: index.rawValue), channel)
+      case .validateNotNull(_, let column):
+        return try await validate(order, .notNull, ValidateRequest(columnID: column.rawValue), channel)
+      case .validateCheck(_, let constraint):
+        return try await validate(order, .check, ValidateRequest(constraintID: constraint.rawValue), channel)
       }
     } catch {
       return .again("node \(target): \(error)", hint: nil)
@@ -121,19 +125,21 @@ import Wire
   }
 
   private func validate(
-    _ order: WorkOrder, index: IndexID?, column: ColumnID?, _ channel: RPCChannel
+    _ order: WorkOrder, _ kind: ValidationKind, _ subject: ValidateRequest, _ channel: RPCChannel
   ) async throws -> Outcome {
-    let request = ValidateRequest(
-      jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encoded(),
-      indexID: index?.rawValue ?? 0, columnID: column?.rawValue ?? 0, kind: index == nil ? .notNull : .index,
-      readTimestamp: order.readTimestamp.rawValue)
+    var request = subject
+    request.kind = kind
+    request.jobID = order.job.rawValue
+    request.sourceRangeID = order.sourceRange.id.rawValue
+    request.table = order.table.encoded()
+    request.readTimestamp = order.readTimestamp.rawValue
     let stream = channel.openServerStream(BackfillService.validate, request, deadline: nil)
     defer { stream.cancel() }
     while let message = try await stream.receive() {
       if Task.isCancelled { return .again("stopped", hint: nil) }
       if let outcome = Self.outcome(message.error, leader: message.leaderNodeID) { return outcome }
       guard message.isDone else { continue }
-      guard index == nil || (message.rowCount == message.entryCount && message.rowChecksum == message.entryChecksum)
+      guard kind != .index || (message.rowCount == message.entryCount && message.rowChecksum == message.entryChecksum)
       else {
         return .failed(
           SQLError(

@@ -52,6 +52,7 @@ extension TreeConverter {
       case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
         try refuseVariants(constraint)
         kind = .unique
+      case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: kind = .check(try check(constraint))
       default: throw unsupportedConstraint(constraint)
       }
       constraints.append(
@@ -62,11 +63,18 @@ extension TreeConverter {
       name: string(definition.colname), type: try typeName(definition.type_name), constraints: constraints, at: place)
   }
 
-  private func tableConstraint(_ constraint: PgQuery__Constraint) throws(SQLError) -> TableConstraintSyntax {
+  private mutating func check(_ constraint: PgQuery__Constraint) throws(SQLError) -> ExpressionSyntax {
+    if constraint.is_no_inherit != 0 { throw .unsupported("NO INHERIT", position: position(constraint.location)) }
+    return try expression(constraint.raw_expr)
+  }
+
+  private mutating func tableConstraint(_ constraint: PgQuery__Constraint) throws(SQLError) -> TableConstraintSyntax {
     let kind: TableConstraintSyntax.Kind
     switch constraint.contype {
     case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY: kind = .primaryKey(strings(constraint.keys, constraint.n_keys))
     case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE: kind = .unique(strings(constraint.keys, constraint.n_keys))
+    case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
+      kind = .check(try check(constraint), isValidated: constraint.skip_validation == 0)
     default: throw unsupportedConstraint(constraint)
     }
     try refuseVariants(constraint)
@@ -85,7 +93,6 @@ extension TreeConverter {
   private func unsupportedConstraint(_ constraint: PgQuery__Constraint) -> SQLError {
     let name =
       switch constraint.contype {
-      case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: "a CHECK constraint"
       case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN: "a foreign key (REFERENCES)"
       case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED: "a generated column"
       case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY: "an identity column"
@@ -165,7 +172,7 @@ extension TreeConverter {
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: object = .index
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN where rename.relation_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
       object = .column(string(rename.subname))
-    case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT: throw .unsupported("RENAME CONSTRAINT")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT: object = .constraint(string(rename.subname))
     default: throw .unsupported("RENAME of this kind of object")
     }
     return RenameStatement(
@@ -191,6 +198,20 @@ extension TreeConverter {
           .addColumn(try column(definition.pointee.column_def.pointee), ifNotExists: command.missing_ok != 0))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
         changes.append(.dropColumn(string(command.name), ifExists: command.missing_ok != 0))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
+        changes.append(.setDefault(string(command.name), command.def == nil ? nil : try expression(command.def)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull: changes.append(.setNotNull(string(command.name)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull: changes.append(.dropNotNull(string(command.name)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
+        guard let definition = command.def, definition.pointee.node_case == PG_QUERY__NODE__NODE_CONSTRAINT else {
+          throw Self.malformed
+        }
+        changes.append(.addConstraint(try tableConstraint(definition.pointee.constraint.pointee)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_ValidateConstraint:
+        changes.append(.validateConstraint(string(command.name)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
+        if command.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE { throw .unsupported("DROP CONSTRAINT … CASCADE") }
+        changes.append(.dropConstraint(string(command.name), ifExists: command.missing_ok != 0))
       default: throw .unsupported(Self.alterationName(command.subtype))
       }
     }
@@ -199,13 +220,7 @@ extension TreeConverter {
 
   private static func alterationName(_ type: PgQuery__AlterTableType) -> String {
     switch type {
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault: "ALTER COLUMN … SET/DROP DEFAULT"
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull: "ALTER COLUMN … DROP NOT NULL"
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull: "ALTER COLUMN … SET NOT NULL"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType: "ALTER COLUMN … TYPE"
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint: "ADD CONSTRAINT"
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint: "DROP CONSTRAINT"
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ValidateConstraint: "VALIDATE CONSTRAINT"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner: "OWNER TO"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace: "SET TABLESPACE"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:

@@ -94,7 +94,7 @@ final class InsertExecution {
     var row = [Datum](repeating: .null, count: plan.table.columns.count)
     for (value, position) in zip(values, positions) { row[position] = value }
     if let rowIDPosition { row[rowIDPosition] = .integer(state.access.nextRowID()) }
-    try writer.check(&row)
+    try writer.check(&row, &state.context)
     return row
   }
 

@@ -29,6 +29,12 @@ final class RowWriter: Sendable {
     let descriptor: ColumnDescriptor
   }
 
+  private struct Check: Sendable {
+    let name: String
+    /// Over full rows.
+    let condition: Result<Expression, MalformedBytes>
+  }
+
   let table: TableDescriptor
   let indexes: [MaintainedIndex]
   let columnIDs: [ColumnID]
@@ -36,6 +42,7 @@ final class RowWriter: Sendable {
   let layout: KeyValue.RowLayout
   private let notNull: [ConstrainedColumn]
   private let limited: [ConstrainedColumn]
+  private let checks: [Check]
 
   init(_ table: TableDescriptor) {
     self.table = table
@@ -54,7 +61,16 @@ final class RowWriter: Sendable {
     }
     let all = table.columns.enumerated().map { ConstrainedColumn(position: $0.offset, descriptor: $0.element) }
     // From write-only on, whatever is written holds: validation then has to judge older rows only.
-    notNull = all.filter { $0.descriptor.state.isWritable && !$0.descriptor.isNullable }
+    let enforced = table.constraints.filter { $0.state.isWritable }
+    let required = Set(
+      enforced.compactMap { if case .notNull(let column) = $0.rule { column } else { nil } })
+    notNull = all.filter {
+      $0.descriptor.state.isWritable && (!$0.descriptor.isNullable || required.contains($0.descriptor.id))
+    }
+    checks = enforced.compactMap { constraint in
+      guard case .check(let rule) = constraint.rule else { return nil }
+      return Check(name: constraint.name, condition: rule.condition(over: ids))
+    }
     limited = all.filter {
       $0.descriptor.state.isWritable && $0.descriptor.type != $0.descriptor.type.withoutModifier
     }
@@ -72,8 +88,8 @@ final class RowWriter: Sendable {
     }
   }
 
-  /// Lengths and precisions (22001, 22003), then NOT NULL (23502).
-  func check(_ row: inout [Datum]) throws(SQLError) {
+  /// Lengths and precisions (22001, 22003), then NOT NULL (23502), then checks (23514).
+  func check(_ row: inout [Datum], _ context: inout EvaluationContext) throws(SQLError) {
     for column in limited where !row[column.position].isNull {
       let type = column.descriptor.type
       row[column.position] = try row[column.position].cast(from: type.withoutModifier, to: type, isExplicit: false)
@@ -81,20 +97,16 @@ final class RowWriter: Sendable {
     for column in notNull where row[column.position].isNull {
       throw ConstraintViolation.notNull(table: table, column: column.descriptor, row: row)
     }
-  }
-
-  /// The public columns' values, as messages show a row.
-  static func shown(_ row: [Datum], of table: TableDescriptor) -> String {
-    var parts: [String] = []
-    for (value, column) in zip(row, table.columns) where column.state == .public && !column.isHidden {
-      if value.isNull {
-        parts.append("null")
-      } else {
-        let text = value.text(as: column.type)
-        parts.append(text.utf8.count > 64 ? String(text.unicodeScalars.prefix(64)) + "..." : text)
+    for check in checks {
+      let condition: Expression
+      switch check.condition {
+      case .success(let decoded): condition = decoded
+      case .failure(let error): throw corrupted(error, in: table)
+      }
+      if try condition.evaluate(row, &context) == .boolean(false) {
+        throw ConstraintViolation.check(table: table, name: check.name, row: row)
       }
     }
-    return "(\(parts.joined(separator: ", ")))"
   }
 
   func mutation(
@@ -117,8 +129,14 @@ extension ConstraintViolation {
     SQLError(
       .notNullViolation,
       "null value in column \"\(column.name)\" of relation \"\(table.name)\" violates not-null constraint",
-      detail: "Failing row contains \(RowWriter.shown(row, of: table)).", tableName: table.name,
+      detail: "Failing row contains \(table.text(ofRow: row)).", tableName: table.name,
       columnName: column.name)
+  }
+
+  static func check(table: TableDescriptor, name: String, row: [Datum]) -> SQLError {
+    SQLError(
+      .checkViolation, "new row for relation \"\(table.name)\" violates check constraint \"\(name)\"",
+      detail: "Failing row contains \(table.text(ofRow: row)).", tableName: table.name, constraintName: name)
   }
 }
 

@@ -81,7 +81,7 @@ final class ModifyExecution {
   ) throws(SQLError) -> [Datum] {
     var new = row
     for assignment in assignments { new[assignment.position] = try assignment.value.evaluate(row, &state.context) }
-    try writer.check(&new)
+    try writer.check(&new, &state.context)
     return new
   }
 

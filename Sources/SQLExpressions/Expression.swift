@@ -194,6 +194,12 @@ extension Expression {
     }
   }
 
+  /// Every column replaced.
+  public func mapColumns(_ transform: (Int, SQLType) -> Expression) -> Expression {
+    if case .column(let number, let type) = self { return transform(number, type) }
+    return mapChildren { $0.mapColumns(transform) }
+  }
+
   /// Every column position read, in the order met, with repetitions.
   public var columns: [Int] {
     if case .column(let position, _) = self { return [position] }

@@ -67,12 +67,6 @@ extension Expression {
     return all == .isTrue ? nil : all
   }
 
-  /// Every column replaced.
-  func mapColumns(_ transform: (Int, SQLType) -> Expression) -> Expression {
-    if case .column(let number, let type) = self { return transform(number, type) }
-    return mapChildren { $0.mapColumns(transform) }
-  }
-
   /// Scope columns to positions of a row with this layout.
   func positioned(in layout: [Int]) -> Expression {
     if columns.isEmpty { return self }

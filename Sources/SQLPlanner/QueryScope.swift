@@ -94,6 +94,7 @@ enum Clause: String {
   case limit = "LIMIT"
   case functionInFrom = "functions in FROM"
   case defaultExpression = "DEFAULT expressions"
+  case check = "check constraints"
 
   var allowsAggregates: Bool { self == .target || self == .having || self == .orderBy }
 }

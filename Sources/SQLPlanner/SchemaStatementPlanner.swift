@@ -37,6 +37,9 @@ struct SchemaStatementPlanner {
       case .column(let column):
         return .alterTable(
           name, ifExists: rename.ifExists, changes: [.renameColumn(name: column, to: rename.newName)])
+      case .constraint(let constraint):
+        return .alterTable(
+          name, ifExists: rename.ifExists, changes: [.renameConstraint(name: constraint, to: rename.newName)])
       }
     default: return nil
     }
@@ -81,8 +84,17 @@ struct SchemaStatementPlanner {
         case .primaryKey: try setPrimaryKey([syntax.name], constraint.name, at: constraint.position)
         case .unique:
           result.uniqueConstraints.append(UniqueConstraint(name: constraint.name, columns: [syntax.name]))
-        case .null, .notNull, .defaultValue: break
+        case .null, .notNull, .defaultValue, .check: break
         }
+      }
+    }
+    // All columns are known now: a check may read any of them.
+    let columns = result.columns.map { CheckDefinition.Column(name: $0.name, type: $0.type) }
+    for syntax in create.columns {
+      for constraint in syntax.constraints {
+        guard case .check(let condition) = constraint.kind else { continue }
+        result.checks.append(
+          try check(condition, name: constraint.name, at: constraint.position, columns, table: name.name))
       }
     }
     for constraint in create.constraints {
@@ -93,6 +105,9 @@ struct SchemaStatementPlanner {
       case .unique(let columns):
         try checkKey(columns, result.columns, at: constraint.position, kind: "unique")
         result.uniqueConstraints.append(UniqueConstraint(name: constraint.name, columns: columns))
+      case .check(let condition, _):
+        result.checks.append(
+          try check(condition, name: constraint.name, at: constraint.position, columns, table: name.name))
       }
     }
     for index in result.columns.indices where result.primaryKey.contains(result.columns[index].name) {
@@ -125,14 +140,91 @@ struct SchemaStatementPlanner {
           switch constraint.kind {
           case .primaryKey: throw .unsupported("ADD COLUMN … PRIMARY KEY", position: constraint.position)
           case .unique: throw .unsupported("ADD COLUMN … UNIQUE", position: constraint.position)
+          case .check: throw .unsupported("ADD COLUMN … CHECK", position: constraint.position)
           case .null, .notNull, .defaultValue: break
           }
         }
         changes.append(.addColumn(try column(syntax, table: name.name), ifNotExists: ifNotExists))
       case .dropColumn(let column, let ifExists): changes.append(.dropColumn(name: column, ifExists: ifExists))
+      case .setDefault(let column, let value):
+        guard let value, let table = try existingTable(alter, name) else {
+          changes.append(.setDefault(column: column, expression: nil, text: nil))
+          continue
+        }
+        guard let found = table.publicColumns.first(where: { $0.name == column }) else {
+          throw SQLError(
+            .undefinedColumn, "column \"\(column)\" of relation \"\(name.name)\" does not exist", tableName: name.name,
+            columnName: column)
+        }
+        var definition = ColumnDefinition(name: column, type: found.type)
+        try setDefault(value, of: &definition)
+        changes.append(
+          .setDefault(column: column, expression: definition.defaultExpression, text: definition.defaultText))
+      case .setNotNull(let column): changes.append(.setNotNull(column: column))
+      case .dropNotNull(let column): changes.append(.dropNotNull(column: column))
+      case .addConstraint(let constraint):
+        switch constraint.kind {
+        case .primaryKey: throw .unsupported("ADD PRIMARY KEY", position: constraint.position)
+        case .unique(let columns):
+          changes.append(.addUnique(UniqueConstraint(name: constraint.name, columns: columns)))
+        case .check(let condition, let isValidated):
+          guard let table = try existingTable(alter, name) else { continue }
+          let columns = table.publicColumns.map { CheckDefinition.Column(name: $0.name, type: $0.type) }
+          let definition = try check(
+            condition, name: constraint.name, at: constraint.position, columns, table: name.name)
+          changes.append(.addCheck(definition, isValidated: isValidated))
+        }
+      case .validateConstraint(let constraint): changes.append(.validateConstraint(name: constraint))
+      case .dropConstraint(let constraint, let ifExists):
+        changes.append(.dropConstraint(name: constraint, ifExists: ifExists))
       }
     }
     return .alterTable(name, ifExists: alter.ifExists, changes: changes)
+  }
+
+  /// What expressions of an `ALTER TABLE` are bound against; where the change is made, its columns are looked up again. Nil:
+  /// the table is missing, which `IF EXISTS` allows.
+  private func existingTable(
+    _ alter: AlterTableStatement, _ name: ObjectName
+  ) throws(SQLError) -> TableDescriptor? {
+    let table = binder.catalog.table(named: name.name, schema: name.schema, in: binder.session.databaseID)
+    guard table == nil, !alter.ifExists else { return table }
+    throw SQLError(
+      .undefinedTable, "relation \"\(name)\" does not exist", position: alter.table.position, tableName: name.name)
+  }
+
+  // MARK: Checks
+
+  private func check(
+    _ syntax: ExpressionSyntax, name: String?, at position: Int?, _ columns: [CheckDefinition.Column], table: String
+  ) throws(SQLError) -> CheckDefinition {
+    let scope = QueryScope(frame: nil, commonTables: [:])
+    scope.clause = .check
+    let relation = Relation(
+      name: table, source: .derived(.values(ValuesPlan(rows: [], types: []))), firstColumn: 0,
+      columns: columns.map { Relation.Column(name: $0.name, type: $0.type, isVisible: true, origin: nil) })
+    scope.relations = [relation]
+    scope.visible = relation.visibleColumns
+    let slots = binder.slotCount
+    let bound = try binder.bind(syntax, in: scope)
+    if binder.slotCount > slots || !scope.subqueries.isEmpty {
+      throw SQLError(.featureNotSupported, "cannot use subquery in check constraint", position: syntax.position)
+    }
+    if bound.containsParameters {
+      throw SQLError(.undefinedParameter, "there is no parameter $1", position: syntax.position)
+    }
+    let condition = try binder.located(syntax.position) { () throws(SQLError) in
+      try binder.builder.condition(bound, of: "CHECK")
+    }.simplified
+    guard condition.volatility == .immutable else {
+      throw SQLError(
+        SQLState("42P17"), "functions in a check constraint must be immutable", position: syntax.position)
+    }
+    let used = Set(condition.columns).sorted()
+    let expression = condition.mapColumns { number, type in
+      .column(used.firstIndex(of: number) ?? 0, type)
+    }
+    return CheckDefinition(name: name, columns: used.map { columns[$0] }, expression: expression.encoded)
   }
 
   // MARK: Columns
@@ -167,7 +259,7 @@ struct SchemaStatementPlanner {
         hasDefault = true
         try setDefault(value, of: &definition)
       case .primaryKey: definition.isNullable = false
-      case .unique: break
+      case .unique, .check: break
       }
     }
     return definition

@@ -32,10 +32,13 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_class"): classTable(tables(catalog, session))
     case ("pg_catalog", "pg_attribute"): attributeTable(tables(catalog, session))
     case ("pg_catalog", "pg_index"): indexTable(tables(catalog, session))
+    case ("pg_catalog", "pg_constraint"): constraintTable(tables(catalog, session))
     case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
     case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
     case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
     case ("information_schema", "columns"): informationColumns(tables(catalog, session), session)
+    case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session)
+    case ("information_schema", "check_constraints"): informationChecks(tables(catalog, session), session)
     case ("information_schema", "schemata"): informationSchemata(session)
     default: nil
     }
@@ -193,6 +196,68 @@ enum SystemCatalog {
       ], rows)
   }
 
+  /// A constraint as tools list it: checks, primary keys and unique indexes.
+  private struct ListedConstraint {
+    var number: Int64
+    var name: String
+    /// `p`, `u` or `c`, as in `pg_constraint`.
+    var kind: String
+    var isValidated: Bool
+    var columns: [ColumnID]
+    var index: IndexDescriptor?
+    /// Of a check: its condition as SQL.
+    var condition: String?
+
+    var title: String { kind == "p" ? "PRIMARY KEY" : kind == "u" ? "UNIQUE" : "CHECK" }
+  }
+
+  private static func constraints(of table: TableDescriptor) -> [ListedConstraint] {
+    var found: [ListedConstraint] = []
+    for index in table.readableIndexes where index.isUnique && !index.name.isEmpty {
+      let isPrimary = index.id == table.primaryIndex.id
+      // The hidden row id is nobody's primary key.
+      if isPrimary, index.keyColumns.contains(where: { table.column($0.columnID)?.isHidden ?? true }) { continue }
+      found.append(
+        ListedConstraint(
+          number: number(table, index), name: index.name, kind: isPrimary ? "p" : "u", isValidated: true,
+          columns: index.keyColumns.map(\.columnID), index: index))
+    }
+    for constraint in table.constraints {
+      guard case .check(let rule) = constraint.rule, constraint.state.isWritable else { continue }
+      let names = rule.columns.map { table.column($0)?.name ?? "?" }
+      let condition = (try? Expression(decoding: rule.expression)).map(ExpressionText(columnNames: names).text)
+      found.append(
+        ListedConstraint(
+          number: Int64(
+            truncatingIfNeeded: (3 << 30) | ((table.id.rawValue & 0x3f_ffff) << 8) | (constraint.id.rawValue & 0xff)),
+          name: constraint.name, kind: "c", isValidated: constraint.state.isReadable, columns: rule.columns,
+          condition: condition ?? "?"))
+    }
+    return found
+  }
+
+  private static func constraintTable(_ tables: [TableDescriptor]) -> Contents {
+    var rows: [[Datum]] = []
+    for table in tables {
+      let numbers = table.publicColumns.map(\.id)
+      for constraint in constraints(of: table) {
+        let keys = constraint.columns.map { id in String((numbers.firstIndex(of: id) ?? -1) + 1) }
+        rows.append([
+          .integer(constraint.number), .text(constraint.name), .integer(namespaceNumber(table.schemaName)),
+          .text(constraint.kind), .boolean(false), .boolean(false), .boolean(constraint.isValidated),
+          .integer(number(table)), .integer(0), .integer(constraint.index.map { number(table, $0) } ?? 0), .integer(0),
+          .text("{" + keys.joined(separator: ",") + "}"),
+        ])
+      }
+    }
+    return contents(
+      [
+        ("oid", .oid), ("conname", .name), ("connamespace", .oid), ("contype", .text), ("condeferrable", .boolean),
+        ("condeferred", .boolean), ("convalidated", .boolean), ("conrelid", .oid), ("contypid", .oid),
+        ("conindid", .oid), ("confrelid", .oid), ("conkey", .text),
+      ], rows)
+  }
+
   private static func tablesView(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
     contents(
       [
@@ -262,6 +327,38 @@ enum SystemCatalog {
         ("character_maximum_length", .int4), ("numeric_precision", .int4), ("numeric_scale", .int4),
         ("udt_name", .name),
       ], rows)
+  }
+
+  private static func informationConstraints(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+    contents(
+      [
+        ("constraint_catalog", .name), ("constraint_schema", .name), ("constraint_name", .name),
+        ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("constraint_type", .text),
+        ("is_deferrable", .text), ("initially_deferred", .text), ("enforced", .text),
+      ],
+      tables.flatMap { table in
+        constraints(of: table).map {
+          [
+            .text(session.databaseName), .text(table.schemaName), .text($0.name), .text(session.databaseName),
+            .text(table.schemaName), .text(table.name), .text($0.title), .text("NO"), .text("NO"), .text("YES"),
+          ]
+        }
+      })
+  }
+
+  private static func informationChecks(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+    contents(
+      [
+        ("constraint_catalog", .name), ("constraint_schema", .name), ("constraint_name", .name),
+        ("check_clause", .text),
+      ],
+      tables.flatMap { table in
+        constraints(of: table).compactMap { constraint in
+          constraint.condition.map {
+            [.text(session.databaseName), .text(table.schemaName), .text(constraint.name), .text($0)]
+          }
+        }
+      })
   }
 
   private static func informationSchemata(_ session: PlannerSession) -> Contents {

@@ -35,6 +35,7 @@ public struct ColumnConstraintSyntax: Hashable, Sendable {
     case defaultValue(ExpressionSyntax)
     case primaryKey
     case unique
+    case check(ExpressionSyntax)
   }
   public var name: String?
   public var kind: Kind
@@ -51,6 +52,8 @@ public struct TableConstraintSyntax: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     case primaryKey([String])
     case unique([String])
+    /// Not `isValidated` (`NOT VALID`): existing rows are not looked at.
+    case check(ExpressionSyntax, isValidated: Bool)
   }
   public var name: String?
   public var kind: Kind
@@ -67,6 +70,13 @@ public struct AlterTableStatement: Hashable, Sendable {
   public enum Change: Hashable, Sendable {
     case addColumn(ColumnSyntax, ifNotExists: Bool)
     case dropColumn(String, ifExists: Bool)
+    /// nil: `DROP DEFAULT`.
+    case setDefault(String, ExpressionSyntax?)
+    case setNotNull(String)
+    case dropNotNull(String)
+    case addConstraint(TableConstraintSyntax)
+    case validateConstraint(String)
+    case dropConstraint(String, ifExists: Bool)
   }
   public var table: RelationNameSyntax
   public var ifExists: Bool
@@ -84,6 +94,7 @@ public struct RenameStatement: Hashable, Sendable {
     case table
     case index
     case column(String)
+    case constraint(String)
   }
   public var object: Object
   public var relation: RelationNameSyntax

@@ -26,6 +26,21 @@ extension DescriptorEdit {
     case .renameIndex(let id, let name): element(12, id, name: name)
     case .retireIndex(let id): element(13, id)
     case .removeIndex(let id): element(14, id)
+    case .addConstraint(let constraint): writer.field(15) { constraint.encode(into: &$0) }
+    case .setConstraintState(let id, let state): element(16, id, state: state)
+    case .renameConstraint(let id, let name): element(17, id, name: name)
+    case .removeConstraint(let id): element(18, id)
+    case .setNullable(let id, let isNullable):
+      writer.field(19) {
+        $0.field(1, id)
+        $0.field(4, isNullable)
+      }
+    case .setDefault(let id, let expression, let text):
+      writer.field(20) {
+        $0.field(1, id)
+        if let text { $0.field(2, text) }
+        if let expression { $0.field(5, expression) }
+      }
     }
   }
 
@@ -39,28 +54,38 @@ extension DescriptorEdit {
     case 4: self = .removeTable
     case 5: self = .addColumn(try ColumnDescriptor(decoding: try field.slice()))
     case 10: self = .addIndex(try IndexDescriptor(decoding: try field.slice()))
-    case 6...9, 11...14:
+    case 15: self = .addConstraint(try ConstraintDescriptor(decoding: try field.slice()))
+    case 6...9, 11...14, 16...20:
       var nested = try field.reader()
       var id: UInt64 = 0
-      var name = ""
+      var name: String?
+      var isNullable = false
+      var expression: [UInt8]?
       var state = ElementState.absent
       while let part = try nested.nextField() {
         switch part.number {
         case 1: id = try part.integer()
         case 2: name = try part.string()
         case 3: state = try Self.state(try part.integer())
+        case 4: isNullable = try part.boolean()
+        case 5: expression = try part.bytes()
         default: break
         }
       }
       switch field.number {
       case 6: self = .setColumnState(ColumnID(id), state)
-      case 7: self = .renameColumn(ColumnID(id), name)
+      case 7: self = .renameColumn(ColumnID(id), name ?? "")
       case 8: self = .retireColumn(ColumnID(id))
       case 9: self = .removeColumn(ColumnID(id))
       case 11: self = .setIndexState(IndexID(id), state)
-      case 12: self = .renameIndex(IndexID(id), name)
+      case 12: self = .renameIndex(IndexID(id), name ?? "")
       case 13: self = .retireIndex(IndexID(id))
-      default: self = .removeIndex(IndexID(id))
+      case 14: self = .removeIndex(IndexID(id))
+      case 16: self = .setConstraintState(ConstraintID(id), state)
+      case 17: self = .renameConstraint(ConstraintID(id), name ?? "")
+      case 18: self = .removeConstraint(ConstraintID(id))
+      case 19: self = .setNullable(ColumnID(id), isNullable)
+      default: self = .setDefault(ColumnID(id), expression: expression, text: name)
       }
     default: throw reader.failure("unknown kind of edit \(field.number)")
     }

@@ -21,6 +21,15 @@ public enum DescriptorEdit: Hashable, Sendable {
   /// An index on its way out has given its name back.
   case retireIndex(IndexID)
   case removeIndex(IndexID)
+  /// In the state that the descriptor says.
+  case addConstraint(ConstraintDescriptor)
+  case setConstraintState(ConstraintID, ElementState)
+  case renameConstraint(ConstraintID, String)
+  case removeConstraint(ConstraintID)
+  /// Whether a row without the column can exist.
+  case setNullable(ColumnID, Bool)
+  /// For later inserts: encoded expression with its text; nil: NULL.
+  case setDefault(ColumnID, expression: [UInt8]?, text: String?)
 }
 
 extension DescriptorEdit {
@@ -61,6 +70,23 @@ extension DescriptorEdit {
       changed.indexes[try Self.position(of: id, in: changed, orPrimary: true)].name = name
     case .retireIndex(let id): changed.indexes[try Self.position(of: id, in: changed)].name = ""
     case .removeIndex(let id): changed.indexes.remove(at: try Self.position(of: id, in: changed))
+    case .addConstraint(let constraint):
+      guard changed.constraint(constraint.id) == nil else {
+        throw PlanConflict("constraint \(constraint.id) exists already")
+      }
+      changed.constraints.append(constraint)
+      changed.nextConstraintID = max(changed.nextConstraintID, ConstraintID(constraint.id.rawValue + 1))
+    case .setConstraintState(let id, let state):
+      changed.constraints[try Self.position(of: id, in: changed)].state = state
+    case .renameConstraint(let id, let name):
+      changed.constraints[try Self.position(of: id, in: changed)].name = name
+    case .removeConstraint(let id): changed.constraints.remove(at: try Self.position(of: id, in: changed))
+    case .setNullable(let id, let isNullable):
+      changed.columns[try Self.position(of: id, in: changed)].isNullable = isNullable
+    case .setDefault(let id, let expression, let text):
+      let position = try Self.position(of: id, in: changed)
+      changed.columns[position].defaultExpression = expression
+      changed.columns[position].defaultText = text
     }
     table = changed
   }
@@ -68,6 +94,13 @@ extension DescriptorEdit {
   private static func position(of id: ColumnID, in table: TableDescriptor) throws(PlanConflict) -> Int {
     guard let position = table.columns.firstIndex(where: { $0.id == id }) else {
       throw PlanConflict("column \(id) of table \(table.id) is gone")
+    }
+    return position
+  }
+
+  private static func position(of id: ConstraintID, in table: TableDescriptor) throws(PlanConflict) -> Int {
+    guard let position = table.constraints.firstIndex(where: { $0.id == id }) else {
+      throw PlanConflict("constraint \(id) of table \(table.id) is gone")
     }
     return position
   }

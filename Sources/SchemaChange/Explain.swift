@@ -31,6 +31,7 @@ extension StageWork {
     case .backfill(_, let index): "backfill index \(index)"
     case .validateIndex(_, let index): "validate index \(index)"
     case .validateNotNull(_, let column): "validate that no row lacks column \(column)"
+    case .validateCheck(_, let constraint): "validate constraint \(constraint)"
     }
   }
 }

@@ -11,6 +11,8 @@ extension Plan {
       switch addition {
       case .index(let table, let index): writer.field(5) { Self.encode(table, index, into: &$0) }
       case .column(let table, let column): writer.field(6) { Self.encode(table, column, into: &$0) }
+      case .constraint(let table, let constraint): writer.field(8) { Self.encode(table, constraint, into: &$0) }
+      case .validation(let table, let constraint): writer.field(9) { Self.encode(table, constraint, into: &$0) }
       }
     }
     for notice in notices { writer.field(7, notice) }
@@ -32,6 +34,12 @@ extension Plan {
         let (table, column) = try Self.decodePair(try field.slice())
         additions.append(.column(TableID(table), ColumnID(column)))
       case 7: notices.append(try field.string())
+      case 8:
+        let (table, constraint) = try Self.decodePair(try field.slice())
+        additions.append(.constraint(TableID(table), ConstraintID(constraint)))
+      case 9:
+        let (table, constraint) = try Self.decodePair(try field.slice())
+        additions.append(.validation(TableID(table), ConstraintID(constraint)))
       default: break
       }
     }
@@ -68,6 +76,7 @@ extension PlanStage {
       case .backfill(let table, let index): writer.field(6) { Plan.encode(table, index, into: &$0) }
       case .validateIndex(let table, let index): writer.field(7) { Plan.encode(table, index, into: &$0) }
       case .validateNotNull(let table, let column): writer.field(8) { Plan.encode(table, column, into: &$0) }
+      case .validateCheck(let table, let constraint): writer.field(9) { Plan.encode(table, constraint, into: &$0) }
       }
     }
   }
@@ -91,6 +100,9 @@ extension PlanStage {
       case 8:
         let (table, column) = try Plan.decodePair(try field.slice())
         work.append(.validateNotNull(TableID(table), ColumnID(column)))
+      case 9:
+        let (table, constraint) = try Plan.decodePair(try field.slice())
+        work.append(.validateCheck(TableID(table), ConstraintID(constraint)))
       default: break
       }
     }

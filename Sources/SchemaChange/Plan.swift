@@ -94,10 +94,13 @@ public enum StageWork: Hashable, Sendable {
   /// At a timestamp taken when it starts.
   case validateIndex(TableID, IndexID)
   case validateNotNull(TableID, ColumnID)
+  case validateCheck(TableID, ConstraintID)
 
   public var tableID: TableID {
     switch self {
-    case .backfill(let table, _), .validateIndex(let table, _), .validateNotNull(let table, _): table
+    case .backfill(let table, _), .validateIndex(let table, _), .validateNotNull(let table, _),
+      .validateCheck(let table, _):
+      table
     }
   }
 }
@@ -105,4 +108,7 @@ public enum StageWork: Hashable, Sendable {
 public enum PlannedAddition: Hashable, Sendable {
   case index(TableID, IndexID)
   case column(TableID, ColumnID)
+  case constraint(TableID, ConstraintID)
+  /// The constraint was there, for new rows only.
+  case validation(TableID, ConstraintID)
 }

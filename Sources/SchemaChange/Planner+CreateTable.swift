@@ -64,11 +64,21 @@ extension Planner {
       ranges.append(range)
       indexes.append(IndexDescriptor(id: id, name: name, isUnique: true, keyColumns: uniqueKey, rangeID: range.id))
     }
+    guard create.checks.count <= SchemaLimits.maximumConstraintsPerTable else { throw Self.tooManyConstraints }
+    var constraints: [ConstraintDescriptor] = []
+    for check in create.checks {
+      let rule = try checkRule(check, columns, table: create.name.name)
+      let name = try constraintName(
+        check, taken: constraints.map(\.name) + indexes.map(\.name), table: create.name.name)
+      constraints.append(
+        ConstraintDescriptor(
+          id: ConstraintID(UInt64(constraints.count + 1)), name: name, state: .public, rule: .check(rule)))
+    }
     let table = TableDescriptor(
       id: tableID, databaseID: context.databaseID, schemaName: create.name.schema, name: create.name.name,
-      version: TableVersion(1), columns: columns, indexes: indexes,
+      version: TableVersion(1), columns: columns, indexes: indexes, constraints: constraints,
       nextColumnID: ColumnID(UInt64(columns.count + 1)), nextIndexID: IndexID(UInt64(indexes.count + 1)),
-      commitFloor: TableVersion(1))
+      nextConstraintID: ConstraintID(UInt64(constraints.count + 1)), commitFloor: TableVersion(1))
     let stage = PlanStage(
       name: "table \(create.name.name): absent -> public",
       changes: [PlannedTableChange(tableID: tableID, edits: [.createTable(table)])], newRanges: ranges)
@@ -119,7 +129,7 @@ extension Planner {
     }
   }
 
-  private func key(
+  func key(
     _ names: [String], _ columns: [ColumnDescriptor], constraint: String
   ) throws(SQLError) -> [IndexKeyColumn] {
     try requireKeyLength(names.count)

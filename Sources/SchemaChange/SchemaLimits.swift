@@ -5,11 +5,13 @@ public enum SchemaLimits {
   /// PostgreSQL's INDEX_MAX_KEYS.
   public static let maximumIndexColumns = 32
   public static let maximumIndexesPerTable = 64
+  /// `CHECK` constraints; NOT NULLs on their way in or out count as well.
+  public static let maximumConstraintsPerTable = 256
   /// PostgreSQL's NAMEDATALEN - 1.
   public static let maximumNameBytes = 63
   public static let maximumTables = 100_000
   /// Alterations in one `ALTER TABLE`, tables in one `DROP TABLE`.
   public static let maximumObjectsPerStatement = 1_600
-  /// An encoded default expression or constant of one column.
+  /// An encoded default expression or constant of one column, or a CHECK constraint's expression.
   public static let maximumDefaultBytes = 65_536
 }

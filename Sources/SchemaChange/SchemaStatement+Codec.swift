@@ -137,12 +137,8 @@ extension CreateTable {
     for column in columns { writer.field(3) { column.encode(into: &$0) } }
     for column in primaryKey { writer.field(4, column) }
     if let primaryKeyName { writer.field(5, primaryKeyName) }
-    for constraint in uniqueConstraints {
-      writer.field(6) {
-        if let name = constraint.name { $0.field(1, name) }
-        for column in constraint.columns { $0.field(2, column) }
-      }
-    }
+    for constraint in uniqueConstraints { writer.field(6) { constraint.encode(into: &$0) } }
+    for check in checks { writer.field(7) { check.encode(into: &$0) } }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -155,17 +151,65 @@ extension CreateTable {
       case 3: columns.append(try ColumnDefinition(decoding: try field.slice()))
       case 4: primaryKey.append(try field.string())
       case 5: primaryKeyName = try field.string()
-      case 6:
+      case 6: uniqueConstraints.append(try UniqueConstraint(decoding: try field.slice()))
+      case 7: checks.append(try CheckDefinition(decoding: try field.slice()))
+      default: break
+      }
+    }
+  }
+}
+
+extension UniqueConstraint {
+  func encode(into writer: inout ByteWriter) {
+    if let name { writer.field(1, name) }
+    for column in columns { writer.field(2, column) }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: nil, columns: [])
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: name = try field.string()
+      case 2: columns.append(try field.string())
+      default: break
+      }
+    }
+  }
+}
+
+extension CheckDefinition {
+  func encode(into writer: inout ByteWriter) {
+    if let name { writer.field(1, name) }
+    for column in columns {
+      writer.field(2) {
+        $0.field(1, column.name)
+        $0.field(2) { column.type.encode(into: &$0) }
+      }
+    }
+    writer.field(3, expression)
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: nil, columns: [], expression: [])
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: name = try field.string()
+      case 2:
         var nested = try field.reader()
-        var constraint = UniqueConstraint(name: nil, columns: [])
+        var column = Column(name: "", type: .unknown)
         while let part = try nested.nextField() {
           switch part.number {
-          case 1: constraint.name = try part.string()
-          case 2: constraint.columns.append(try part.string())
+          case 1: column.name = try part.string()
+          case 2:
+            var type = try part.reader()
+            column.type = try SQLType.decode(from: &type)
           default: break
           }
         }
-        uniqueConstraints.append(constraint)
+        columns.append(column)
+      case 3: expression = try field.bytes()
       default: break
       }
     }
@@ -221,6 +265,31 @@ extension TableAlteration {
         $0.field(1, name)
         $0.field(2, newName)
       }
+    case .setDefault(let column, let expression, let text):
+      writer.field(4) {
+        $0.field(1, column)
+        if let expression { $0.field(3, expression) }
+        if let text { $0.field(2, text) }
+      }
+    case .setNotNull(let column): writer.field(5) { $0.field(1, column) }
+    case .dropNotNull(let column): writer.field(6) { $0.field(1, column) }
+    case .addCheck(let check, let isValidated):
+      writer.field(7) {
+        $0.field(1) { check.encode(into: &$0) }
+        $0.field(2, isValidated)
+      }
+    case .addUnique(let constraint): writer.field(8) { $0.field(1) { constraint.encode(into: &$0) } }
+    case .validateConstraint(let name): writer.field(9) { $0.field(1, name) }
+    case .dropConstraint(let name, let ifExists):
+      writer.field(10) {
+        $0.field(1, name)
+        $0.field(2, ifExists)
+      }
+    case .renameConstraint(let name, let newName):
+      writer.field(11) {
+        $0.field(1, name)
+        $0.field(2, newName)
+      }
     }
   }
 
@@ -231,13 +300,19 @@ extension TableAlteration {
     var definition: ColumnDefinition?
     var flag = false
     var name = ""
-    var newName = ""
+    var text: String?
+    var expression: [UInt8]?
+    var check: CheckDefinition?
+    var unique: UniqueConstraint?
     while let part = try nested.nextField() {
       switch (field.number, part.number) {
       case (1, 1): definition = try ColumnDefinition(decoding: try part.slice())
-      case (1, 2), (2, 2): flag = try part.boolean()
-      case (2, 1), (3, 1): name = try part.string()
-      case (3, 2): newName = try part.string()
+      case (7, 1): check = try CheckDefinition(decoding: try part.slice())
+      case (8, 1): unique = try UniqueConstraint(decoding: try part.slice())
+      case (1, 2), (2, 2), (7, 2), (10, 2): flag = try part.boolean()
+      case (_, 1): name = try part.string()
+      case (3, 2), (4, 2), (11, 2): text = try part.string()
+      case (4, 3): expression = try part.bytes()
       default: break
       }
     }
@@ -246,7 +321,19 @@ extension TableAlteration {
       guard let definition else { throw reader.failure("no column definition") }
       self = .addColumn(definition, ifNotExists: flag)
     case 2: self = .dropColumn(name: name, ifExists: flag)
-    case 3: self = .renameColumn(name: name, to: newName)
+    case 3: self = .renameColumn(name: name, to: text ?? "")
+    case 4: self = .setDefault(column: name, expression: expression, text: text)
+    case 5: self = .setNotNull(column: name)
+    case 6: self = .dropNotNull(column: name)
+    case 7:
+      guard let check else { throw reader.failure("no check") }
+      self = .addCheck(check, isValidated: flag)
+    case 8:
+      guard let unique else { throw reader.failure("no unique constraint") }
+      self = .addUnique(unique)
+    case 9: self = .validateConstraint(name: name)
+    case 10: self = .dropConstraint(name: name, ifExists: flag)
+    case 11: self = .renameConstraint(name: name, to: text ?? "")
     default: throw reader.failure("unknown kind of alteration \(field.number)")
     }
   }

@@ -36,10 +36,11 @@ public struct CreateTable: Hashable, Sendable {
   public var primaryKeyName: String?
   /// `UNIQUE` constraints, inline and of the table: each becomes a unique index.
   public var uniqueConstraints: [UniqueConstraint]
+  public var checks: [CheckDefinition]
 
   public init(
     name: ObjectName, ifNotExists: Bool, columns: [ColumnDefinition], primaryKey: [String],
-    primaryKeyName: String? = nil, uniqueConstraints: [UniqueConstraint] = []
+    primaryKeyName: String? = nil, uniqueConstraints: [UniqueConstraint] = [], checks: [CheckDefinition] = []
   ) {
     self.name = name
     self.ifNotExists = ifNotExists
@@ -47,6 +48,32 @@ public struct CreateTable: Hashable, Sendable {
     self.primaryKey = primaryKey
     self.primaryKeyName = primaryKeyName
     self.uniqueConstraints = uniqueConstraints
+    self.checks = checks
+  }
+}
+
+/// `CHECK (…)`.
+public struct CheckDefinition: Hashable, Sendable {
+  public struct Column: Hashable, Sendable {
+    public var name: String
+    public var type: SQLType
+
+    public init(name: String, type: SQLType) {
+      self.name = name
+      self.type = type
+    }
+  }
+  /// nil: made up of the table's and, if it reads only one, the column's name.
+  public var name: String?
+  /// What the expression's positions stand for.
+  public var columns: [Column]
+  /// Encoded (module SQLExpressions), of type boolean.
+  public var expression: [UInt8]
+
+  public init(name: String?, columns: [Column], expression: [UInt8]) {
+    self.name = name
+    self.columns = columns
+    self.expression = expression
   }
 }
 
@@ -87,6 +114,16 @@ public enum TableAlteration: Hashable, Sendable {
   case addColumn(ColumnDefinition, ifNotExists: Bool)
   case dropColumn(name: String, ifExists: Bool)
   case renameColumn(name: String, to: String)
+  /// For later inserts: encoded expression with its text; nil: NULL.
+  case setDefault(column: String, expression: [UInt8]?, text: String?)
+  case setNotNull(column: String)
+  case dropNotNull(column: String)
+  /// Not `isValidated`: existing rows are not looked at.
+  case addCheck(CheckDefinition, isValidated: Bool)
+  case addUnique(UniqueConstraint)
+  case validateConstraint(name: String)
+  case dropConstraint(name: String, ifExists: Bool)
+  case renameConstraint(name: String, to: String)
 }
 
 public struct CreateIndex: Hashable, Sendable {

@@ -9,6 +9,7 @@ struct StageBuilder: Sendable {
       case index(IndexDescriptor)
       case column(ColumnDescriptor)
       case table(TableDescriptor)
+      case constraint(ConstraintDescriptor)
     }
     let tableID: TableID
     let subject: Subject
@@ -71,6 +72,30 @@ struct StageBuilder: Sendable {
       Element(tableID: table.id, subject: .table(table), kind: .table, target: .absent, state: .public))
   }
 
+  /// - Parameter target: `writeOnly` for a constraint that is to judge new rows only (`NOT VALID`).
+  mutating func add(
+    _ constraint: ConstraintDescriptor, to table: TableDescriptor, target: ElementState = .public
+  ) {
+    elements.append(
+      Element(
+        tableID: table.id, subject: .constraint(constraint), kind: constraint.kind, target: target,
+        state: constraint.state))
+  }
+
+  mutating func drop(_ constraint: ConstraintDescriptor, of table: TableDescriptor) {
+    let isKnown = elements.contains { element in
+      if case .constraint(let other) = element.subject {
+        return element.tableID == table.id && other.id == constraint.id
+      }
+      return false
+    }
+    guard !isKnown else { return }
+    elements.append(
+      Element(
+        tableID: table.id, subject: .constraint(constraint), kind: constraint.kind, target: .absent,
+        state: constraint.state))
+  }
+
   mutating func edit(_ table: TableID, _ edits: [DescriptorEdit], _ label: String) {
     directEdits.append(DirectEdit(tableID: table, edits: edits, label: label))
   }
@@ -87,10 +112,13 @@ struct StageBuilder: Sendable {
     while let stage = working.dismantling() { stages.append(stage) }
     // Nothing follows the last stage, so nothing has to be waited for.
     if let last = stages.indices.last, stages[last].work.isEmpty { stages[last].waitsForBarrier = false }
-    let additions: [PlannedAddition] = elements.filter { $0.target == .public }.compactMap { element in
+    let additions: [PlannedAddition] = elements.filter { $0.target != .absent }.compactMap { element in
       switch element.subject {
       case .index(let index): .index(element.tableID, index.id)
       case .column(let column): .column(element.tableID, column.id)
+      case .constraint(let constraint):
+        constraint.state == .absent
+          ? .constraint(element.tableID, constraint.id) : .validation(element.tableID, constraint.id)
       case .table: nil
       }
     }
@@ -110,21 +138,31 @@ struct StageBuilder: Sendable {
       case .column(let tableID, let id):
         guard let table = catalog.table(id: tableID), let column = table.column(id) else { continue }
         builder.drop(column, of: table)
+      case .constraint(let tableID, let id):
+        guard let table = catalog.table(id: tableID), let constraint = table.constraint(id) else { continue }
+        builder.drop(constraint, of: table)
+      case .validation(let tableID, let id):
+        guard let constraint = catalog.table(id: tableID)?.constraint(id), constraint.state == .validating else {
+          continue
+        }
+        builder.edit(
+          tableID, [.setConstraintState(id, .writeOnly)], "\(constraint.label): \(constraint.state) -> writeOnly")
       }
     }
     return builder.plan(commandTag: plan.commandTag, notices: [])
   }
 
   private mutating func preparation() -> PlanStage? {
-    let moving = elements.indices.filter {
-      elements[$0].target == .public && elements[$0].next.map { $0.to != .public } ?? false
+    let moving = elements.indices.filter { position in
+      let element = elements[position]
+      return element.target != .absent && element.next.map { $0.to != element.target } ?? false
     }
     return moving.isEmpty ? nil : stage(moving, [])
   }
 
   private mutating func publication() -> PlanStage? {
     // What is dropped goes out of sight in the same entry in which what is added comes into sight.
-    let adding = elements.indices.filter { elements[$0].target == .public && elements[$0].next != nil }
+    let adding = elements.indices.filter { elements[$0].target != .absent && elements[$0].next != nil }
     let dropping = elements.indices.filter { elements[$0].target == .absent && elements[$0].next != nil }
     guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty else { return nil }
     return stage(dropping + adding, directEdits)
@@ -183,12 +221,50 @@ struct StageBuilder: Sendable {
   }
 }
 
+extension ConstraintDescriptor {
+  fileprivate var kind: ElementKind {
+    switch rule {
+    case .notNull: .notNull
+    case .check: .check
+    }
+  }
+
+  fileprivate var label: String {
+    switch rule {
+    case .notNull(let column): "not null of column #\(column)"
+    case .check: "constraint \(name)"
+    }
+  }
+
+  fileprivate func edits(for transition: Transition) -> [DescriptorEdit] {
+    guard case .notNull(let column) = rule else {
+      if transition.from == .absent { return [.addConstraint(with(transition.to))] }
+      return transition.to == .absent ? [.removeConstraint(id)] : [.setConstraintState(id, transition.to)]
+    }
+    // In force it is a property of the column, on its way in and out a constraint.
+    switch (transition.from, transition.to) {
+    case (.public, let state): return [.setNullable(column, true), .addConstraint(with(state))]
+    case (_, .public): return [.setNullable(column, false), .removeConstraint(id)]
+    case (.absent, let state): return [.addConstraint(with(state))]
+    case (_, .absent): return [.removeConstraint(id)]
+    case (_, let state): return [.setConstraintState(id, state)]
+    }
+  }
+
+  private func with(_ state: ElementState) -> ConstraintDescriptor {
+    var changed = self
+    changed.state = state
+    return changed
+  }
+}
+
 extension StageBuilder.Element {
   fileprivate var label: String {
     switch subject {
     case .index(let index): "index \(index.name.isEmpty ? "#\(index.id)" : index.name)"
     case .column(let column): "column \(column.name.isEmpty ? "#\(column.id)" : column.name)"
     case .table(let table): "table \(table.name)"
+    case .constraint(let constraint): constraint.label
     }
   }
 
@@ -196,7 +272,7 @@ extension StageBuilder.Element {
   fileprivate var ranges: [RangeID] {
     switch subject {
     case .index(let index): [index.rangeID]
-    case .column: []
+    case .column, .constraint: []
     case .table(let table): table.indexes.map(\.rangeID)
     }
   }
@@ -221,6 +297,7 @@ extension StageBuilder.Element {
       return target == .absent ? [change, .retireColumn(column.id)] : [change]
     case .table:
       return transition.to == .absent ? [.removeTable] : [.startDropping]
+    case .constraint(let constraint): return constraint.edits(for: transition)
     }
   }
 
@@ -230,7 +307,10 @@ extension StageBuilder.Element {
       case (.backfill, .index(let index)): .backfill(tableID, index.id)
       case (.validateIndex, .index(let index)): .validateIndex(tableID, index.id)
       case (.validateNotNull, .column(let column)): .validateNotNull(tableID, column.id)
-      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _): nil
+      case (.validateNotNull, .constraint(let constraint)):
+        constraint.rule.columns.first.map { .validateNotNull(tableID, $0) }
+      case (.validateCheck, .constraint(let constraint)): .validateCheck(tableID, constraint.id)
+      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _), (.validateCheck, _): nil
       }
     }
   }

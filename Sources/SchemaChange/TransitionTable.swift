@@ -19,6 +19,10 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   /// `NOT NULL` without a default: only an empty table can take it.
   case requiredColumn = 2
   case table = 3
+  /// `CHECK`: nothing that reads relies on it.
+  case check = 4
+  /// `NOT NULL` of a column that is there: plans of queries rely on it once it is public.
+  case notNull = 5
 }
 
 /// What has to be done with the rows that are there before the next transition.
@@ -26,6 +30,7 @@ public enum TransitionWork: UInt8, Hashable, Sendable {
   case backfill = 0
   case validateIndex = 1
   case validateNotNull = 2
+  case validateCheck = 3
 }
 
 /// One permitted move of an element.
@@ -60,7 +65,7 @@ public struct TransitionTable: Hashable, Sendable {
 
   /// The next move of an element in `state` towards `target`; nil when it is there.
   public func next(from state: ElementState, towards target: ElementState) -> Transition? {
-    state == target ? nil : (target == .public ? adding : dropping).first { $0.from == state }
+    state == target ? nil : (target == .absent ? dropping : adding).first { $0.from == state }
   }
 
   public static func table(for kind: ElementKind) -> TransitionTable {
@@ -69,6 +74,8 @@ public struct TransitionTable: Hashable, Sendable {
     case .column: .column
     case .requiredColumn: .requiredColumn
     case .table: .table
+    case .check: .check
+    case .notNull: .notNull
     }
   }
 
@@ -133,6 +140,37 @@ public struct TransitionTable: Hashable, Sendable {
       Transition(.writeOnly, .public, floor: .unchanged, "every row has the column"),
     ],
     dropping: column.dropping)
+
+  /// The way in of what every row must satisfy.
+  private static func enforcing(_ validation: TransitionWork) -> [Transition] {
+    [
+      Transition(
+        .absent, .writeOnly, floor: .unchanged, barrier: true,
+        "new rows are checked; nobody relies on it yet, so older writers stay compatible"),
+      Transition(
+        .writeOnly, .validating, floor: .previous, work: [validation],
+        "no row that violates it can be added from here on, so checking the rows once is enough"),
+      Transition(
+        .validating, .public, floor: .unchanged, "every row satisfies it, and writers do the same in both states"),
+    ]
+  }
+
+  public static let check = TransitionTable(
+    kind: .check, adding: enforcing(.validateCheck),
+    dropping: [.public, .validating, .writeOnly].map {
+      Transition(
+        $0, .absent, floor: .unchanged, "no query relies on it, so writers may stop checking one after the other")
+    })
+
+  public static let notNull = TransitionTable(
+    kind: .notNull, adding: enforcing(.validateNotNull),
+    dropping: [
+      Transition(
+        .public, .writeOnly, floor: .unchanged, barrier: true,
+        "no new statement relies on it, writers keep to it for those that still do"),
+      Transition(.validating, .absent, floor: .unchanged, "nobody relies on it yet"),
+      Transition(.writeOnly, .absent, floor: .previous, "nobody relies on it any more"),
+    ])
 
   public static let table = TransitionTable(
     kind: .table,

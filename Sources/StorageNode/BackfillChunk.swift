@@ -82,6 +82,13 @@ enum IndexMessages {
       tableName: table.name, columnName: column.name)
   }
 
+  /// `rows`: the first offenders.
+  static func violated(table: TableDescriptor, constraint: String, rows: [String]) -> SQLError {
+    SQLError(
+      .checkViolation, "check constraint \"\(constraint)\" of relation \"\(table.name)\" is violated by some row",
+      detail: "Failing rows: \(rows.joined(separator: ", ")).", tableName: table.name, constraintName: constraint)
+  }
+
   static func mismatch(table: TableDescriptor, index: IndexDescriptor, detail: String) -> SQLError {
     SQLError(
       .dataCorrupted, "index \"\(index.name)\" does not agree with table \"\(table.name)\"", detail: detail,

@@ -83,6 +83,13 @@ import Wire
           throw RPCError(.invalidArgument, "table \(table.name) has no column \(request.columnID)")
         }
         try await sink.send(try await run.validateNotNull(column))
+      case .check:
+        guard let constraint = table.constraint(ConstraintID(request.constraintID)),
+          case .check(let check) = constraint.rule
+        else {
+          throw RPCError(.invalidArgument, "table \(table.name) has no check \(request.constraintID)")
+        }
+        try await sink.send(try await run.validateCheck(constraint, check))
       case .unrecognized(let kind): throw RPCError(.invalidArgument, "unknown validation \(kind)")
       }
     } catch let elsewhere as SourceReader.LedElsewhere {

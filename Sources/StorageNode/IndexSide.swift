@@ -1,6 +1,7 @@
 import Basics
 import Catalog
 import KeyValue
+import SQLExpressions
 import SQLValues
 import Transactions
 
@@ -53,6 +54,8 @@ struct SideResult: Sendable {
 /// The entries that rows should have, and the entries that are there.
 enum IndexSide {
   static let rowsPerStep = 16_384
+  /// Rows named when a check does not hold.
+  static let maximumViolations = 10
 
   /// Of rows, through the same encoder as the build.
   static func readRows(
@@ -99,6 +102,35 @@ enum IndexSide {
       result.add(key: key.span, value: value.span, reading)
     }
     return result
+  }
+
+  /// Rows that violate a check; returns how many rows were read, and the first violations as text.
+  static func readViolations(
+    _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, table: TableDescriptor,
+    check: CheckRule
+  ) throws -> (rows: UInt64, violations: [String], resumeKey: [UInt8]?) {
+    let layout = RowLayout(table: table, columnIDs: table.columns.map(\.id))
+    let condition: Expression
+    switch check.condition(over: table.columns.map(\.id)) {
+    case .success(let decoded): condition = decoded
+    case .failure(let error): throw StorageFailure.corrupted("a check of table \(table.name): \(error)")
+    }
+    var context = EvaluationContext()
+    var rows: UInt64 = 0
+    var violations: [String] = []
+    var row: [Datum] = []
+    var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
+    let resumeKey = try scanner.forEach(examinedLimit: rowsPerStep) { _, value in
+      do throws(MalformedBytes) {
+        try layout.decode(value.assumingMemoryBound(to: UInt8.self).span, into: &row)
+      } catch {
+        throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
+      }
+      rows += 1
+      if try condition.evaluate(row, &context) == .boolean(false) { violations.append(table.text(ofRow: row)) }
+      return violations.count < maximumViolations
+    }
+    return (rows, violations, resumeKey)
   }
 
   /// Rows without the column, read as NULL; returns how many rows were read, and whether one was NULL.

@@ -138,7 +138,30 @@ import Wire
     key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
-  // MARK: - NOT NULL
+  // MARK: - Constraints
+
+  func validateCheck(_ constraint: ConstraintDescriptor, _ check: CheckRule) async throws -> ValidateProgress {
+    var rows: UInt64 = 0
+    var violations: [String] = []
+    let (timestamp, table) = (timestamp, table)
+    try await walk(source) { readable, span in
+      let step = try await self.worker.run {
+        try IndexSide.readViolations(readable, span, at: timestamp, table: table, check: check)
+      }
+      rows += step.rows
+      try await self.progressed(step.rows)
+      violations = step.violations
+      return violations.isEmpty ? step.resumeKey : nil
+    } isOver: {
+      !violations.isEmpty
+    }
+    var result = ValidateProgress(isDone: true, rowsDone: rows, rowCount: rows)
+    if !violations.isEmpty {
+      result.error = SQLErrorMessage(
+        IndexMessages.violated(table: table, constraint: constraint.name, rows: violations))
+    }
+    return result
+  }
 
   func validateNotNull(_ column: ColumnDescriptor) async throws -> ValidateProgress {
     var rows: UInt64 = 0

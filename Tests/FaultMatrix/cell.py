@@ -62,6 +62,12 @@ def catalog(connection, table):
             " FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position", (name,)).fetchall()
         lines += connection.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s ORDER BY indexname", (name,)).fetchall()
+        lines += connection.execute(
+            "SELECT t.constraint_name, c.check_clause, p.convalidated FROM information_schema.table_constraints t"
+            " JOIN information_schema.check_constraints c ON c.constraint_name = t.constraint_name"
+            " JOIN pg_constraint p ON p.conname = t.constraint_name"
+            " JOIN pg_class r ON r.oid = p.conrelid AND r.relname = t.table_name"
+            " WHERE t.table_name = %s ORDER BY 1", (name,)).fetchall()
     return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
 
 

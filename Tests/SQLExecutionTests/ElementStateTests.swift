@@ -35,6 +35,34 @@ import Testing
     #expect(try entryCount(database) == entries)
   }
 
+  /// From write-only on nothing that violates a constraint is written; existing rows are not looked at.
+  @Test(arguments: [ElementState.writeOnly, .validating, .public])
+  func constraintsAreEnforcedWhereWritable(state: ElementState) async throws {
+    let database = try TestDatabase(TestDatabase.orders)
+    _ = try await database.run("INSERT INTO orders VALUES (1, NULL, -1), (2, 1, 5)")
+    var table = TestDatabase.orders
+    let amount = table.columns[2]
+    let condition = Expression.comparison(
+      .greater, .column(0, amount.type),
+      .cast(.constant(.integer(0), .int4), from: .int4, to: amount.type, isExplicit: false))
+    table.constraints = [
+      ConstraintDescriptor(
+        id: ConstraintID(1), name: "positive", state: state,
+        rule: .check(CheckRule(columns: [amount.id], expression: condition.encoded))),
+      ConstraintDescriptor(id: ConstraintID(2), name: "", state: state, rule: .notNull(table.columns[1].id)),
+    ]
+    try database.install(table)
+    #expect(await database.failure("INSERT INTO orders VALUES (3, 1, -3)")?.hasPrefix("23514") == true)
+    #expect(await database.failure("INSERT INTO orders VALUES (3, NULL, 3)")?.hasPrefix("23502") == true)
+    #expect(
+      await database.failure("UPDATE orders SET amount = -7 WHERE id = 2")
+        == "23514 new row for relation \"orders\" violates check constraint \"positive\" / Failing row contains (2, 1, -7.00)."
+    )
+    // Unknown is no violation, and what is old stays until it is written.
+    #expect(await database.failure("INSERT INTO orders VALUES (4, 1, NULL)") == nil)
+    #expect(await database.failure("DELETE FROM orders WHERE id = 1") == nil)
+  }
+
   @Test(arguments: [ElementState.deleteOnly, .writeOnly, .backfilling, .validating, .public])
   func deletesRemoveEntriesInEveryState(state: ElementState) async throws {
     let database = try Self.database(indexState: .public)

@@ -52,6 +52,20 @@ import Testing
         "multiple primary keys for table \"q\" are not allowed", 36
       ),
       ("create table q (a int, unique (b))", "42703", "column \"b\" named in key does not exist", 24),
+      ("create table q (a int check (b > 1))", "42703", "column \"b\" does not exist", 30),
+      ("create table q (a int, check (a))", "42804", "argument of CHECK must be type boolean, not type integer", 31),
+      (
+        "create table q (a int, check (count(a) > 1))", "42803",
+        "aggregate functions are not allowed in check constraints", 31
+      ),
+      (
+        "alter table t add check (a in (select t_id from u))", "0A000", "cannot use subquery in check constraint", 28
+      ),
+      ("alter table t add check (d < now())", "42P17", "functions in a check constraint must be immutable", 28),
+      ("alter table nope add check (a > 1)", "42P01", "relation \"nope\" does not exist", 13),
+      ("alter table t alter nope set default 1", "42703", "column \"nope\" of relation \"t\" does not exist", nil),
+      ("alter table t alter a set default 'x'", "22P02", "invalid input syntax for type integer: \"x\"", 35),
+      ("alter table t add primary key (a)", "0A000", "ADD PRIMARY KEY is not supported yet", 19),
       ("create table q (a serial)", "0A000", "type serial is not supported yet", 19),
       ("select * from t full join u on true", "0A000", "FULL JOIN is not supported yet", nil),
     ]

@@ -165,6 +165,51 @@ import Testing
         == .alterTable(ObjectName(name: "t"), ifExists: false, changes: [.renameColumn(name: "a", to: "z")]))
   }
 
+  @Test func constraints() throws {
+    func alteration(_ text: String) throws -> TableAlteration? {
+      guard case .alterTable(_, _, let changes)? = try change("alter table t \(text)"), changes.count == 1 else {
+        return nil
+      }
+      return changes[0]
+    }
+    // The expression reads the columns that the statement names, by position among them.
+    let text = SQLType.text
+    let definition = CheckDefinition(
+      name: "c", columns: [.init(name: "a", type: .int4), .init(name: "b", type: text)],
+      expression: Expression.or([
+        .comparison(.less, .column(0, .int4), .constant(.integer(3), .int4)), .isNull(.column(1, text)),
+      ]).encoded)
+    #expect(
+      try alteration("add constraint c check (a < 1 + 2 or b is null)") == .addCheck(definition, isValidated: true))
+    #expect(
+      try alteration("add constraint c check (a < 3 or t.b is null) not valid")
+        == .addCheck(definition, isValidated: false))
+    #expect(try alteration("add unique (a, b)") == .addUnique(UniqueConstraint(name: nil, columns: ["a", "b"])))
+    #expect(try alteration("validate constraint c") == .validateConstraint(name: "c"))
+    #expect(try alteration("drop constraint if exists c") == .dropConstraint(name: "c", ifExists: true))
+    #expect(try alteration("rename constraint c to d") == .renameConstraint(name: "c", to: "d"))
+    #expect(try alteration("alter a set not null") == .setNotNull(column: "a"))
+    #expect(try alteration("alter column a drop not null") == .dropNotNull(column: "a"))
+    #expect(try alteration("alter a drop default") == .setDefault(column: "a", expression: nil, text: nil))
+    #expect(try alteration("alter a set default null") == .setDefault(column: "a", expression: nil, text: nil))
+    #expect(
+      try alteration("alter a set default '4'")
+        == .setDefault(column: "a", expression: Expression.constant(.integer(4), .int4).encoded, text: "4"))
+    guard
+      case .createTable(let table)? = try change(
+        "create table q (a int check (a < b), b int, constraint c check (true))")
+    else {
+      Issue.record("no table")
+      return
+    }
+    #expect(table.checks.map(\.name) == [nil, "c"])
+    #expect(table.checks.map { $0.columns.map(\.name) } == [["a", "b"], []])
+    // A table that may be missing is looked for where the change is made.
+    #expect(
+      try change("alter table if exists nope add check (a > 1)")
+        == .alterTable(ObjectName(name: "nope"), ifExists: true, changes: []))
+  }
+
   @Test func indexes() throws {
     #expect(
       try change("create unique index concurrently if not exists i on t (a, d desc) include (b)")

@@ -300,6 +300,17 @@ extension String {
     alter(
       "t", .addColumn(column("a", isNullable: false), ifNotExists: true), .dropColumn(name: "b", ifExists: true),
       .renameColumn(name: "c", to: "d")),
+    alter(
+      "t", .setDefault(column: "a", expression: [1, 2], text: "3"),
+      .setDefault(column: "b", expression: nil, text: nil),
+      .setNotNull(column: "a"), .dropNotNull(column: "b"),
+      .addCheck(
+        CheckDefinition(
+          name: "c", columns: [CheckDefinition.Column(name: "a", type: .varchar(maximumCharacters: 3))],
+          expression: [9]), isValidated: true),
+      .addCheck(CheckDefinition(name: nil, columns: [], expression: [9]), isValidated: false),
+      .addUnique(UniqueConstraint(name: "u", columns: ["a", "b"])), .validateConstraint(name: "c"),
+      .dropConstraint(name: "c", ifExists: true), .renameConstraint(name: "c", to: "d")),
     createIndex("i", on: "t", ["a", "b"], isUnique: true), createIndex(nil, on: "t", ["a"]),
     .dropIndexes(names: [ObjectName(name: "i")], ifExists: false),
     .renameIndex(ObjectName(name: "i"), to: "j", ifExists: false),
@@ -316,6 +327,10 @@ extension String {
       alter(
         "t", .dropColumn(name: "a", ifExists: false), .addColumn(column("n", isNullable: false), ifNotExists: false),
         .renameColumn(name: "id", to: "key")),
+      alter(
+        "t", .setNotNull(column: "a"), .setDefault(column: "a", expression: [1], text: "1"),
+        .addCheck(CheckDefinition(name: "c", columns: [], expression: [1]), isValidated: true)),
+      alter("t", .dropNotNull(column: "a")),
       .dropTables(names: [ObjectName(name: "t")], ifExists: false),
       .renameTable(ObjectName(name: "t"), to: "v", ifExists: false),
       .renameIndex(ObjectName(name: "t_pkey"), to: "w", ifExists: false),

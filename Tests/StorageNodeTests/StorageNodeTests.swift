@@ -3,6 +3,7 @@ import Catalog
 import EventLoop
 import KeyValue
 import RocksEngine
+import SQLExpressions
 import SQLValues
 import Testing
 import Wire
@@ -128,6 +129,29 @@ import Wire
       // An entry that was lost for no such reason is damage.
       try await storage.write(.delete, [storage.row(2, "once", 1)], of: index)
       #expect(try await storage.validate(table, index: index).error?.state == "XX001")
+    }
+  }
+
+  @Test func rowsThatViolateACheckAreNamed() async throws {
+    try await TestStorage.run { storage in
+      try await storage.insert((0..<3000).map { storage.row($0, "o", $0 == 7 || $0 == 2900 ? -$0 : 1) })
+      var table = storage.table
+      let condition = Expression.comparison(.greater, .column(0, .int8), .constant(.integer(0), .int8))
+      for (id, name) in [(1, "positive"), (2, "broken")] {
+        table.constraints.append(
+          ConstraintDescriptor(
+            id: ConstraintID(UInt64(id)), name: name, state: .validating,
+            rule: .check(CheckRule(columns: [ColumnID(3)], expression: id == 1 ? condition.encoded : [0xff]))))
+      }
+      let refused = try await storage.validate(table, constraint: 1)
+      #expect(refused.error?.state == "23514")
+      #expect(
+        refused.error?.message == "check constraint \"positive\" of relation \"accounts\" is violated by some row")
+      #expect(refused.error?.detail == "Failing rows: (7, o, -7), (2900, o, -2900).")
+      for id: Int64 in [7, 2900] { try await storage.write(.put, [storage.row(id, "o", nil)]) }
+      let fine = try await storage.validate(table, constraint: 1)
+      #expect(fine.error == nil && fine.isDone && fine.rowCount == 3000)
+      #expect(try await storage.validate(table, constraint: 2).error?.state == "XX001")
     }
   }
 

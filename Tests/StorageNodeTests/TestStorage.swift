@@ -236,11 +236,12 @@ import Wire
   }
 
   func validate(
-    _ table: TableDescriptor, index: IndexDescriptor? = nil, column: UInt64 = 0
+    _ table: TableDescriptor, index: IndexDescriptor? = nil, column: UInt64 = 0, constraint: UInt64 = 0
   ) async throws -> ValidateProgress {
     let request = ValidateRequest(
       jobID: 1, sourceRangeID: 1, table: table.encoded(), indexID: index?.id.rawValue ?? 0, columnID: column,
-      kind: index == nil ? .notNull : .index, readTimestamp: timestamp().rawValue)
+      kind: index != nil ? .index : constraint != 0 ? .check : .notNull, readTimestamp: timestamp().rawValue,
+      constraintID: constraint)
     let stream = try channel(try await leader(of: 1)).openServerStream(BackfillService.validate, request, deadline: nil)
     var last = ValidateProgress()
     while let progress = try await stream.receive() { last = progress }

@@ -32,7 +32,11 @@ typedef enum _Theseus__V1__ValidationKind {
   /*
    * No row may lack the column.
    */
-  THESEUS__V1__VALIDATION_KIND__VALIDATION_NOT_NULL = 1
+  THESEUS__V1__VALIDATION_KIND__VALIDATION_NOT_NULL = 1,
+  /*
+   * No row may violate the check.
+   */
+  THESEUS__V1__VALIDATION_KIND__VALIDATION_CHECK = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__VALIDATION_KIND)
 } Theseus__V1__ValidationKind;
 
@@ -91,10 +95,11 @@ struct  Theseus__V1__ValidateRequest
   uint64_t column_id;
   Theseus__V1__ValidationKind kind;
   uint64_t read_timestamp;
+  uint64_t constraint_id;
 };
 #define THESEUS__V1__VALIDATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__validate_request__descriptor) \
-    , 0, 0, {0,NULL}, 0, 0, THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX, 0 }
+    , 0, 0, {0,NULL}, 0, 0, THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX, 0, 0 }
 
 
 struct  Theseus__V1__ValidateProgress

@@ -17,6 +17,7 @@ public enum BackfillService {
 public enum ValidationKind: RawRepresentable, Hashable, Sendable {
   case index
   case notNull
+  case check
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -24,6 +25,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
     switch rawValue {
     case 0: self = .index
     case 1: self = .notNull
+    case 2: self = .check
     default: self = .unrecognized(rawValue)
     }
   }
@@ -32,6 +34,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
     switch self {
     case .index: 0
     case .notNull: 1
+    case .check: 2
     case .unrecognized(let value): value
     }
   }
@@ -173,6 +176,7 @@ public struct ValidateRequest: WireMessage {
   public var columnID: UInt64
   public var kind: ValidationKind
   public var readTimestamp: UInt64
+  public var constraintID: UInt64
 
   public init() {
     self.jobID = 0
@@ -182,6 +186,7 @@ public struct ValidateRequest: WireMessage {
     self.columnID = 0
     self.kind = .index
     self.readTimestamp = 0
+    self.constraintID = 0
   }
 
   public init(
@@ -191,7 +196,8 @@ public struct ValidateRequest: WireMessage {
     indexID: UInt64 = 0,
     columnID: UInt64 = 0,
     kind: ValidationKind = .index,
-    readTimestamp: UInt64 = 0
+    readTimestamp: UInt64 = 0,
+    constraintID: UInt64 = 0
   ) {
     self.jobID = jobID
     self.sourceRangeID = sourceRangeID
@@ -200,6 +206,7 @@ public struct ValidateRequest: WireMessage {
     self.columnID = columnID
     self.kind = kind
     self.readTimestamp = readTimestamp
+    self.constraintID = constraintID
   }
 }
 
@@ -217,6 +224,7 @@ extension ValidateRequest: PackedMessage {
     message.pointee.column_id = self.columnID
     message.pointee.kind = Theseus__V1__ValidationKind(UInt32(bitPattern: self.kind.rawValue))
     message.pointee.read_timestamp = self.readTimestamp
+    message.pointee.constraint_id = self.constraintID
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -227,6 +235,7 @@ extension ValidateRequest: PackedMessage {
     self.columnID = message.pointee.column_id
     self.kind = ValidationKind(rawValue: Int32(bitPattern: message.pointee.kind.rawValue))
     self.readTimestamp = message.pointee.read_timestamp
+    self.constraintID = message.pointee.constraint_id
   }
 }
 

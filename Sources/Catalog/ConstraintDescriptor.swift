@@ -1,0 +1,46 @@
+import Basics
+
+/// What every row of a table has to satisfy, beyond types and unique indexes. From `writeOnly` on whatever is written is
+/// checked; `public` says that every row holds it.
+public struct ConstraintDescriptor: Hashable, Sendable {
+  public var id: ConstraintID
+  /// Unique within the table; empty for a NOT NULL, which has no name of its own.
+  public var name: String
+  public var state: ElementState
+  public var rule: ConstraintRule
+
+  public init(id: ConstraintID, name: String, state: ElementState, rule: ConstraintRule) {
+    self.id = id
+    self.name = name
+    self.state = state
+    self.rule = rule
+  }
+}
+
+public enum ConstraintRule: Hashable, Sendable {
+  /// A NOT NULL on its way in or out. A column whose every row is known to have a value says so itself
+  /// (`ColumnDescriptor.isNullable`).
+  case notNull(ColumnID)
+  case check(CheckRule)
+
+  /// What it reads.
+  public var columns: [ColumnID] {
+    switch self {
+    case .notNull(let column): [column]
+    case .check(let check): check.columns
+    }
+  }
+}
+
+/// A CHECK: violated by a row for which the expression is false (NULL is no violation).
+public struct CheckRule: Hashable, Sendable {
+  /// The columns that the expression's positions stand for.
+  public var columns: [ColumnID]
+  /// Encoded expression (module SQLExpressions) of type boolean; calls immutable functions only.
+  public var expression: [UInt8]
+
+  public init(columns: [ColumnID], expression: [UInt8]) {
+    self.columns = columns
+    self.expression = expression
+  }
+}

@@ -1,0 +1,346 @@
+import Basics
+import Catalog
+import SQLValues
+
+/// One `ALTER TABLE` while its changes are gone through: what the table will be, and the stages so far.
+private struct Alteration {
+  let table: TableDescriptor
+  /// That can be named after the changes so far.
+  var columns: [ColumnDescriptor]
+  /// Of those, the ones that this statement adds.
+  var added: Set<ColumnID> = []
+  var constraints: [ConstraintDescriptor]
+  var nextColumnID: ColumnID
+  var nextIndexID: IndexID
+  var nextConstraintID: ConstraintID
+  /// Names of indexes that this statement adds.
+  var indexNames: Set<String> = []
+  var stages: StageBuilder
+  var notices: [String] = []
+
+  init(_ table: TableDescriptor, _ catalog: CatalogState) {
+    self.table = table
+    columns = table.publicColumns
+    constraints = table.constraints
+    nextColumnID = table.nextColumnID
+    nextIndexID = table.nextIndexID
+    nextConstraintID = table.nextConstraintID
+    stages = StageBuilder(catalog)
+  }
+
+  func position(of name: String) throws(SQLError) -> Int {
+    guard let position = columns.firstIndex(where: { $0.name == name }) else {
+      throw SQLError(
+        .undefinedColumn, "column \"\(name)\" of relation \"\(table.name)\" does not exist", tableName: table.name,
+        columnName: name)
+    }
+    return position
+  }
+
+  /// Of a column whose rows there are to judge: one that the statement itself adds has none yet.
+  func existingColumn(_ name: String, for change: String) throws(SQLError) -> ColumnDescriptor {
+    let column = columns[try position(of: name)]
+    guard !added.contains(column.id) else {
+      throw SQLError.unsupported("\(change) for a column that the same statement adds")
+    }
+    return column
+  }
+
+  mutating func takeConstraintID() -> ConstraintID {
+    defer { nextConstraintID = ConstraintID(nextConstraintID.rawValue + 1) }
+    return nextConstraintID
+  }
+}
+
+extension Planner {
+  mutating func planAlterTable(
+    _ name: ObjectName, _ ifExists: Bool, _ changes: [TableAlteration]
+  ) throws(SQLError) -> Plan {
+    try requireObjectCount(changes.count)
+    var notices: [String] = []
+    guard let table = try resolveTable(name, ifExists: ifExists, notices: &notices) else {
+      return Plan(commandTag: "ALTER TABLE", notices: notices)
+    }
+    var alteration = Alteration(table, context.catalog)
+    // Whatever the order of writing: drops, columns, constraints (PostgreSQL's passes of ALTER TABLE). So a name can be dropped
+    // and added again at once, and a constraint may name a column that is renamed.
+    for change in changes where change.pass == .drop { try drop(change, in: &alteration) }
+    for change in changes where change.pass == .column { try changeColumn(change, in: &alteration) }
+    for change in changes where change.pass == .constraint { try changeConstraint(change, in: &alteration) }
+    return alteration.stages.plan(commandTag: "ALTER TABLE", notices: notices + alteration.notices)
+  }
+
+  // MARK: Drops
+
+  private func drop(_ change: TableAlteration, in alteration: inout Alteration) throws(SQLError) {
+    let table = alteration.table
+    switch change {
+    case .dropColumn(let name, let isOptional):
+      if isOptional, !alteration.columns.contains(where: { $0.name == name }) {
+        alteration.notices.append("column \"\(name)\" of relation \"\(table.name)\" does not exist, skipping")
+        return
+      }
+      let column = alteration.columns.remove(at: try alteration.position(of: name))
+      guard !table.primaryIndex.keyColumns.contains(where: { $0.columnID == column.id }) else {
+        throw SQLError.unsupported("dropping a column of the primary key")
+      }
+      // What involves the column goes with it, as in PostgreSQL.
+      for index in table.indexes where index.uses(column.id) { alteration.stages.drop(index, of: table) }
+      for constraint in alteration.constraints where constraint.rule.columns.contains(column.id) {
+        alteration.stages.drop(constraint, of: table)
+      }
+      alteration.constraints.removeAll { $0.rule.columns.contains(column.id) }
+      alteration.stages.drop(column, of: table)
+    case .dropConstraint(let name, let isOptional):
+      if let position = alteration.constraints.firstIndex(where: { $0.name == name && !name.isEmpty }) {
+        alteration.stages.drop(alteration.constraints.remove(at: position), of: table)
+      } else if let index = table.indexes.first(where: { $0.name == name && $0.isUnique }) {
+        guard index.id != table.primaryIndex.id else { throw SQLError.unsupported("dropping a primary key") }
+        alteration.stages.drop(index, of: table)
+      } else if isOptional {
+        alteration.notices.append("constraint \"\(name)\" of relation \"\(table.name)\" does not exist, skipping")
+      } else {
+        throw Self.missingConstraint(name, table)
+      }
+    default: break
+    }
+  }
+
+  // MARK: Columns
+
+  private func changeColumn(_ change: TableAlteration, in alteration: inout Alteration) throws(SQLError) {
+    let table = alteration.table
+    switch change {
+    case .addColumn(let definition, let isOptional):
+      try validate(definition)
+      if alteration.columns.contains(where: { $0.name == definition.name }) {
+        guard isOptional else { throw Self.duplicateColumn(definition.name, table) }
+        alteration.notices.append(
+          "column \"\(definition.name)\" of relation \"\(table.name)\" already exists, skipping")
+        return
+      }
+      let column = try newColumn(definition, id: alteration.nextColumnID)
+      alteration.nextColumnID = ColumnID(column.id.rawValue + 1)
+      alteration.added.insert(column.id)
+      alteration.columns.append(column)
+      guard alteration.columns.count <= SchemaLimits.maximumColumns else {
+        throw SQLError(.tooManyColumns, "tables can have at most \(SchemaLimits.maximumColumns) columns")
+      }
+      alteration.stages.add(column, to: table)
+    case .renameColumn(let oldName, let newName):
+      try requireName(newName)
+      guard let position = alteration.columns.firstIndex(where: { $0.name == oldName }) else {
+        throw SQLError(
+          .undefinedColumn, "column \"\(oldName)\" does not exist", tableName: table.name, columnName: oldName)
+      }
+      guard !alteration.columns.contains(where: { $0.name == newName }) else {
+        throw Self.duplicateColumn(newName, table)
+      }
+      alteration.columns[position].name = newName
+      alteration.stages.edit(
+        table.id, [.renameColumn(alteration.columns[position].id, newName)], "column \(oldName): renamed to \(newName)")
+    case .setDefault(let name, let expression, let text):
+      let column = try alteration.existingColumn(name, for: "SET DEFAULT")
+      guard max(expression?.count ?? 0, text?.utf8.count ?? 0) <= SchemaLimits.maximumDefaultBytes else {
+        throw Self.expressionTooLong("the default of column \"\(name)\"")
+      }
+      alteration.stages.edit(
+        table.id, [.setDefault(column.id, expression: expression, text: text)],
+        "column \(name): default \(text ?? "NULL")")
+    case .setNotNull(let name):
+      let column = try alteration.existingColumn(name, for: "SET NOT NULL")
+      guard column.isNullable else { return }
+      alteration.columns[try alteration.position(of: name)].isNullable = false
+      alteration.stages.add(
+        ConstraintDescriptor(
+          id: alteration.takeConstraintID(), name: "", state: .absent, rule: .notNull(column.id)), to: table)
+    case .dropNotNull(let name):
+      let column = try alteration.existingColumn(name, for: "DROP NOT NULL")
+      guard !table.primaryIndex.keyColumns.contains(where: { $0.columnID == column.id }) else {
+        throw SQLError(
+          .invalidTableDefinition, "column \"\(name)\" is in a primary key", tableName: table.name, columnName: name)
+      }
+      guard !column.isNullable else { return }
+      alteration.columns[try alteration.position(of: name)].isNullable = true
+      alteration.stages.drop(
+        ConstraintDescriptor(
+          id: alteration.takeConstraintID(), name: "", state: .public, rule: .notNull(column.id)), of: table)
+    default: break
+    }
+  }
+
+  private func newColumn(_ definition: ColumnDefinition, id: ColumnID) throws(SQLError) -> ColumnDescriptor {
+    guard definition.defaultExpression == nil || definition.constantDefault != nil else {
+      throw SQLError.unsupported("ADD COLUMN with a default that is no constant")
+    }
+    return ColumnDescriptor(
+      id: id, name: definition.name, type: definition.type, isNullable: definition.isNullable, state: .absent,
+      defaultExpression: definition.defaultExpression, defaultText: definition.defaultText,
+      missingValue: definition.constantDefault ?? .null)
+  }
+
+  // MARK: Constraints
+
+  private mutating func changeConstraint(
+    _ change: TableAlteration, in alteration: inout Alteration
+  ) throws(SQLError) {
+    let table = alteration.table
+    switch change {
+    case .addCheck(let definition, let isValidated):
+      let rule = try checkRule(definition, alteration.columns, table: table.name)
+      for column in alteration.columns where alteration.added.contains(column.id) && rule.columns.contains(column.id) {
+        throw SQLError.unsupported("a CHECK constraint of a column that the same statement adds")
+      }
+      let name = try constraintName(
+        definition, taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), table: table.name)
+      let constraint = ConstraintDescriptor(
+        id: alteration.takeConstraintID(), name: name, state: .absent, rule: .check(rule))
+      alteration.constraints.append(constraint)
+      guard alteration.constraints.count <= SchemaLimits.maximumConstraintsPerTable else {
+        throw Self.tooManyConstraints
+      }
+      alteration.stages.add(constraint, to: table, target: isValidated ? .public : .writeOnly)
+    case .addUnique(let constraint):
+      let (index, range) = try newUniqueIndex(constraint, in: &alteration)
+      alteration.stages.add(index, with: range, to: table)
+    case .validateConstraint(let name):
+      guard let constraint = alteration.constraints.first(where: { $0.name == name && !name.isEmpty }) else {
+        guard table.indexes.contains(where: { $0.name == name }) else { throw Self.missingConstraint(name, table) }
+        throw SQLError(
+          SQLState("42809"),
+          "constraint \"\(name)\" of relation \"\(table.name)\" is not a foreign key or check constraint")
+      }
+      guard constraint.state != .absent else {
+        throw SQLError.unsupported("validating a constraint that the same statement adds")
+      }
+      if constraint.state != .public { alteration.stages.add(constraint, to: table) }
+    case .renameConstraint(let oldName, let newName):
+      try renameConstraint(oldName, to: newName, in: &alteration)
+    default: break
+    }
+  }
+
+  private func renameConstraint(
+    _ oldName: String, to newName: String, in alteration: inout Alteration
+  ) throws(SQLError) {
+    let table = alteration.table
+    try requireName(newName)
+    let edit: DescriptorEdit
+    if let position = alteration.constraints.firstIndex(where: { $0.name == oldName && !oldName.isEmpty }) {
+      guard !alteration.constraints.contains(where: { $0.name == newName }),
+        !table.indexes.contains(where: { $0.name == newName })
+      else { throw Self.duplicateConstraint(newName, table.name) }
+      alteration.constraints[position].name = newName
+      edit = .renameConstraint(alteration.constraints[position].id, newName)
+    } else if let index = table.indexes.first(where: { $0.name == oldName && $0.isUnique }) {
+      try requireFreeIndexName(newName)
+      edit = .renameIndex(index.id, newName)
+    } else {
+      throw SQLError(
+        .undefinedObject, "constraint \"\(oldName)\" for table \"\(table.name)\" does not exist", tableName: table.name)
+    }
+    alteration.stages.edit(table.id, [edit], "constraint \(oldName): renamed to \(newName)")
+  }
+
+  private mutating func newUniqueIndex(
+    _ constraint: UniqueConstraint, in alteration: inout Alteration
+  ) throws(SQLError) -> (IndexDescriptor, RangeDescriptor) {
+    let table = alteration.table
+    guard table.indexes.count + alteration.indexNames.count < SchemaLimits.maximumIndexesPerTable else {
+      throw Self.tooManyIndexes
+    }
+    let key = try key(constraint.columns, alteration.columns, constraint: "unique constraint")
+    for part in key where alteration.added.contains(part.columnID) {
+      throw SQLError.unsupported("a UNIQUE constraint of a column that the same statement adds")
+    }
+    let name: String
+    if let given = constraint.name {
+      try requireFreeIndexName(given, alteration.indexNames)
+      name = given
+    } else {
+      name = freeRelationName([table.name] + constraint.columns, suffix: "key", taken: alteration.indexNames)
+    }
+    alteration.indexNames.insert(name)
+    let id = alteration.nextIndexID
+    alteration.nextIndexID = IndexID(id.rawValue + 1)
+    let range = try context.allocateRange(table: table.id, index: id)
+    let index = IndexDescriptor(
+      id: id, name: name, isUnique: true, state: .absent, keyColumns: key, rangeID: range.id)
+    return (index, range)
+  }
+
+  /// With its columns found by name.
+  func checkRule(
+    _ definition: CheckDefinition, _ columns: [ColumnDescriptor], table: String
+  ) throws(SQLError) -> CheckRule {
+    guard definition.expression.count <= SchemaLimits.maximumDefaultBytes else {
+      throw Self.expressionTooLong("a CHECK constraint of table \"\(table)\"")
+    }
+    var ids: [ColumnID] = []
+    for wanted in definition.columns {
+      guard let column = columns.first(where: { $0.name == wanted.name }) else {
+        throw SQLError(
+          .undefinedColumn, "column \"\(wanted.name)\" does not exist", tableName: table, columnName: wanted.name)
+      }
+      guard column.type == wanted.type else {
+        throw SQLError(
+          .serializationFailure, "column \"\(wanted.name)\" was changed by another statement",
+          hint: "Try the statement again.", tableName: table, columnName: wanted.name)
+      }
+      ids.append(column.id)
+    }
+    return CheckRule(columns: ids, expression: definition.expression)
+  }
+
+  /// As given, or `table_column_check`, `table_check`, with a number where that is taken (PostgreSQL's ChooseConstraintName).
+  func constraintName(
+    _ definition: CheckDefinition, taken: [String], table: String
+  ) throws(SQLError) -> String {
+    if let name = definition.name {
+      try requireName(name)
+      guard !taken.contains(name) else { throw Self.duplicateConstraint(name, table) }
+      return name
+    }
+    let parts = definition.columns.count == 1 ? [table, definition.columns[0].name] : [table]
+    return freeRelationName(parts, suffix: "check", taken: Set(taken))
+  }
+
+  static let tooManyConstraints = SQLError(
+    .programLimitExceeded, "a table can have at most \(SchemaLimits.maximumConstraintsPerTable) constraints")
+
+  private static func expressionTooLong(_ what: String) -> SQLError {
+    SQLError(.programLimitExceeded, "\(what) exceeds \(SchemaLimits.maximumDefaultBytes) bytes")
+  }
+
+  private static func missingConstraint(_ name: String, _ table: TableDescriptor) -> SQLError {
+    SQLError(
+      .undefinedObject, "constraint \"\(name)\" of relation \"\(table.name)\" does not exist", tableName: table.name,
+      constraintName: name)
+  }
+
+  private static func duplicateConstraint(_ name: String, _ table: String) -> SQLError {
+    SQLError(
+      SQLState("42710"), "constraint \"\(name)\" for relation \"\(table)\" already exists", tableName: table,
+      constraintName: name)
+  }
+
+  private static func duplicateColumn(_ name: String, _ table: TableDescriptor) -> SQLError {
+    SQLError(
+      .duplicateColumn, "column \"\(name)\" of relation \"\(table.name)\" already exists", tableName: table.name,
+      columnName: name)
+  }
+}
+
+extension TableAlteration {
+  fileprivate enum Pass {
+    case drop, column, constraint
+  }
+
+  fileprivate var pass: Pass {
+    switch self {
+    case .dropColumn, .dropConstraint: .drop
+    case .addColumn, .renameColumn, .setDefault, .setNotNull, .dropNotNull: .column
+    case .addCheck, .addUnique, .validateConstraint, .renameConstraint: .constraint
+    }
+  }
+}
