@@ -24,6 +24,8 @@ enum Bug: Hashable, CaseIterable {
   /// Deletes while an index is built leave their entry.
   case orphanEntry
   case uniqueNotEnforced
+  /// NOT NULLs and checks of writes.
+  case constraintNotEnforced
   case operationAppliedTwice
   case jobNeverEnds
   case renameLost
@@ -60,6 +62,8 @@ final class FakeDatabase: @unchecked Sendable {
     var id: Int
     var columns: [Column]
     var indexes: [Index] = []
+    /// `CHECK (column < bound)` by name; the column by its serial.
+    var checks: [String: (column: Int, bound: Int)] = [:]
     var rows: [Int: Row] = [:]
     /// Commits that deleted rows.
     var deleted: [Int: Int] = [:]
@@ -174,6 +178,12 @@ final class FakeDatabase: @unchecked Sendable {
     if !bugs.contains(.uniqueNotEnforced) {
       for write in writes { try checkUnique(write, next) }
     }
+    if !bugs.contains(.constraintNotEnforced) {
+      for write in writes where write.values != nil {
+        guard let table = next.tables.values.first(where: { $0.id == write.tableID }) else { continue }
+        try checkConstraints(table, row: write.row)
+      }
+    }
     if has(.lostCommit, percent: 3) { return }
     install(next)
   }
@@ -197,6 +207,18 @@ final class FakeDatabase: @unchecked Sendable {
       for other in table.rows.keys where other != write.row && index.columns.map({ value(table, other, $0) }) == key {
         throw .failed(state: "23505", message: "duplicate key in \(index.name)")
       }
+    }
+  }
+
+  func checkConstraints(_ table: Table, row: Int) throws(WorkloadError) {
+    for column in table.columns where !column.isNullable && column.name != "id" {
+      if value(table, row, column.serial) == nil { throw .failed(state: "23502", message: "no \(column.name)") }
+    }
+    for name in table.checks.keys.sorted() {
+      guard let check = table.checks[name], let found = value(table, row, check.column).flatMap({ Int($0) }) else {
+        continue
+      }
+      if found >= check.bound { throw .failed(state: "23514", message: "\(name): \(found)") }
     }
   }
 

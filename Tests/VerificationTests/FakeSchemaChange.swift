@@ -161,8 +161,11 @@ private struct FakeEdit {
     try statement.expect("(")
     var table = FakeDatabase.Table(id: database.makeID(), columns: [])
     repeat {
-      table.columns.append(.init(serial: database.makeID(), name: statement.next()))
-      while ![",", ")"].contains(statement.peek) { _ = statement.next() }
+      var column = FakeDatabase.Column(serial: database.makeID(), name: statement.next())
+      while ![",", ")"].contains(statement.peek) {
+        if statement.take("NOT", "NULL") { column.isNullable = false } else { _ = statement.next() }
+      }
+      table.columns.append(column)
     } while statement.take(",")
     state.tables[name] = table
   }
@@ -223,12 +226,34 @@ private struct FakeEdit {
       if statement.take("NOT", "NULL") { new.isNullable = false }
       if statement.take("DEFAULT") { new.defaultValue = FakeStatement.value(statement.next()) }
       table.columns.append(new)
+    } else if statement.take("ALTER", "COLUMN") {
+      let column = statement.next()
+      guard let place = table.columns.firstIndex(where: { $0.name == column }) else {
+        throw .failed(state: "42703", message: "no \(column)")
+      }
+      table.columns[place].isNullable = statement.next() == "DROP"
+      try statement.expect("NOT", "NULL")
+      for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
+    } else if statement.take("ADD", "CONSTRAINT") {
+      let check = statement.next()
+      try statement.expect("CHECK", "(")
+      let column = statement.next()
+      try statement.expect("<")
+      guard let serial = table.column(column)?.serial, let bound = Int(statement.next()) else { throw missing(column) }
+      table.checks[check] = (serial, bound)
+      for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
+    } else if statement.take("DROP", "CONSTRAINT") {
+      let check = statement.next()
+      guard table.checks.removeValue(forKey: check) != nil else {
+        throw .failed(state: "42704", message: "no \(check)")
+      }
     } else {
       try statement.expect("DROP", "COLUMN")
       let column = statement.next()
       guard let old = table.column(column) else { throw .failed(state: "42703", message: "no \(column)") }
       table.columns.removeAll { $0.serial == old.serial }
       table.indexes.removeAll { $0.columns.contains(old.serial) }
+      table.checks = table.checks.filter { $0.value.column != old.serial }
       table.graveyard[column] = old.serial
       table.schemaCommit = state.commit
     }

@@ -165,6 +165,33 @@ import Verification
     expect("nothing explains", change(4, 5, certain), write(6, .insert, 5, .init("u", "3"), state: "23505"))
   }
 
+  @Test func constraintsHoldAndExplainRefusals() {
+    let checked = Self.with { $0.checks.append(CheckModel(name: "c", column: 11, bound: 10)) }
+    let required = Self.with { $0.columns[1].isNullable = false }
+    for (table, state, bad) in [(checked, "23514", "12"), (required, "23502", nil)] {
+      let value = RowWrite.Value("k", bad)
+      // Once it is in force, nothing that violates it is taken, and such a write is refused for that reason.
+      expect("every schema of the time forbids", change(4, 5, table), write(6, .insert, 5, value))
+      expect("every schema of the time forbids", insert(2, 5), change(4, 5, table), write(6, .update, 5, value))
+      #expect(findings(change(4, 5, table), write(6, .insert, 5, value, state: state)) == [])
+      expect("nothing explains", write(6, .insert, 5, value, state: state))
+      // On its way in, even if it fails in the end, both may happen.
+      let failing = change(
+        4, 20, table, .failed(state), error: .failed(state: state, message: ""), possible: [state])
+      #expect(findings(failing, write(6, .insert, 5, value, state: state)) == [])
+      #expect(findings(failing, write(6, .insert, 5, value)) == [])
+      expect("nothing explains", failing, write(30, .insert, 5, value, state: state))
+      // No row that was there violates it, either.
+      expect(
+        "which a constraint forbids", insert(2, 5, value), change(4, 5, table), scan(["k"], [["5", bad]]))
+    }
+    // NULL is no violation of a check, and what a write does not name has its default.
+    #expect(findings(change(4, 5, checked), write(6, .insert, 5, .init("k", nil))) == [])
+    expect("every schema of the time forbids", change(4, 5, required), insert(6, 5))
+    let defaulted = Self.with({ $0.columns[3].isNullable = false }, from: Self.added(20, default: "7"))
+    #expect(findings(change(4, 5, defaulted), write(6, .insert, 5, .init("k", "1"))) == [])
+  }
+
   func final(_ action: SchemaAction) -> Operation<SchemaAction> { operation(20, 2000, 2001, action) }
 
   @Test func indexesMustAgreeWithRows() {

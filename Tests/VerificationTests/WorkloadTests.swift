@@ -39,7 +39,9 @@ import Verification
       case .dirtyRead: ["register", "list-append"]
       case .readSkew: ["bank", "list-append"]
       case .lostCommit, .appliedThoughFailed: ["register", "list-append", "schema"]
-      case .wrongDefault, .ghostValues, .missingEntry, .orphanEntry, .uniqueNotEnforced, .jobNeverEnds: ["schema"]
+      case .wrongDefault, .ghostValues, .missingEntry, .orphanEntry, .uniqueNotEnforced, .constraintNotEnforced,
+        .jobNeverEnds:
+        ["schema"]
       case .operationAppliedTwice: ["schema", "schema answers"]
       case .renameLost, .droppedTableAnswers: ["schema", "schema answers", "schema final reads answers"]
       }

@@ -41,6 +41,14 @@ extension SchemaModelCheck.Run {
     for id in knowledge.ids(of: table) where !found.contains(id) && !knowledge[table, id].contains(.absent) {
       add("row \(id) of \(table.name) was acknowledged and is not there", [operation])
     }
+    for row in rows where row.count == columns.count + 1 {
+      for (name, value) in zip(columns, row.dropFirst()) {
+        guard let column = table.column(name), !table.permits(value, in: column) else { continue }
+        add(
+          "row \(row[0] ?? "") of \(table.name) has \(name)=\(value ?? "NULL"), which a constraint forbids", [operation]
+        )
+      }
+    }
     for index in table.indexes where index.isUnique { checkUnique(index, table, columns, rows, operation) }
   }
 

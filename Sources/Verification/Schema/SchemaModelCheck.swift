@@ -78,6 +78,8 @@ public struct SchemaModelCheck: Sendable {
           let meanings = meanings(write.table, write.values.map(\.column), operation)
           if meanings.isEmpty {
             add("a write succeeded with names that no schema of the time had: \(write)", [operation])
+          } else if !meanings.contains(where: { $0.permits(write) }) {
+            add("a write succeeded that every schema of the time forbids: \(write)", [operation])
           } else if !knowledge.apply(write, meanings) {
             let known = meanings.flatMap { table in knowledge[table, write.id].map { $0.text(table) } }
             add(
@@ -100,6 +102,13 @@ public struct SchemaModelCheck: Sendable {
 
     private func explains(_ state: String?, _ write: RowWrite, _ operation: Operation<SchemaAction>) -> Bool {
       if isMissingName(state, write.table, write.values.map(\.column), operation) { return true }
+      if state == "23502" || state == "23514" {
+        // Of an update the whole row is looked at, which may have been bad before the constraint was there.
+        return write.kind != .delete
+          && meanings(write.table, [], operation).contains { table in
+            state == "23514" ? !table.checks.isEmpty : table.columns.contains { !$0.isNullable && $0.name != "id" }
+          }
+      }
       guard state == "23505" else { return false }
       return meanings(write.table, [], operation).contains { table in
         if write.kind == .insert, knowledge[table, write.id] != [.absent] { return true }

@@ -97,6 +97,7 @@ public struct SchemaStatementKind: Sendable {
       guard let column = context.pick(table.columns.filter { !baseColumns.contains($0.name) }) else { return nil }
       table.columns.removeAll { $0 == column }
       table.indexes.removeAll { $0.columns.contains(column.serial) }
+      table.checks.removeAll { $0.column == column.serial }
       return ("ALTER TABLE \(table.name) DROP COLUMN \(column.name)", [])
     },
     alter("RENAME COLUMN", weight: 6) { table, context in
@@ -108,6 +109,36 @@ public struct SchemaStatementKind: Sendable {
       let old = table.columns[position].name
       table.columns[position].name = name
       return ("ALTER TABLE \(table.name) RENAME COLUMN \(old) TO \(name)", [])
+    },
+    alter("SET NOT NULL", weight: 6) { table, context in
+      guard
+        let position = table.columns.indices.filter({ table.columns[$0].isNullable }).randomElement(
+          using: &context.random)
+      else { return nil }
+      table.columns[position].isNullable = false
+      return ("ALTER TABLE \(table.name) ALTER COLUMN \(table.columns[position].name) SET NOT NULL", ["23502"])
+    },
+    alter("DROP NOT NULL", weight: 5) { table, context in
+      guard
+        let position = table.columns.indices.filter({ !table.columns[$0].isNullable && table.columns[$0].name != "id" })
+          .randomElement(using: &context.random)
+      else { return nil }
+      table.columns[position].isNullable = true
+      return ("ALTER TABLE \(table.name) ALTER COLUMN \(table.columns[position].name) DROP NOT NULL", [])
+    },
+    // Of the column `k`, whose values are below 40: sometimes a row stands in the way, sometimes a write is refused.
+    alter("ADD CHECK", weight: 6) { table, context in
+      guard let column = table.column("k"),
+        let name = context.free((1...3).map { "\(table.name)_check_\($0)" }, besides: table.checks.map(\.name))
+      else { return nil }
+      let bound = Int.random(in: 36...41, using: &context.random)
+      table.checks.append(CheckModel(name: name, column: column.serial, bound: bound))
+      return ("ALTER TABLE \(table.name) ADD CONSTRAINT \(name) CHECK (k < \(bound))", ["23514"])
+    },
+    alter("DROP CONSTRAINT", weight: 6) { table, context in
+      guard let check = context.pick(table.checks) else { return nil }
+      table.checks.removeAll { $0 == check }
+      return ("ALTER TABLE \(table.name) DROP CONSTRAINT \(check.name)", [])
     },
     alter("CREATE INDEX", weight: 14) { table, context in
       guard let column = context.pick(table.columns.filter { $0.name != "id" }) else { return nil }

@@ -5,12 +5,16 @@ public struct TableModel: Hashable, Sendable {
   public var columns: [ColumnModel]
   /// Without the primary key's.
   public var indexes: [IndexModel]
+  public var checks: [CheckModel]
 
-  public init(serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = []) {
+  public init(
+    serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = [], checks: [CheckModel] = []
+  ) {
     self.serial = serial
     self.name = name
     self.columns = columns
     self.indexes = indexes
+    self.checks = checks
   }
 
   public func column(_ name: String) -> ColumnModel? { columns.first { $0.name == name } }
@@ -63,5 +67,39 @@ public struct IndexModel: Hashable, Sendable {
     self.name = name
     self.columns = columns
     self.isUnique = isUnique
+  }
+}
+
+/// `CHECK (column < bound)`.
+public struct CheckModel: Hashable, Sendable {
+  public var name: String
+  /// The column's serial.
+  public var column: Int
+  public var bound: Int
+
+  public init(name: String, column: Int, bound: Int) {
+    self.name = name
+    self.column = column
+    self.bound = bound
+  }
+
+  /// NULL is no violation.
+  func permits(_ value: String?) -> Bool { value.flatMap { Int($0) }.map { $0 < bound } ?? true }
+}
+
+extension TableModel {
+  /// Whether the values that a write gives satisfy every NOT NULL and check.
+  func permits(_ write: RowWrite) -> Bool {
+    if write.kind == .delete { return true }
+    for column in columns where column.name != "id" {
+      let given = write.values.first { $0.column == column.name }
+      if given == nil, write.kind == .update { continue }
+      if !permits(given.map(\.value) ?? column.defaultValue, in: column) { return false }
+    }
+    return true
+  }
+
+  func permits(_ value: String?, in column: ColumnModel) -> Bool {
+    (value != nil || column.isNullable) && checks.allSatisfy { $0.column != column.serial || $0.permits(value) }
   }
 }
