@@ -255,7 +255,6 @@ extension RangeMachine {
     answer(id, .failed(failure))
   }
 
-
   /// Snapshot isolation's first-committer-wins, and "insert" needs the key to be free.
   static func conflict(of mutation: KeyMutation, newest: VersionHeader?) -> RangeFailure? {
     guard let newest else { return nil }
