@@ -76,9 +76,10 @@ def append(journal, results):
 
 
 def read(journal, specs):
-    """What was found of these cells, by whatever run of this journal."""
+    """What was found of these cells, by whatever run of this journal; of a cell that was tried again, what came last."""
     by_name = {str(spec): spec for spec in specs}
     rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    newest = {row["cell"]: row for row in rows if row["cell"] in by_name}
     return [
-        Result(by_name[row["cell"]], row["outcome"], row["seconds"], row["note"], row.get("longest_statement", 0))
-        for row in rows if row["cell"] in by_name]
+        Result(by_name[name], row["outcome"], row["seconds"], row["note"], row.get("longest_statement", 0))
+        for name, row in newest.items()]
