@@ -136,6 +136,7 @@ extension Planner {
       guard !alteration.columns.contains(where: { $0.name == newName }) else {
         throw Self.duplicateColumn(newName, table)
       }
+      _ = try alteration.existingColumn(oldName, for: "RENAME")
       alteration.columns[position].name = newName
       alteration.stages.edit(
         table.id, [.renameColumn(alteration.columns[position].id, newName)], "column \(oldName): renamed to \(newName)")

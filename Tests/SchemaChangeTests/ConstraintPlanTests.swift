@@ -192,6 +192,7 @@ import Testing
     #expect(state(.dropNotNull(column: "id")) == "42P16")
     #expect(state(.setDefault(column: "x", expression: nil, text: nil)) == "42703")
     #expect(state(.addColumn(column("n"), ifNotExists: false), .setNotNull(column: "n")) == "0A000")
+    #expect(state(.addColumn(column("n"), ifNotExists: false), .renameColumn(name: "n", to: "m")) == "0A000")
     #expect(state(.dropConstraint(name: "c", ifExists: false), .addCheck(check("c", "b"), isValidated: true)) == "fine")
     #expect(
       state(.setDefault(column: "a", expression: [UInt8](repeating: 0, count: 70_000), text: "")) == "54000")

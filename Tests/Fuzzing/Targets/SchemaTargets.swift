@@ -177,6 +177,9 @@ private let fuzzStatements: [SchemaStatement] = {
         keyColumns: [IndexColumnDefinition(columnName: "price", isDescending: true)], storedColumns: ["name"])),
     .dropIndexes(names: [ObjectName(name: "t_name_idx")], ifExists: false),
     .renameIndex(ObjectName(name: "t_name_idx"), to: "i", ifExists: true),
+    .alterTable(
+      t, ifExists: false,
+      changes: [.addColumn(column, ifNotExists: false), .renameColumn(name: column.name, to: "title")]),
   ]
 }()
 
