@@ -1132,6 +1132,96 @@ void   theseus__v1__ingest_response__free_unpacked
   assert(message->base.descriptor == &theseus__v1__ingest_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__list_locks_request__init
+                     (Theseus__V1__ListLocksRequest         *message)
+{
+  static const Theseus__V1__ListLocksRequest init_value = THESEUS__V1__LIST_LOCKS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__list_locks_request__get_packed_size
+                     (const Theseus__V1__ListLocksRequest *message)
+{
+  assert(message->base.descriptor == &theseus__v1__list_locks_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__list_locks_request__pack
+                     (const Theseus__V1__ListLocksRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__list_locks_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__list_locks_request__pack_to_buffer
+                     (const Theseus__V1__ListLocksRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__list_locks_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__ListLocksRequest *
+       theseus__v1__list_locks_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__ListLocksRequest *)
+     protobuf_c_message_unpack (&theseus__v1__list_locks_request__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__list_locks_request__free_unpacked
+                     (Theseus__V1__ListLocksRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__list_locks_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__list_locks_response__init
+                     (Theseus__V1__ListLocksResponse         *message)
+{
+  static const Theseus__V1__ListLocksResponse init_value = THESEUS__V1__LIST_LOCKS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__list_locks_response__get_packed_size
+                     (const Theseus__V1__ListLocksResponse *message)
+{
+  assert(message->base.descriptor == &theseus__v1__list_locks_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__list_locks_response__pack
+                     (const Theseus__V1__ListLocksResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__list_locks_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__list_locks_response__pack_to_buffer
+                     (const Theseus__V1__ListLocksResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__list_locks_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__ListLocksResponse *
+       theseus__v1__list_locks_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__ListLocksResponse *)
+     protobuf_c_message_unpack (&theseus__v1__list_locks_response__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__list_locks_response__free_unpacked
+                     (Theseus__V1__ListLocksResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__list_locks_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   theseus__v1__range_status_request__init
                      (Theseus__V1__RangeStatusRequest         *message)
 {
@@ -3203,6 +3293,134 @@ const ProtobufCMessageDescriptor theseus__v1__ingest_response__descriptor =
   theseus__v1__ingest_response__field_indices_by_name,
   1,  theseus__v1__ingest_response__number_ranges,
   (ProtobufCMessageInit) theseus__v1__ingest_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__list_locks_request__field_descriptors[3] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ListLocksRequest, header),
+    &theseus__v1__range_header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start_key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ListLocksRequest, start_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ListLocksRequest, end_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__list_locks_request__field_indices_by_name[] = {
+  2,   /* field[2] = end_key */
+  0,   /* field[0] = header */
+  1,   /* field[1] = start_key */
+};
+static const ProtobufCIntRange theseus__v1__list_locks_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor theseus__v1__list_locks_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.ListLocksRequest",
+  "ListLocksRequest",
+  "Theseus__V1__ListLocksRequest",
+  "theseus.v1",
+  sizeof(Theseus__V1__ListLocksRequest),
+  3,
+  theseus__v1__list_locks_request__field_descriptors,
+  theseus__v1__list_locks_request__field_indices_by_name,
+  1,  theseus__v1__list_locks_request__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__list_locks_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__list_locks_response__field_descriptors[3] =
+{
+  {
+    "error",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ListLocksResponse, error),
+    &theseus__v1__range_error__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "locks",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__ListLocksResponse, n_locks),
+    offsetof(Theseus__V1__ListLocksResponse, locks),
+    &theseus__v1__lock_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resume_key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ListLocksResponse, resume_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__list_locks_response__field_indices_by_name[] = {
+  0,   /* field[0] = error */
+  1,   /* field[1] = locks */
+  2,   /* field[2] = resume_key */
+};
+static const ProtobufCIntRange theseus__v1__list_locks_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor theseus__v1__list_locks_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.ListLocksResponse",
+  "ListLocksResponse",
+  "Theseus__V1__ListLocksResponse",
+  "theseus.v1",
+  sizeof(Theseus__V1__ListLocksResponse),
+  3,
+  theseus__v1__list_locks_response__field_descriptors,
+  theseus__v1__list_locks_response__field_indices_by_name,
+  1,  theseus__v1__list_locks_response__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__list_locks_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor theseus__v1__range_status_request__field_descriptors[1] =

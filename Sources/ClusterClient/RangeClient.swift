@@ -57,6 +57,8 @@ extension TransactionHeartbeatRequest: RoutedRequest {}
 extension TransactionHeartbeatResponse: RoutedResponse {}
 extension IngestRequest: RoutedRequest {}
 extension IngestResponse: RoutedResponse {}
+extension ListLocksRequest: RoutedRequest {}
+extension ListLocksResponse: RoutedResponse {}
 
 /// Why a range gave no answer at all.
 public struct RangeCallFailure: Error, Hashable, Sendable {

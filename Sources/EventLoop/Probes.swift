@@ -8,6 +8,7 @@ public enum Probe: String, Sendable, CaseIterable {
   case commitsLostWithSession = "commits failed because their node's session had ended"
   case aggregatorLostWithBarriers = "an aggregator was lost while barriers were open"
   case backfillResumed = "a backfill went on from a checkpoint"
+  case writerAwaited = "a unique index build waited for a transaction that had written before its entries"
   case operationKnown = "a statement was answered from the record of its operation id"
   case lockResolvedByOther = "a lock was resolved by another transaction"
   case unknownOutcomeResolved = "an unknown outcome of a commit was found out"

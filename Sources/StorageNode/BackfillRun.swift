@@ -28,6 +28,7 @@ import Wire
 
   private let store: RangeStore
   private let ranges: RangeClient
+  private let locks: LockResolver
   private let worker: WorkerThread
   private let table: TableDescriptor
   private let index: IndexDescriptor
@@ -53,6 +54,7 @@ import Wire
   ) {
     self.store = store
     self.ranges = ranges
+    self.locks = locks
     self.worker = worker
     self.table = table
     self.index = index
@@ -65,7 +67,7 @@ import Wire
     reader = SourceReader(store, locks, timestamp: timestamp)
   }
 
-  /// Returns when every row has its entry. `report` is called with each checkpoint, not too often.
+  /// Returns when every row has its entry, and for a unique index when whoever wrote without seeing them has ended. `report` is called with each checkpoint, not too often.
   func run(report: @EventLoopActor (BackfillProgress) async throws -> Void) async throws {
     guard let replica = store.replica(source) else { throw SourceReader.LedElsewhere(leader: nil) }
     let whole = replica.span
@@ -115,6 +117,13 @@ import Wire
     while firstChunk < chunks.count || failure != nil {
       try throwFailure()
       await waitForChange()
+    }
+    if refusesDuplicates {
+      try await PrewriteDrain(ranges: ranges, locks: locks).run(index, of: table) {
+        guard EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds else { return }
+        lastReport = EventLoop.now
+        try await report(self.progress(estimate))
+      }
     }
     var last = progress(estimate)
     last.isDone = true

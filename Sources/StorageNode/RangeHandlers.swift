@@ -21,6 +21,7 @@ import Wire
     server.handleFast(RangeService.checkTransaction) { [self] in self.checkTransaction($0, $1) }
     server.handleFast(RangeService.heartbeat) { [self] in self.heartbeat($0, $1) }
     server.handleFast(RangeService.ingest) { [self] in self.ingest($0, $1) }
+    server.handleFast(RangeService.listLocks) { [self] in self.listLocks($0, $1) }
     server.handleFast(RangeService.rangeStatus) { [self] in self.rangeStatus($0, $1) }
   }
 
@@ -204,6 +205,14 @@ import Wire
       timestamp: Timestamp(rawValue: request.timestamp), entries: request.entries,
       refusesDuplicates: request.refusesDuplicates)
     submit(.ingest(ingestion), request.header, reply) { IngestResponse(error: $0.error) }
+  }
+
+  private func listLocks(_ request: ListLocksRequest, _ reply: RPCReply<ListLocksResponse>) {
+    let listing = LockListing(span: KeySpan(start: request.startKey, end: request.endKey))
+    submit(.listLocks(listing), request.header, reply) { answer in
+      guard case .locks(let locks, let resumeKey) = answer else { return ListLocksResponse(error: answer.error) }
+      return ListLocksResponse(locks: locks.map { LockInfo($0) }, resumeKey: resumeKey ?? [])
+    }
   }
 
   private func submit<Response>(

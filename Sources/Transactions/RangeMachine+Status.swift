@@ -141,4 +141,26 @@ extension RangeMachine {
     propose(
       command, keys: [], visibleFrom: nil, Pending(request: id, answer: .done, ingestKeys: unique.map(\.key)))
   }
+
+  /// The locks of a span, in pages. Goes through the log first: by then every prewrite that was evaluated before, by this leader or
+  /// an earlier one, is applied or never will be.
+  mutating func listLocks(
+    _ request: LockListing, id: RequestID, snapshot: some KeyValueSnapshot
+  ) throws(StorageFailure) {
+    guard bounds.contains(request.span) else { return answer(id, .failed(.malformed("a span outside of range \(rangeID)"))) }
+    guard confirmed.remove(id) != nil else {
+      guard admits(id, mutationCount: 0, bytes: 0), enqueue(id, .confirmation) else { return }
+      return propose(
+        RangeCommand(), keys: [], visibleFrom: nil,
+        Pending(request: nil, answer: .done, purpose: .confirmation(id)))
+    }
+    var span = request.span
+    var found: [LockHolder] = []
+    while let next = try snapshot.firstLock(in: span, isReverse: false, where: { _ in true }) {
+      if found.count == configuration.maximumLocksPerListing { return answer(id, .locks(found, resumeKey: next.key)) }
+      found.append(LockHolder(key: next.key, lock: next.lock))
+      span.start = next.key + [0]
+    }
+    answer(id, .locks(found, resumeKey: nil))
+  }
 }

@@ -13,6 +13,7 @@ public struct RangeMachine: Sendable {
     case latch
     case readBound
     case rowLock(key: [UInt8])
+    case confirmation
   }
 
   /// What happens when a proposal has been applied.
@@ -29,6 +30,7 @@ public struct RangeMachine: Sendable {
     case request
     case safePoints
     case collection
+    case confirmation(RequestID)
   }
 
   struct PartialLocks: Sendable {
@@ -73,6 +75,8 @@ public struct RangeMachine: Sendable {
   var partialLocks: [RequestID: PartialLocks] = [:]
   var readBoundWaiters: [RequestID] = []
   var ingestsInFlight: [[UInt8]: [UInt8]] = [:]
+  /// Requests to whom a command has confirmed that this is the leader and that all before it is applied.
+  var confirmed: Set<RequestID> = []
   var goneGateways: Set<NodeID> = []
   var effects: [RangeEffect] = []
   private var nextProposal: UInt64 = 1
@@ -126,6 +130,7 @@ public struct RangeMachine: Sendable {
     partialLocks = [:]
     readBoundWaiters = []
     ingestsInFlight = [:]
+    confirmed = []
     latches = LatchTable()
     rowLocks = RowLockTable()
   }
@@ -148,6 +153,7 @@ public struct RangeMachine: Sendable {
       case .check(let request): try check(request, id: id, snapshot: snapshot, now: now)
       case .heartbeat(let request): try heartbeat(request, id: id, snapshot: snapshot, now: now)
       case .ingest(let request): try ingest(request, id: id, snapshot: snapshot)
+      case .listLocks(let request): try listLocks(request, id: id, snapshot: snapshot)
       }
     } catch {
       answer(id, .failed(Self.failure(of: error)))
@@ -162,6 +168,7 @@ public struct RangeMachine: Sendable {
       readBoundWaiters.removeAll { $0 == id }
     }
     deadlines[id] = nil
+    confirmed.remove(id)
     givePartialLocksBack(of: id)
   }
 
@@ -172,6 +179,7 @@ public struct RangeMachine: Sendable {
     case .request: break
     case .safePoints: isRaisingSafePoints = false
     case .collection: isCollecting = false
+    case .confirmation(let request): endConfirmation(of: request, outcome)
     }
     switch outcome {
     case .applied:
@@ -204,6 +212,21 @@ public struct RangeMachine: Sendable {
       for waiter in waiters where waiting.removeValue(forKey: waiter) != nil {
         answer(waiter, .failed(.notLeader(leaderHint)))
       }
+    }
+  }
+
+  private mutating func endConfirmation(of request: RequestID, _ outcome: ProposalOutcome) {
+    guard waiting[request] != nil else { return }
+    switch outcome {
+    case .applied:
+      confirmed.insert(request)
+      retry([request])
+    case .refused(let failure):
+      waiting[request] = nil
+      answer(request, .failed(failure))
+    case .unknown:
+      waiting[request] = nil
+      answer(request, .failed(.notLeader(leaderHint)))
     }
   }
 

@@ -12,6 +12,7 @@ public struct RangeMachineConfiguration: Hashable, Sendable {
   public var maximumWaitingRequestCount = 20_000
   public var maximumRowLockCount = 500_000
   public var maximumProposalCount = 4096
+  public var maximumLocksPerListing = 64
   public var maximumMutationCount = 50_000
   public var maximumProposalBytes = 16 << 20
 

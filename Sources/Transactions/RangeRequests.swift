@@ -180,6 +180,13 @@ public struct Ingestion: Hashable, Sendable {
   }
 }
 
+/// Asks for the locks of a span, those of every prewrite included that was evaluated before.
+public struct LockListing: Hashable, Sendable {
+  public var span: KeySpan
+
+  public init(span: KeySpan) { self.span = span }
+}
+
 /// Everything a range does beside plain reads.
 public enum RangeRequest: Hashable, Sendable {
   case acquireLocks(LockAcquisition)
@@ -190,12 +197,13 @@ public enum RangeRequest: Hashable, Sendable {
   case check(TransactionCheck)
   case heartbeat(TransactionHeartbeat)
   case ingest(Ingestion)
+  case listLocks(LockListing)
 
   /// Whether it brings new data, unlike what ends transactions.
   public var addsData: Bool {
     switch self {
     case .commitOneRound, .prewrite, .ingest: true
-    case .acquireLocks, .commit, .rollback, .check, .heartbeat: false
+    case .acquireLocks, .commit, .rollback, .check, .heartbeat, .listLocks: false
     }
   }
 }
@@ -214,6 +222,8 @@ public enum RangeAnswer: Hashable, Sendable {
   /// The newest commit of each key asked for, in order (zero: none).
   case locked([Timestamp])
   case status(TransactionStatus)
+  /// Ascending by key; `resumeKey` is nil when the span is through.
+  case locks([LockHolder], resumeKey: [UInt8]?)
   case failed(RangeFailure)
 }
 

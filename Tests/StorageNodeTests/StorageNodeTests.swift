@@ -132,6 +132,43 @@ import Wire
     }
   }
 
+  /// A writer found the key free because the entry of the row that has it was still to come. The build does not end before
+  /// the writer has: here its gateway is silent, so it is rolled back and cannot commit behind the proof.
+  @Test func aUniqueBuildOutlastsWhoWroteBeforeIt() async throws {
+    try await TestStorage.run { storage in
+      try await storage.insert([storage.row(1, "taken", 1), storage.row(2, "other", 1)])
+      let (table, index) = try await storage.addIndex(number: 2, column: 2, isUnique: true)
+      _ = try await storage.leader(of: 2)
+      let timestamp = storage.timestamp()
+      let start = storage.timestamp()
+      let row = storage.primaryEntry(storage.row(2, "taken", 1))
+      let entry = IndexEntryEncoder(table: table, index: index, rowColumns: table.columns.map(\.id))
+        .entry(for: storage.row(2, "taken", 1))
+      for (range, kind, written) in [(1, MutationKind.put, row), (2, .insert, entry)] {
+        let prewrite = try await storage.ranges.call(
+          RangeService.prewrite, range: RangeID(UInt64(range)),
+          PrewriteRequest(
+            startTimestamp: start.rawValue, primaryKey: row.key, primaryRangeID: 1, gatewayNodeID: 201,
+            lockTTLMilliseconds: 100,
+            mutations: [
+              Mutation(kind: kind, key: written.key, value: written.value, forUpdateTimestamp: start.rawValue)
+            ]),
+          deadline: storage.deadline)
+        #expect(prewrite.error == nil)
+      }
+      let progress = try await storage.build(table, index, at: timestamp)
+      #expect(progress.isDone && progress.error == nil)
+      #expect(try await storage.validate(table, index: index).error == nil)
+      let commit = try await storage.ranges.call(
+        RangeService.commit, range: RangeID(1),
+        CommitRequest(
+          startTimestamp: start.rawValue, commitTimestamp: storage.timestamp().rawValue, keys: [row.key],
+          includesPrimary: true),
+        deadline: storage.deadline)
+      #expect(commit.error?.kind == .transactionAborted)
+    }
+  }
+
   @Test func rowsThatViolateACheckAreNamed() async throws {
     try await TestStorage.run { storage in
       try await storage.insert((0..<3000).map { storage.row($0, "o", $0 == 7 || $0 == 2900 ? -$0 : 1) })

@@ -351,6 +351,37 @@ import Testing
         == .failed(.duplicateEntry(key: Array("k".utf8))))
   }
 
+  @Test func listedLocksIncludeThoseOnTheirWay() throws {
+    var configuration = RangeMachineConfiguration()
+    configuration.maximumLocksPerListing = 2
+    var range = RangeHarness(configuration: configuration)
+    _ = try range.run(prewrite(20, primary: "a", put("a", "", forUpdate: 20)))
+    range.submit(prewrite(21, primary: "b", put("b", "", forUpdate: 21), put("c", "", forUpdate: 21)))
+    let listing = RangeRequest.listLocks(LockListing(span: KeySpan(start: [], end: [])))
+    let first = range.submit(listing)
+    #expect(range.answers[first] == nil && range.proposals.count == 2)
+    try range.applyAll()
+    guard case .locks(let found, let resumeKey)? = range.answers[first] else { Issue.record("no locks"); return }
+    #expect(found.map(\.start) == [ts(20), ts(21)] && resumeKey == Array("c".utf8))
+    let rest = KeySpan(start: Array("c".utf8), end: [])
+    guard case .locks(let last, nil)? = try range.run(.listLocks(LockListing(span: rest))) else {
+      Issue.record("no locks")
+      return
+    }
+    #expect(last.map(\.key) == [Array("c".utf8)])
+    // A leader that is none any more has nothing to say.
+    let refused = range.submit(listing)
+    range.machine.follow(leader: NodeID(3))
+    range.pump()
+    #expect(range.answers[refused] == .failed(.notLeader(NodeID(3))))
+    // One that goes away leaves nothing behind.
+    range.machine.lead(appliedReadBound: .zero)
+    let canceled = range.submit(listing)
+    range.machine.cancel(canceled)
+    try range.applyAll()
+    #expect(range.answers[canceled] == nil && range.machine.waitingCount == 0 && range.machine.confirmed.isEmpty)
+  }
+
   @Test func malformedEntriesAndForeignKeysAreRefused() throws {
     var range = RangeHarness(bounds: KeySpan(start: Array("a".utf8), end: Array("m".utf8)))
     let bad = try range.run(.ingest(Ingestion(timestamp: ts(10), entries: [9, 1], refusesDuplicates: false)))

@@ -225,6 +225,12 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ing
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ingest_response(void) {
   return &theseus__v1__ingest_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__list_locks_request(void) {
+  return &theseus__v1__list_locks_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__list_locks_response(void) {
+  return &theseus__v1__list_locks_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__range_status_request(void) {
   return &theseus__v1__range_status_request__descriptor;
 }

@@ -41,6 +41,8 @@ typedef struct Theseus__V1__TransactionHeartbeatRequest Theseus__V1__Transaction
 typedef struct Theseus__V1__TransactionHeartbeatResponse Theseus__V1__TransactionHeartbeatResponse;
 typedef struct Theseus__V1__IngestRequest Theseus__V1__IngestRequest;
 typedef struct Theseus__V1__IngestResponse Theseus__V1__IngestResponse;
+typedef struct Theseus__V1__ListLocksRequest Theseus__V1__ListLocksRequest;
+typedef struct Theseus__V1__ListLocksResponse Theseus__V1__ListLocksResponse;
 typedef struct Theseus__V1__RangeStatusRequest Theseus__V1__RangeStatusRequest;
 typedef struct Theseus__V1__RangeStatusInfo Theseus__V1__RangeStatusInfo;
 typedef struct Theseus__V1__RangeStatusResponse Theseus__V1__RangeStatusResponse;
@@ -502,6 +504,37 @@ struct  Theseus__V1__IngestResponse
 #define THESEUS__V1__INGEST_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ingest_response__descriptor) \
     , NULL }
+
+
+struct  Theseus__V1__ListLocksRequest
+{
+  ProtobufCMessage base;
+  Theseus__V1__RangeHeader *header;
+  ProtobufCBinaryData start_key;
+  ProtobufCBinaryData end_key;
+};
+#define THESEUS__V1__LIST_LOCKS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__list_locks_request__descriptor) \
+    , NULL, {0,NULL}, {0,NULL} }
+
+
+struct  Theseus__V1__ListLocksResponse
+{
+  ProtobufCMessage base;
+  Theseus__V1__RangeError *error;
+  /*
+   * Ascending by key, not more than the server's limit.
+   */
+  size_t n_locks;
+  Theseus__V1__LockInfo **locks;
+  /*
+   * Where to go on; empty when done.
+   */
+  ProtobufCBinaryData resume_key;
+};
+#define THESEUS__V1__LIST_LOCKS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__list_locks_response__descriptor) \
+    , NULL, 0,NULL, {0,NULL} }
 
 
 struct  Theseus__V1__RangeStatusRequest
@@ -1016,6 +1049,44 @@ Theseus__V1__IngestResponse *
 void   theseus__v1__ingest_response__free_unpacked
                      (Theseus__V1__IngestResponse *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__ListLocksRequest methods */
+void   theseus__v1__list_locks_request__init
+                     (Theseus__V1__ListLocksRequest         *message);
+size_t theseus__v1__list_locks_request__get_packed_size
+                     (const Theseus__V1__ListLocksRequest   *message);
+size_t theseus__v1__list_locks_request__pack
+                     (const Theseus__V1__ListLocksRequest   *message,
+                      uint8_t             *out);
+size_t theseus__v1__list_locks_request__pack_to_buffer
+                     (const Theseus__V1__ListLocksRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__ListLocksRequest *
+       theseus__v1__list_locks_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__list_locks_request__free_unpacked
+                     (Theseus__V1__ListLocksRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__ListLocksResponse methods */
+void   theseus__v1__list_locks_response__init
+                     (Theseus__V1__ListLocksResponse         *message);
+size_t theseus__v1__list_locks_response__get_packed_size
+                     (const Theseus__V1__ListLocksResponse   *message);
+size_t theseus__v1__list_locks_response__pack
+                     (const Theseus__V1__ListLocksResponse   *message,
+                      uint8_t             *out);
+size_t theseus__v1__list_locks_response__pack_to_buffer
+                     (const Theseus__V1__ListLocksResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__ListLocksResponse *
+       theseus__v1__list_locks_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__list_locks_response__free_unpacked
+                     (Theseus__V1__ListLocksResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Theseus__V1__RangeStatusRequest methods */
 void   theseus__v1__range_status_request__init
                      (Theseus__V1__RangeStatusRequest         *message);
@@ -1150,6 +1221,12 @@ typedef void (*Theseus__V1__IngestRequest_Closure)
 typedef void (*Theseus__V1__IngestResponse_Closure)
                  (const Theseus__V1__IngestResponse *message,
                   void *closure_data);
+typedef void (*Theseus__V1__ListLocksRequest_Closure)
+                 (const Theseus__V1__ListLocksRequest *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__ListLocksResponse_Closure)
+                 (const Theseus__V1__ListLocksResponse *message,
+                  void *closure_data);
 typedef void (*Theseus__V1__RangeStatusRequest_Closure)
                  (const Theseus__V1__RangeStatusRequest *message,
                   void *closure_data);
@@ -1193,6 +1270,8 @@ extern const ProtobufCMessageDescriptor theseus__v1__transaction_heartbeat_reque
 extern const ProtobufCMessageDescriptor theseus__v1__transaction_heartbeat_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__ingest_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__ingest_response__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__list_locks_request__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__list_locks_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__range_status_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__range_status_info__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__range_status_response__descriptor;

@@ -30,6 +30,9 @@ public enum RangeService {
   /// Backfill entries, written at one timestamp below everything newer.
   public static let ingest = RPCMethod<IngestRequest, IngestResponse>(
     "/theseus.v1.Range/Ingest", .unary)
+  /// The locks of everything that was prewritten before the request came.
+  public static let listLocks = RPCMethod<ListLocksRequest, ListLocksResponse>(
+    "/theseus.v1.Range/ListLocks", .unary)
   public static let rangeStatus = RPCMethod<RangeStatusRequest, RangeStatusResponse>(
     "/theseus.v1.Range/RangeStatus", .unary)
 }
@@ -1370,6 +1373,91 @@ extension IngestResponse: PackedMessage {
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.error = try Reading.message(message.pointee.error)
+  }
+}
+
+public struct ListLocksRequest: WireMessage {
+  public var header: RangeHeader?
+  public var startKey: [UInt8]
+  public var endKey: [UInt8]
+
+  public init() {
+    self.header = nil
+    self.startKey = []
+    self.endKey = []
+  }
+
+  public init(
+    header: RangeHeader? = nil,
+    startKey: [UInt8] = [],
+    endKey: [UInt8] = []
+  ) {
+    self.header = header
+    self.startKey = startKey
+    self.endKey = endKey
+  }
+}
+
+extension ListLocksRequest: PackedMessage {
+  typealias Packed = Theseus__V1__ListLocksRequest
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__list_locks_request()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    if let value = self.header { message.pointee.header = arena.message(value) }
+    message.pointee.start_key = arena.bytes(self.startKey)
+    message.pointee.end_key = arena.bytes(self.endKey)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.header = try Reading.message(message.pointee.header)
+    self.startKey = Reading.bytes(message.pointee.start_key)
+    self.endKey = Reading.bytes(message.pointee.end_key)
+  }
+}
+
+public struct ListLocksResponse: WireMessage {
+  public var error: RangeError?
+  /// Ascending by key, not more than the server's limit.
+  public var locks: [LockInfo]
+  /// Where to go on; empty when done.
+  public var resumeKey: [UInt8]
+
+  public init() {
+    self.error = nil
+    self.locks = []
+    self.resumeKey = []
+  }
+
+  public init(
+    error: RangeError? = nil,
+    locks: [LockInfo] = [],
+    resumeKey: [UInt8] = []
+  ) {
+    self.error = error
+    self.locks = locks
+    self.resumeKey = resumeKey
+  }
+}
+
+extension ListLocksResponse: PackedMessage {
+  typealias Packed = Theseus__V1__ListLocksResponse
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__list_locks_response()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    if let value = self.error { message.pointee.error = arena.message(value) }
+    message.pointee.n_locks = self.locks.count
+    message.pointee.locks = arena.messages(self.locks)
+    message.pointee.resume_key = arena.bytes(self.resumeKey)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.error = try Reading.message(message.pointee.error)
+    self.locks = try Reading.messages(message.pointee.locks, message.pointee.n_locks)
+    self.resumeKey = Reading.bytes(message.pointee.resume_key)
   }
 }
 

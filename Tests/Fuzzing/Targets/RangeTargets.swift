@@ -83,8 +83,9 @@ private struct RangeDriver {
           primaryKey: key(), start: timestamp(), pushAbove: timestamp(), rollBackIfExpired: input.byte() & 1 == 1))
     case 6: return .heartbeat(TransactionHeartbeat(primaryKey: key(), start: timestamp()))
     default:
-      return .ingest(
-        Ingestion(timestamp: timestamp(), entries: input.piece(), refusesDuplicates: input.byte() & 1 == 1))
+      let (timestamp, entries, flags) = (timestamp(), input.piece(), input.byte())
+      if flags & 2 != 0 { return .listLocks(LockListing(span: KeySpan(start: key(), end: key()))) }
+      return .ingest(Ingestion(timestamp: timestamp, entries: entries, refusesDuplicates: flags & 1 == 1))
     }
   }
 
