@@ -147,7 +147,9 @@ extension RangeMachine {
   mutating func listLocks(
     _ request: LockListing, id: RequestID, snapshot: some KeyValueSnapshot
   ) throws(StorageFailure) {
-    guard bounds.contains(request.span) else { return answer(id, .failed(.malformed("a span outside of range \(rangeID)"))) }
+    guard bounds.contains(request.span) else {
+      return answer(id, .failed(.malformed("a span outside of range \(rangeID)")))
+    }
     guard confirmed.remove(id) != nil else {
       guard admits(id, mutationCount: 0, bytes: 0), enqueue(id, .confirmation) else { return }
       return propose(
