@@ -187,6 +187,96 @@ void   theseus__v1__validate_progress__free_unpacked
   assert(message->base.descriptor == &theseus__v1__validate_progress__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__estimate_request__init
+                     (Theseus__V1__EstimateRequest         *message)
+{
+  static const Theseus__V1__EstimateRequest init_value = THESEUS__V1__ESTIMATE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__estimate_request__get_packed_size
+                     (const Theseus__V1__EstimateRequest *message)
+{
+  assert(message->base.descriptor == &theseus__v1__estimate_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__estimate_request__pack
+                     (const Theseus__V1__EstimateRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__estimate_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__estimate_request__pack_to_buffer
+                     (const Theseus__V1__EstimateRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__estimate_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__EstimateRequest *
+       theseus__v1__estimate_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__EstimateRequest *)
+     protobuf_c_message_unpack (&theseus__v1__estimate_request__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__estimate_request__free_unpacked
+                     (Theseus__V1__EstimateRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__estimate_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__estimate_response__init
+                     (Theseus__V1__EstimateResponse         *message)
+{
+  static const Theseus__V1__EstimateResponse init_value = THESEUS__V1__ESTIMATE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__estimate_response__get_packed_size
+                     (const Theseus__V1__EstimateResponse *message)
+{
+  assert(message->base.descriptor == &theseus__v1__estimate_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__estimate_response__pack
+                     (const Theseus__V1__EstimateResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__estimate_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__estimate_response__pack_to_buffer
+                     (const Theseus__V1__EstimateResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__estimate_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__EstimateResponse *
+       theseus__v1__estimate_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__EstimateResponse *)
+     protobuf_c_message_unpack (&theseus__v1__estimate_response__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__estimate_response__free_unpacked
+                     (Theseus__V1__EstimateResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__estimate_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor theseus__v1__backfill_request__field_descriptors[7] =
 {
   {
@@ -406,7 +496,7 @@ const ProtobufCMessageDescriptor theseus__v1__backfill_progress__descriptor =
   (ProtobufCMessageInit) theseus__v1__backfill_progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descriptors[9] =
 {
   {
     "job_id",
@@ -504,6 +594,18 @@ static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "maximum_offenders",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ValidateRequest, maximum_offenders),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
   4,   /* field[4] = column_id */
@@ -511,6 +613,7 @@ static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
   3,   /* field[3] = index_id */
   0,   /* field[0] = job_id */
   5,   /* field[5] = kind */
+  8,   /* field[8] = maximum_offenders */
   6,   /* field[6] = read_timestamp */
   1,   /* field[1] = source_range_id */
   2,   /* field[2] = table */
@@ -518,7 +621,7 @@ static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
 static const ProtobufCIntRange theseus__v1__validate_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor =
 {
@@ -528,14 +631,14 @@ const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor =
   "Theseus__V1__ValidateRequest",
   "theseus.v1",
   sizeof(Theseus__V1__ValidateRequest),
-  8,
+  9,
   theseus__v1__validate_request__field_descriptors,
   theseus__v1__validate_request__field_indices_by_name,
   1,  theseus__v1__validate_request__number_ranges,
   (ProtobufCMessageInit) theseus__v1__validate_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__validate_progress__field_descriptors[8] =
+static const ProtobufCFieldDescriptor theseus__v1__validate_progress__field_descriptors[10] =
 {
   {
     "is_done",
@@ -633,6 +736,30 @@ static const ProtobufCFieldDescriptor theseus__v1__validate_progress__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rows_total_estimate",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ValidateProgress, rows_total_estimate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offenders",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Theseus__V1__ValidateProgress, n_offenders),
+    offsetof(Theseus__V1__ValidateProgress, offenders),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__validate_progress__field_indices_by_name[] = {
   6,   /* field[6] = entry_checksum */
@@ -640,14 +767,16 @@ static const unsigned theseus__v1__validate_progress__field_indices_by_name[] = 
   2,   /* field[2] = error */
   0,   /* field[0] = is_done */
   7,   /* field[7] = leader_node_id */
+  9,   /* field[9] = offenders */
   5,   /* field[5] = row_checksum */
   3,   /* field[3] = row_count */
   1,   /* field[1] = rows_done */
+  8,   /* field[8] = rows_total_estimate */
 };
 static const ProtobufCIntRange theseus__v1__validate_progress__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor theseus__v1__validate_progress__descriptor =
 {
@@ -657,27 +786,144 @@ const ProtobufCMessageDescriptor theseus__v1__validate_progress__descriptor =
   "Theseus__V1__ValidateProgress",
   "theseus.v1",
   sizeof(Theseus__V1__ValidateProgress),
-  8,
+  10,
   theseus__v1__validate_progress__field_descriptors,
   theseus__v1__validate_progress__field_indices_by_name,
   1,  theseus__v1__validate_progress__number_ranges,
   (ProtobufCMessageInit) theseus__v1__validate_progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue theseus__v1__validation_kind__enum_values_by_number[3] =
+static const ProtobufCFieldDescriptor theseus__v1__estimate_request__field_descriptors[1] =
+{
+  {
+    "range_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__EstimateRequest, range_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__estimate_request__field_indices_by_name[] = {
+  0,   /* field[0] = range_id */
+};
+static const ProtobufCIntRange theseus__v1__estimate_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor theseus__v1__estimate_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.EstimateRequest",
+  "EstimateRequest",
+  "Theseus__V1__EstimateRequest",
+  "theseus.v1",
+  sizeof(Theseus__V1__EstimateRequest),
+  1,
+  theseus__v1__estimate_request__field_descriptors,
+  theseus__v1__estimate_request__field_indices_by_name,
+  1,  theseus__v1__estimate_request__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__estimate_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__estimate_response__field_descriptors[4] =
+{
+  {
+    "leader_node_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__EstimateResponse, leader_node_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_leader",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__EstimateResponse, is_leader),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rows",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__EstimateResponse, rows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__EstimateResponse, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__estimate_response__field_indices_by_name[] = {
+  3,   /* field[3] = bytes */
+  1,   /* field[1] = is_leader */
+  0,   /* field[0] = leader_node_id */
+  2,   /* field[2] = rows */
+};
+static const ProtobufCIntRange theseus__v1__estimate_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor theseus__v1__estimate_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.EstimateResponse",
+  "EstimateResponse",
+  "Theseus__V1__EstimateResponse",
+  "theseus.v1",
+  sizeof(Theseus__V1__EstimateResponse),
+  4,
+  theseus__v1__estimate_response__field_descriptors,
+  theseus__v1__estimate_response__field_indices_by_name,
+  1,  theseus__v1__estimate_response__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__estimate_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue theseus__v1__validation_kind__enum_values_by_number[4] =
 {
   { "VALIDATION_INDEX", "THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX", 0 },
   { "VALIDATION_NOT_NULL", "THESEUS__V1__VALIDATION_KIND__VALIDATION_NOT_NULL", 1 },
   { "VALIDATION_CHECK", "THESEUS__V1__VALIDATION_KIND__VALIDATION_CHECK", 2 },
+  { "VALIDATION_UNIQUE_KEYS", "THESEUS__V1__VALIDATION_KIND__VALIDATION_UNIQUE_KEYS", 3 },
 };
 static const ProtobufCIntRange theseus__v1__validation_kind__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex theseus__v1__validation_kind__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex theseus__v1__validation_kind__enum_values_by_name[4] =
 {
   { "VALIDATION_CHECK", 2 },
   { "VALIDATION_INDEX", 0 },
   { "VALIDATION_NOT_NULL", 1 },
+  { "VALIDATION_UNIQUE_KEYS", 3 },
 };
 const ProtobufCEnumDescriptor theseus__v1__validation_kind__descriptor =
 {
@@ -686,9 +932,9 @@ const ProtobufCEnumDescriptor theseus__v1__validation_kind__descriptor =
   "ValidationKind",
   "Theseus__V1__ValidationKind",
   "theseus.v1",
-  3,
+  4,
   theseus__v1__validation_kind__enum_values_by_number,
-  3,
+  4,
   theseus__v1__validation_kind__enum_values_by_name,
   1,
   theseus__v1__validation_kind__value_ranges,

@@ -187,6 +187,141 @@ void   theseus__v1__sessions_response__free_unpacked
   assert(message->base.descriptor == &theseus__v1__sessions_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__blockers_request__init
+                     (Theseus__V1__BlockersRequest         *message)
+{
+  static const Theseus__V1__BlockersRequest init_value = THESEUS__V1__BLOCKERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__blockers_request__get_packed_size
+                     (const Theseus__V1__BlockersRequest *message)
+{
+  assert(message->base.descriptor == &theseus__v1__blockers_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__blockers_request__pack
+                     (const Theseus__V1__BlockersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__blockers_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__blockers_request__pack_to_buffer
+                     (const Theseus__V1__BlockersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__blockers_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__BlockersRequest *
+       theseus__v1__blockers_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__BlockersRequest *)
+     protobuf_c_message_unpack (&theseus__v1__blockers_request__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__blockers_request__free_unpacked
+                     (Theseus__V1__BlockersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__blockers_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__blocker_info__init
+                     (Theseus__V1__BlockerInfo         *message)
+{
+  static const Theseus__V1__BlockerInfo init_value = THESEUS__V1__BLOCKER_INFO__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__blocker_info__get_packed_size
+                     (const Theseus__V1__BlockerInfo *message)
+{
+  assert(message->base.descriptor == &theseus__v1__blocker_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__blocker_info__pack
+                     (const Theseus__V1__BlockerInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__blocker_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__blocker_info__pack_to_buffer
+                     (const Theseus__V1__BlockerInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__blocker_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__BlockerInfo *
+       theseus__v1__blocker_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__BlockerInfo *)
+     protobuf_c_message_unpack (&theseus__v1__blocker_info__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__blocker_info__free_unpacked
+                     (Theseus__V1__BlockerInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__blocker_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__blockers_response__init
+                     (Theseus__V1__BlockersResponse         *message)
+{
+  static const Theseus__V1__BlockersResponse init_value = THESEUS__V1__BLOCKERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__blockers_response__get_packed_size
+                     (const Theseus__V1__BlockersResponse *message)
+{
+  assert(message->base.descriptor == &theseus__v1__blockers_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__blockers_response__pack
+                     (const Theseus__V1__BlockersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__blockers_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__blockers_response__pack_to_buffer
+                     (const Theseus__V1__BlockersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__blockers_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__BlockersResponse *
+       theseus__v1__blockers_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__BlockersResponse *)
+     protobuf_c_message_unpack (&theseus__v1__blockers_response__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__blockers_response__free_unpacked
+                     (Theseus__V1__BlockersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__blockers_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor theseus__v1__waits_for_request__field_descriptors[1] =
 {
   {
@@ -428,5 +563,249 @@ const ProtobufCMessageDescriptor theseus__v1__sessions_response__descriptor =
   theseus__v1__sessions_response__field_indices_by_name,
   1,  theseus__v1__sessions_response__number_ranges,
   (ProtobufCMessageInit) theseus__v1__sessions_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__blockers_request__field_descriptors[2] =
+{
+  {
+    "table_ids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Theseus__V1__BlockersRequest, n_table_ids),
+    offsetof(Theseus__V1__BlockersRequest, table_ids),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schema_index",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockersRequest, schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__blockers_request__field_indices_by_name[] = {
+  1,   /* field[1] = schema_index */
+  0,   /* field[0] = table_ids */
+};
+static const ProtobufCIntRange theseus__v1__blockers_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor theseus__v1__blockers_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.BlockersRequest",
+  "BlockersRequest",
+  "Theseus__V1__BlockersRequest",
+  "theseus.v1",
+  sizeof(Theseus__V1__BlockersRequest),
+  2,
+  theseus__v1__blockers_request__field_descriptors,
+  theseus__v1__blockers_request__field_indices_by_name,
+  1,  theseus__v1__blockers_request__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__blockers_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__blocker_info__field_descriptors[9] =
+{
+  {
+    "session_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, session_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "client_address",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, client_address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "application_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, application_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "statement",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, statement),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_in_statement",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, is_in_statement),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transaction_age_milliseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, transaction_age_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_schema_index",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockerInfo, held_schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__blocker_info__field_indices_by_name[] = {
+  3,   /* field[3] = application_name */
+  2,   /* field[2] = client_address */
+  8,   /* field[8] = held_schema_index */
+  5,   /* field[5] = is_in_statement */
+  0,   /* field[0] = session_id */
+  4,   /* field[4] = statement */
+  7,   /* field[7] = table_id */
+  6,   /* field[6] = transaction_age_milliseconds */
+  1,   /* field[1] = user */
+};
+static const ProtobufCIntRange theseus__v1__blocker_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor theseus__v1__blocker_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.BlockerInfo",
+  "BlockerInfo",
+  "Theseus__V1__BlockerInfo",
+  "theseus.v1",
+  sizeof(Theseus__V1__BlockerInfo),
+  9,
+  theseus__v1__blocker_info__field_descriptors,
+  theseus__v1__blocker_info__field_indices_by_name,
+  1,  theseus__v1__blocker_info__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__blocker_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__blockers_response__field_descriptors[2] =
+{
+  {
+    "blockers",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__BlockersResponse, n_blockers),
+    offsetof(Theseus__V1__BlockersResponse, blockers),
+    &theseus__v1__blocker_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BlockersResponse, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__blockers_response__field_indices_by_name[] = {
+  0,   /* field[0] = blockers */
+  1,   /* field[1] = count */
+};
+static const ProtobufCIntRange theseus__v1__blockers_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor theseus__v1__blockers_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.BlockersResponse",
+  "BlockersResponse",
+  "Theseus__V1__BlockersResponse",
+  "theseus.v1",
+  sizeof(Theseus__V1__BlockersResponse),
+  2,
+  theseus__v1__blockers_response__field_descriptors,
+  theseus__v1__blockers_response__field_indices_by_name,
+  1,  theseus__v1__blockers_response__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__blockers_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

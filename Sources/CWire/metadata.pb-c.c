@@ -817,6 +817,96 @@ void   theseus__v1__ddlprogress__free_unpacked
   assert(message->base.descriptor == &theseus__v1__ddlprogress__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__explained_stage__init
+                     (Theseus__V1__ExplainedStage         *message)
+{
+  static const Theseus__V1__ExplainedStage init_value = THESEUS__V1__EXPLAINED_STAGE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__explained_stage__get_packed_size
+                     (const Theseus__V1__ExplainedStage *message)
+{
+  assert(message->base.descriptor == &theseus__v1__explained_stage__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__explained_stage__pack
+                     (const Theseus__V1__ExplainedStage *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__explained_stage__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__explained_stage__pack_to_buffer
+                     (const Theseus__V1__ExplainedStage *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__explained_stage__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__ExplainedStage *
+       theseus__v1__explained_stage__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__ExplainedStage *)
+     protobuf_c_message_unpack (&theseus__v1__explained_stage__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__explained_stage__free_unpacked
+                     (Theseus__V1__ExplainedStage *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__explained_stage__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__explained_work__init
+                     (Theseus__V1__ExplainedWork         *message)
+{
+  static const Theseus__V1__ExplainedWork init_value = THESEUS__V1__EXPLAINED_WORK__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__explained_work__get_packed_size
+                     (const Theseus__V1__ExplainedWork *message)
+{
+  assert(message->base.descriptor == &theseus__v1__explained_work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__explained_work__pack
+                     (const Theseus__V1__ExplainedWork *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__explained_work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__explained_work__pack_to_buffer
+                     (const Theseus__V1__ExplainedWork *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__explained_work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__ExplainedWork *
+       theseus__v1__explained_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__ExplainedWork *)
+     protobuf_c_message_unpack (&theseus__v1__explained_work__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__explained_work__free_unpacked
+                     (Theseus__V1__ExplainedWork *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__explained_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   theseus__v1__list_jobs_request__init
                      (Theseus__V1__ListJobsRequest         *message)
 {
@@ -950,6 +1040,96 @@ void   theseus__v1__job_info__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &theseus__v1__job_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__job_barrier_info__init
+                     (Theseus__V1__JobBarrierInfo         *message)
+{
+  static const Theseus__V1__JobBarrierInfo init_value = THESEUS__V1__JOB_BARRIER_INFO__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__job_barrier_info__get_packed_size
+                     (const Theseus__V1__JobBarrierInfo *message)
+{
+  assert(message->base.descriptor == &theseus__v1__job_barrier_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__job_barrier_info__pack
+                     (const Theseus__V1__JobBarrierInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__job_barrier_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__job_barrier_info__pack_to_buffer
+                     (const Theseus__V1__JobBarrierInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__job_barrier_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__JobBarrierInfo *
+       theseus__v1__job_barrier_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__JobBarrierInfo *)
+     protobuf_c_message_unpack (&theseus__v1__job_barrier_info__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__job_barrier_info__free_unpacked
+                     (Theseus__V1__JobBarrierInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__job_barrier_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__job_laggard_info__init
+                     (Theseus__V1__JobLaggardInfo         *message)
+{
+  static const Theseus__V1__JobLaggardInfo init_value = THESEUS__V1__JOB_LAGGARD_INFO__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__job_laggard_info__get_packed_size
+                     (const Theseus__V1__JobLaggardInfo *message)
+{
+  assert(message->base.descriptor == &theseus__v1__job_laggard_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__job_laggard_info__pack
+                     (const Theseus__V1__JobLaggardInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__job_laggard_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__job_laggard_info__pack_to_buffer
+                     (const Theseus__V1__JobLaggardInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__job_laggard_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__JobLaggardInfo *
+       theseus__v1__job_laggard_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__JobLaggardInfo *)
+     protobuf_c_message_unpack (&theseus__v1__job_laggard_info__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__job_laggard_info__free_unpacked
+                     (Theseus__V1__JobLaggardInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__job_laggard_info__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   theseus__v1__list_jobs_response__init
@@ -1130,6 +1310,276 @@ void   theseus__v1__cluster_status__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &theseus__v1__cluster_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__schema_agreement_node__init
+                     (Theseus__V1__SchemaAgreementNode         *message)
+{
+  static const Theseus__V1__SchemaAgreementNode init_value = THESEUS__V1__SCHEMA_AGREEMENT_NODE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__schema_agreement_node__get_packed_size
+                     (const Theseus__V1__SchemaAgreementNode *message)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_node__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__schema_agreement_node__pack
+                     (const Theseus__V1__SchemaAgreementNode *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_node__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__schema_agreement_node__pack_to_buffer
+                     (const Theseus__V1__SchemaAgreementNode *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_node__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SchemaAgreementNode *
+       theseus__v1__schema_agreement_node__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SchemaAgreementNode *)
+     protobuf_c_message_unpack (&theseus__v1__schema_agreement_node__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__schema_agreement_node__free_unpacked
+                     (Theseus__V1__SchemaAgreementNode *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_node__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__schema_agreement_response__init
+                     (Theseus__V1__SchemaAgreementResponse         *message)
+{
+  static const Theseus__V1__SchemaAgreementResponse init_value = THESEUS__V1__SCHEMA_AGREEMENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__schema_agreement_response__get_packed_size
+                     (const Theseus__V1__SchemaAgreementResponse *message)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__schema_agreement_response__pack
+                     (const Theseus__V1__SchemaAgreementResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__schema_agreement_response__pack_to_buffer
+                     (const Theseus__V1__SchemaAgreementResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SchemaAgreementResponse *
+       theseus__v1__schema_agreement_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SchemaAgreementResponse *)
+     protobuf_c_message_unpack (&theseus__v1__schema_agreement_response__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__schema_agreement_response__free_unpacked
+                     (Theseus__V1__SchemaAgreementResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__schema_agreement_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__schema_log_request__init
+                     (Theseus__V1__SchemaLogRequest         *message)
+{
+  static const Theseus__V1__SchemaLogRequest init_value = THESEUS__V1__SCHEMA_LOG_REQUEST__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__schema_log_request__get_packed_size
+                     (const Theseus__V1__SchemaLogRequest *message)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__schema_log_request__pack
+                     (const Theseus__V1__SchemaLogRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__schema_log_request__pack_to_buffer
+                     (const Theseus__V1__SchemaLogRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SchemaLogRequest *
+       theseus__v1__schema_log_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SchemaLogRequest *)
+     protobuf_c_message_unpack (&theseus__v1__schema_log_request__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__schema_log_request__free_unpacked
+                     (Theseus__V1__SchemaLogRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__schema_log_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__schema_log_table__init
+                     (Theseus__V1__SchemaLogTable         *message)
+{
+  static const Theseus__V1__SchemaLogTable init_value = THESEUS__V1__SCHEMA_LOG_TABLE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__schema_log_table__get_packed_size
+                     (const Theseus__V1__SchemaLogTable *message)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_table__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__schema_log_table__pack
+                     (const Theseus__V1__SchemaLogTable *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_table__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__schema_log_table__pack_to_buffer
+                     (const Theseus__V1__SchemaLogTable *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_table__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SchemaLogTable *
+       theseus__v1__schema_log_table__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SchemaLogTable *)
+     protobuf_c_message_unpack (&theseus__v1__schema_log_table__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__schema_log_table__free_unpacked
+                     (Theseus__V1__SchemaLogTable *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__schema_log_table__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__schema_log_entry__init
+                     (Theseus__V1__SchemaLogEntry         *message)
+{
+  static const Theseus__V1__SchemaLogEntry init_value = THESEUS__V1__SCHEMA_LOG_ENTRY__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__schema_log_entry__get_packed_size
+                     (const Theseus__V1__SchemaLogEntry *message)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__schema_log_entry__pack
+                     (const Theseus__V1__SchemaLogEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__schema_log_entry__pack_to_buffer
+                     (const Theseus__V1__SchemaLogEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SchemaLogEntry *
+       theseus__v1__schema_log_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SchemaLogEntry *)
+     protobuf_c_message_unpack (&theseus__v1__schema_log_entry__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__schema_log_entry__free_unpacked
+                     (Theseus__V1__SchemaLogEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__schema_log_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__schema_log_response__init
+                     (Theseus__V1__SchemaLogResponse         *message)
+{
+  static const Theseus__V1__SchemaLogResponse init_value = THESEUS__V1__SCHEMA_LOG_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__schema_log_response__get_packed_size
+                     (const Theseus__V1__SchemaLogResponse *message)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__schema_log_response__pack
+                     (const Theseus__V1__SchemaLogResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__schema_log_response__pack_to_buffer
+                     (const Theseus__V1__SchemaLogResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__schema_log_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__SchemaLogResponse *
+       theseus__v1__schema_log_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__SchemaLogResponse *)
+     protobuf_c_message_unpack (&theseus__v1__schema_log_response__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__schema_log_response__free_unpacked
+                     (Theseus__V1__SchemaLogResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__schema_log_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor theseus__v1__register_request__field_descriptors[2] =
@@ -2363,7 +2813,7 @@ const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
   (ProtobufCMessageInit) theseus__v1__ddlrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ddlprogress__field_descriptors[8] =
+static const ProtobufCFieldDescriptor theseus__v1__ddlprogress__field_descriptors[9] =
 {
   {
     "is_final",
@@ -2461,6 +2911,18 @@ static const ProtobufCFieldDescriptor theseus__v1__ddlprogress__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stages",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__DDLProgress, n_stages),
+    offsetof(Theseus__V1__DDLProgress, stages),
+    &theseus__v1__explained_stage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ddlprogress__field_indices_by_name[] = {
   5,   /* field[5] = command_tag */
@@ -2471,11 +2933,12 @@ static const unsigned theseus__v1__ddlprogress__field_indices_by_name[] = {
   2,   /* field[2] = job_id */
   3,   /* field[3] = notice */
   4,   /* field[4] = schema_index */
+  8,   /* field[8] = stages */
 };
 static const ProtobufCIntRange theseus__v1__ddlprogress__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ddlprogress__descriptor =
 {
@@ -2485,14 +2948,220 @@ const ProtobufCMessageDescriptor theseus__v1__ddlprogress__descriptor =
   "Theseus__V1__DDLProgress",
   "theseus.v1",
   sizeof(Theseus__V1__DDLProgress),
-  8,
+  9,
   theseus__v1__ddlprogress__field_descriptors,
   theseus__v1__ddlprogress__field_indices_by_name,
   1,  theseus__v1__ddlprogress__number_ranges,
   (ProtobufCMessageInit) theseus__v1__ddlprogress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__list_jobs_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor theseus__v1__explained_stage__field_descriptors[4] =
+{
+  {
+    "title",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedStage, title),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lines",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Theseus__V1__ExplainedStage, n_lines),
+    offsetof(Theseus__V1__ExplainedStage, lines),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "barrier_table_ids",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Theseus__V1__ExplainedStage, n_barrier_table_ids),
+    offsetof(Theseus__V1__ExplainedStage, barrier_table_ids),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "work",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__ExplainedStage, n_work),
+    offsetof(Theseus__V1__ExplainedStage, work),
+    &theseus__v1__explained_work__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__explained_stage__field_indices_by_name[] = {
+  2,   /* field[2] = barrier_table_ids */
+  1,   /* field[1] = lines */
+  0,   /* field[0] = title */
+  3,   /* field[3] = work */
+};
+static const ProtobufCIntRange theseus__v1__explained_stage__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor theseus__v1__explained_stage__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.ExplainedStage",
+  "ExplainedStage",
+  "Theseus__V1__ExplainedStage",
+  "theseus.v1",
+  sizeof(Theseus__V1__ExplainedStage),
+  4,
+  theseus__v1__explained_stage__field_descriptors,
+  theseus__v1__explained_stage__field_indices_by_name,
+  1,  theseus__v1__explained_stage__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__explained_stage__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__explained_work__field_descriptors[8] =
+{
+  {
+    "title",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, title),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, kind),
+    &theseus__v1__explained_work_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, table),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, index_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "column_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, column_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "constraint_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, constraint_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source_range_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, source_range_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rows_per_second",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, rows_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__explained_work__field_indices_by_name[] = {
+  4,   /* field[4] = column_id */
+  5,   /* field[5] = constraint_id */
+  3,   /* field[3] = index_id */
+  1,   /* field[1] = kind */
+  7,   /* field[7] = rows_per_second */
+  6,   /* field[6] = source_range_id */
+  2,   /* field[2] = table */
+  0,   /* field[0] = title */
+};
+static const ProtobufCIntRange theseus__v1__explained_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor theseus__v1__explained_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.ExplainedWork",
+  "ExplainedWork",
+  "Theseus__V1__ExplainedWork",
+  "theseus.v1",
+  sizeof(Theseus__V1__ExplainedWork),
+  8,
+  theseus__v1__explained_work__field_descriptors,
+  theseus__v1__explained_work__field_indices_by_name,
+  1,  theseus__v1__explained_work__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__explained_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__list_jobs_request__field_descriptors[2] =
 {
   {
     "job_id",
@@ -2506,14 +3175,27 @@ static const ProtobufCFieldDescriptor theseus__v1__list_jobs_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ListJobsRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__list_jobs_request__field_indices_by_name[] = {
   0,   /* field[0] = job_id */
+  1,   /* field[1] = limit */
 };
 static const ProtobufCIntRange theseus__v1__list_jobs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor theseus__v1__list_jobs_request__descriptor =
 {
@@ -2523,7 +3205,7 @@ const ProtobufCMessageDescriptor theseus__v1__list_jobs_request__descriptor =
   "Theseus__V1__ListJobsRequest",
   "theseus.v1",
   sizeof(Theseus__V1__ListJobsRequest),
-  1,
+  2,
   theseus__v1__list_jobs_request__field_descriptors,
   theseus__v1__list_jobs_request__field_indices_by_name,
   1,  theseus__v1__list_jobs_request__number_ranges,
@@ -2607,7 +3289,7 @@ const ProtobufCMessageDescriptor theseus__v1__job_step_info__descriptor =
   (ProtobufCMessageInit) theseus__v1__job_step_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[17] =
+static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[26] =
 {
   {
     "job_id",
@@ -2813,30 +3495,147 @@ static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rows_per_second",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, rows_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining_milliseconds",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, remaining_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_rows_per_second",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, max_rows_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "barriers",
+    21,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__JobInfo, n_barriers),
+    offsetof(Theseus__V1__JobInfo, barriers),
+    &theseus__v1__job_barrier_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "command_tag",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, command_tag),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_ids",
+    23,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Theseus__V1__JobInfo, n_table_ids),
+    offsetof(Theseus__V1__JobInfo, table_ids),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "database",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, database),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "work_rows_done",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, work_rows_done),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "work_rows_total",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, work_rows_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
   16,   /* field[16] = backfill_milliseconds */
+  20,   /* field[20] = barriers */
+  21,   /* field[21] = command_tag */
   10,   /* field[10] = created_milliseconds */
+  23,   /* field[23] = database */
   13,   /* field[13] = error */
   11,   /* field[11] = finished_milliseconds */
   14,   /* field[14] = gateway_node_id */
   15,   /* field[15] = history */
   0,   /* field[0] = job_id */
+  19,   /* field[19] = max_rows_per_second */
   1,   /* field[1] = operation_id */
+  18,   /* field[18] = remaining_milliseconds */
   8,   /* field[8] = rows_done */
+  17,   /* field[17] = rows_per_second */
   9,   /* field[9] = rows_total */
   5,   /* field[5] = stage */
   4,   /* field[4] = state */
   2,   /* field[2] = statement */
   6,   /* field[6] = step */
   7,   /* field[7] = steps */
+  22,   /* field[22] = table_ids */
   3,   /* field[3] = table_name */
   12,   /* field[12] = wait_reason */
+  24,   /* field[24] = work_rows_done */
+  25,   /* field[25] = work_rows_total */
 };
 static const ProtobufCIntRange theseus__v1__job_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor =
 {
@@ -2846,11 +3645,204 @@ const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor =
   "Theseus__V1__JobInfo",
   "theseus.v1",
   sizeof(Theseus__V1__JobInfo),
-  17,
+  26,
   theseus__v1__job_info__field_descriptors,
   theseus__v1__job_info__field_indices_by_name,
   1,  theseus__v1__job_info__number_ranges,
   (ProtobufCMessageInit) theseus__v1__job_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__job_barrier_info__field_descriptors[6] =
+{
+  {
+    "table_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobBarrierInfo, table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobBarrierInfo, table_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schema_index",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobBarrierInfo, schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waited_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobBarrierInfo, waited_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bound_milliseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobBarrierInfo, bound_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "laggards",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__JobBarrierInfo, n_laggards),
+    offsetof(Theseus__V1__JobBarrierInfo, laggards),
+    &theseus__v1__job_laggard_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__job_barrier_info__field_indices_by_name[] = {
+  4,   /* field[4] = bound_milliseconds */
+  5,   /* field[5] = laggards */
+  2,   /* field[2] = schema_index */
+  0,   /* field[0] = table_id */
+  1,   /* field[1] = table_name */
+  3,   /* field[3] = waited_milliseconds */
+};
+static const ProtobufCIntRange theseus__v1__job_barrier_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor theseus__v1__job_barrier_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.JobBarrierInfo",
+  "JobBarrierInfo",
+  "Theseus__V1__JobBarrierInfo",
+  "theseus.v1",
+  sizeof(Theseus__V1__JobBarrierInfo),
+  6,
+  theseus__v1__job_barrier_info__field_descriptors,
+  theseus__v1__job_barrier_info__field_indices_by_name,
+  1,  theseus__v1__job_barrier_info__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__job_barrier_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__job_laggard_info__field_descriptors[5] =
+{
+  {
+    "node_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobLaggardInfo, node_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobLaggardInfo, node_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "role",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobLaggardInfo, role),
+    &theseus__v1__node_role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_schema_index",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobLaggardInfo, held_schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "applied_schema_index",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobLaggardInfo, applied_schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__job_laggard_info__field_indices_by_name[] = {
+  4,   /* field[4] = applied_schema_index */
+  3,   /* field[3] = held_schema_index */
+  0,   /* field[0] = node_id */
+  1,   /* field[1] = node_name */
+  2,   /* field[2] = role */
+};
+static const ProtobufCIntRange theseus__v1__job_laggard_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor theseus__v1__job_laggard_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.JobLaggardInfo",
+  "JobLaggardInfo",
+  "Theseus__V1__JobLaggardInfo",
+  "theseus.v1",
+  sizeof(Theseus__V1__JobLaggardInfo),
+  5,
+  theseus__v1__job_laggard_info__field_descriptors,
+  theseus__v1__job_laggard_info__field_indices_by_name,
+  1,  theseus__v1__job_laggard_info__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__job_laggard_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor theseus__v1__list_jobs_response__field_descriptors[1] =
@@ -2891,7 +3883,7 @@ const ProtobufCMessageDescriptor theseus__v1__list_jobs_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__list_jobs_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__control_job_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor theseus__v1__control_job_request__field_descriptors[3] =
 {
   {
     "job_id",
@@ -2917,15 +3909,28 @@ static const ProtobufCFieldDescriptor theseus__v1__control_job_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_rows_per_second",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobRequest, max_rows_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__control_job_request__field_indices_by_name[] = {
   1,   /* field[1] = control */
   0,   /* field[0] = job_id */
+  2,   /* field[2] = max_rows_per_second */
 };
 static const ProtobufCIntRange theseus__v1__control_job_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor theseus__v1__control_job_request__descriptor =
 {
@@ -2935,7 +3940,7 @@ const ProtobufCMessageDescriptor theseus__v1__control_job_request__descriptor =
   "Theseus__V1__ControlJobRequest",
   "theseus.v1",
   sizeof(Theseus__V1__ControlJobRequest),
-  2,
+  3,
   theseus__v1__control_job_request__field_descriptors,
   theseus__v1__control_job_request__field_indices_by_name,
   1,  theseus__v1__control_job_request__number_ranges,
@@ -3135,6 +4140,481 @@ const ProtobufCMessageDescriptor theseus__v1__cluster_status__descriptor =
   (ProtobufCMessageInit) theseus__v1__cluster_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor theseus__v1__schema_agreement_node__field_descriptors[6] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementNode, node),
+    &theseus__v1__node_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lag_milliseconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementNode, lag_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oldest_held_schema_index",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementNode, oldest_held_schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oldest_held_table_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementNode, oldest_held_table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fenced_schema_index",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementNode, fenced_schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uses_schema",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementNode, uses_schema),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__schema_agreement_node__field_indices_by_name[] = {
+  4,   /* field[4] = fenced_schema_index */
+  1,   /* field[1] = lag_milliseconds */
+  0,   /* field[0] = node */
+  2,   /* field[2] = oldest_held_schema_index */
+  3,   /* field[3] = oldest_held_table_id */
+  5,   /* field[5] = uses_schema */
+};
+static const ProtobufCIntRange theseus__v1__schema_agreement_node__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor theseus__v1__schema_agreement_node__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SchemaAgreementNode",
+  "SchemaAgreementNode",
+  "Theseus__V1__SchemaAgreementNode",
+  "theseus.v1",
+  sizeof(Theseus__V1__SchemaAgreementNode),
+  6,
+  theseus__v1__schema_agreement_node__field_descriptors,
+  theseus__v1__schema_agreement_node__field_indices_by_name,
+  1,  theseus__v1__schema_agreement_node__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__schema_agreement_node__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__schema_agreement_response__field_descriptors[3] =
+{
+  {
+    "schema_index",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementResponse, schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__SchemaAgreementResponse, n_nodes),
+    offsetof(Theseus__V1__SchemaAgreementResponse, nodes),
+    &theseus__v1__schema_agreement_node__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaAgreementResponse, lease_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__schema_agreement_response__field_indices_by_name[] = {
+  2,   /* field[2] = lease_milliseconds */
+  1,   /* field[1] = nodes */
+  0,   /* field[0] = schema_index */
+};
+static const ProtobufCIntRange theseus__v1__schema_agreement_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor theseus__v1__schema_agreement_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SchemaAgreementResponse",
+  "SchemaAgreementResponse",
+  "Theseus__V1__SchemaAgreementResponse",
+  "theseus.v1",
+  sizeof(Theseus__V1__SchemaAgreementResponse),
+  3,
+  theseus__v1__schema_agreement_response__field_descriptors,
+  theseus__v1__schema_agreement_response__field_indices_by_name,
+  1,  theseus__v1__schema_agreement_response__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__schema_agreement_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__schema_log_request__field_descriptors[3] =
+{
+  {
+    "limit",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogRequest, table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogRequest, table_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__schema_log_request__field_indices_by_name[] = {
+  0,   /* field[0] = limit */
+  1,   /* field[1] = table_id */
+  2,   /* field[2] = table_name */
+};
+static const ProtobufCIntRange theseus__v1__schema_log_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor theseus__v1__schema_log_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SchemaLogRequest",
+  "SchemaLogRequest",
+  "Theseus__V1__SchemaLogRequest",
+  "theseus.v1",
+  sizeof(Theseus__V1__SchemaLogRequest),
+  3,
+  theseus__v1__schema_log_request__field_descriptors,
+  theseus__v1__schema_log_request__field_indices_by_name,
+  1,  theseus__v1__schema_log_request__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__schema_log_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__schema_log_table__field_descriptors[6] =
+{
+  {
+    "table_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogTable, table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogTable, table_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogTable, from_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_version",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogTable, to_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "commit_floor",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogTable, commit_floor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Theseus__V1__SchemaLogTable, n_changes),
+    offsetof(Theseus__V1__SchemaLogTable, changes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__schema_log_table__field_indices_by_name[] = {
+  5,   /* field[5] = changes */
+  4,   /* field[4] = commit_floor */
+  2,   /* field[2] = from_version */
+  0,   /* field[0] = table_id */
+  1,   /* field[1] = table_name */
+  3,   /* field[3] = to_version */
+};
+static const ProtobufCIntRange theseus__v1__schema_log_table__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor theseus__v1__schema_log_table__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SchemaLogTable",
+  "SchemaLogTable",
+  "Theseus__V1__SchemaLogTable",
+  "theseus.v1",
+  sizeof(Theseus__V1__SchemaLogTable),
+  6,
+  theseus__v1__schema_log_table__field_descriptors,
+  theseus__v1__schema_log_table__field_indices_by_name,
+  1,  theseus__v1__schema_log_table__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__schema_log_table__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__schema_log_entry__field_descriptors[6] =
+{
+  {
+    "schema_index",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogEntry, schema_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timestamp",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogEntry, timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogEntry, job_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "operation_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogEntry, operation_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tables",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__SchemaLogEntry, n_tables),
+    offsetof(Theseus__V1__SchemaLogEntry, tables),
+    &theseus__v1__schema_log_table__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "removed_range_count",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogEntry, removed_range_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__schema_log_entry__field_indices_by_name[] = {
+  2,   /* field[2] = job_id */
+  3,   /* field[3] = operation_id */
+  5,   /* field[5] = removed_range_count */
+  0,   /* field[0] = schema_index */
+  4,   /* field[4] = tables */
+  1,   /* field[1] = timestamp */
+};
+static const ProtobufCIntRange theseus__v1__schema_log_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor theseus__v1__schema_log_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SchemaLogEntry",
+  "SchemaLogEntry",
+  "Theseus__V1__SchemaLogEntry",
+  "theseus.v1",
+  sizeof(Theseus__V1__SchemaLogEntry),
+  6,
+  theseus__v1__schema_log_entry__field_descriptors,
+  theseus__v1__schema_log_entry__field_indices_by_name,
+  1,  theseus__v1__schema_log_entry__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__schema_log_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__schema_log_response__field_descriptors[1] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__SchemaLogResponse, n_entries),
+    offsetof(Theseus__V1__SchemaLogResponse, entries),
+    &theseus__v1__schema_log_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__schema_log_response__field_indices_by_name[] = {
+  0,   /* field[0] = entries */
+};
+static const ProtobufCIntRange theseus__v1__schema_log_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor theseus__v1__schema_log_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.SchemaLogResponse",
+  "SchemaLogResponse",
+  "Theseus__V1__SchemaLogResponse",
+  "theseus.v1",
+  sizeof(Theseus__V1__SchemaLogResponse),
+  1,
+  theseus__v1__schema_log_response__field_descriptors,
+  theseus__v1__schema_log_response__field_indices_by_name,
+  1,  theseus__v1__schema_log_response__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__schema_log_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue theseus__v1__timestamps_outcome__enum_values_by_number[3] =
 {
   { "TIMESTAMPS_GRANTED", "THESEUS__V1__TIMESTAMPS_OUTCOME__TIMESTAMPS_GRANTED", 0 },
@@ -3165,19 +4645,55 @@ const ProtobufCEnumDescriptor theseus__v1__timestamps_outcome__descriptor =
   theseus__v1__timestamps_outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue theseus__v1__job_control__enum_values_by_number[4] =
+static const ProtobufCEnumValue theseus__v1__explained_work_kind__enum_values_by_number[5] =
+{
+  { "EXPLAINED_WORK_OTHER", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_OTHER", 0 },
+  { "EXPLAINED_WORK_BACKFILL", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_BACKFILL", 1 },
+  { "EXPLAINED_WORK_VALIDATE_INDEX", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_INDEX", 2 },
+  { "EXPLAINED_WORK_VALIDATE_NOT_NULL", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_NOT_NULL", 3 },
+  { "EXPLAINED_WORK_VALIDATE_CHECK", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_CHECK", 4 },
+};
+static const ProtobufCIntRange theseus__v1__explained_work_kind__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex theseus__v1__explained_work_kind__enum_values_by_name[5] =
+{
+  { "EXPLAINED_WORK_BACKFILL", 1 },
+  { "EXPLAINED_WORK_OTHER", 0 },
+  { "EXPLAINED_WORK_VALIDATE_CHECK", 4 },
+  { "EXPLAINED_WORK_VALIDATE_INDEX", 2 },
+  { "EXPLAINED_WORK_VALIDATE_NOT_NULL", 3 },
+};
+const ProtobufCEnumDescriptor theseus__v1__explained_work_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "theseus.v1.ExplainedWorkKind",
+  "ExplainedWorkKind",
+  "Theseus__V1__ExplainedWorkKind",
+  "theseus.v1",
+  5,
+  theseus__v1__explained_work_kind__enum_values_by_number,
+  5,
+  theseus__v1__explained_work_kind__enum_values_by_name,
+  1,
+  theseus__v1__explained_work_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue theseus__v1__job_control__enum_values_by_number[5] =
 {
   { "JOB_CONTROL_UNSPECIFIED", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED", 0 },
   { "JOB_CONTROL_PAUSE", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_PAUSE", 1 },
   { "JOB_CONTROL_RESUME", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_RESUME", 2 },
   { "JOB_CONTROL_CANCEL", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_CANCEL", 3 },
+  { "JOB_CONTROL_LIMIT", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT", 4 },
 };
 static const ProtobufCIntRange theseus__v1__job_control__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex theseus__v1__job_control__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex theseus__v1__job_control__enum_values_by_name[5] =
 {
   { "JOB_CONTROL_CANCEL", 3 },
+  { "JOB_CONTROL_LIMIT", 4 },
   { "JOB_CONTROL_PAUSE", 1 },
   { "JOB_CONTROL_RESUME", 2 },
   { "JOB_CONTROL_UNSPECIFIED", 0 },
@@ -3189,9 +4705,9 @@ const ProtobufCEnumDescriptor theseus__v1__job_control__descriptor =
   "JobControl",
   "Theseus__V1__JobControl",
   "theseus.v1",
-  4,
+  5,
   theseus__v1__job_control__enum_values_by_number,
-  4,
+  5,
   theseus__v1__job_control__enum_values_by_name,
   1,
   theseus__v1__job_control__value_ranges,

@@ -33,6 +33,8 @@ import Wire
   public internal(set) var startTimestamp = Timestamp.zero
   /// What the registry counts it under while it is open.
   private var registeredStart: Timestamp?
+  /// When it began to read; nil while it is not open.
+  public private(set) var openedAt: MonotonicTime?
   /// What the running statement sees; REPEATABLE READ keeps the first.
   public internal(set) var snapshot: ReadSnapshot?
   var buffer: WriteBuffer
@@ -89,6 +91,7 @@ import Wire
     if startTimestamp == .zero { startTimestamp = read.timestamp }
     if registeredStart == nil {
       registeredStart = startTimestamp
+      openedAt = EventLoop.now
       cluster.connection.pins.opened(at: startTimestamp)
     }
     self.snapshot = snapshot
@@ -136,6 +139,17 @@ import Wire
     registeredPins = []
     if let start = registeredStart { cluster.connection.pins.closed(at: start) }
     registeredStart = nil
+    openedAt = nil
+  }
+
+  /// The oldest schema index at which it uses each of `tables`, by table.
+  public func oldestPins(on tables: Set<TableID>) -> [PinRegistry.Pin] {
+    var oldest: [TableID: PinRegistry.Pin] = [:]
+    for pin in registeredPins + statementPins where tables.contains(pin.table) {
+      if let known = oldest[pin.table], known.index <= pin.index { continue }
+      oldest[pin.table] = pin
+    }
+    return oldest.values.sorted { $0.table < $1.table }
   }
 
   /// Forgets reads and writes so that the statement of an autocommit transaction can run again. Row locks stay.

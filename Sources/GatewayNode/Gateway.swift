@@ -92,6 +92,9 @@ import Wire
     server.handleFast(GatewayService.sessions) { [weak self] _, reply in
       reply.succeed(SessionsResponse(sessions: self?.sessionInfos ?? []))
     }
+    server.handleFast(GatewayService.blockers) { [weak self] request, reply in
+      reply.succeed(self?.blockers(request) ?? BlockersResponse())
+    }
   }
 
   private var sessionInfos: [SessionInfo] {
@@ -243,5 +246,5 @@ import Wire
     await cluster.connection.leave()
   }
 
-  private var orderedSessions: [Session] { sessions.values.sorted { $0.processID < $1.processID } }
+  var orderedSessions: [Session] { sessions.values.sorted { $0.processID < $1.processID } }
 }

@@ -54,6 +54,8 @@ extension Session {
     let transaction = Transaction(
       gateway.cluster, isolation: .readCommitted, isReadOnly: isReadOnly, locksEarly: false,
       bufferLimitBytes: gateway.options.transactionLimitBytes)
+    ownTransaction = transaction
+    defer { ownTransaction = nil }
     var attempt = 0
     while true {
       do throws(TransactionFault) {

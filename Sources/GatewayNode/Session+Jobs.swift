@@ -8,6 +8,9 @@ import SQLValues
 import Wire
 
 extension Session {
+  /// Jobs that `ADMIN SHOW DDL JOBS` lists unless it says otherwise, as in TiDB.
+  static let adminShownJobs = 10
+
   func run(
     _ statement: JobStatement, _ output: RowOutput, _ control: StatementControl
   ) async throws(SQLError) -> String {
@@ -17,16 +20,17 @@ extension Session {
       send(jobs.map(Self.row), UtilityColumns.jobs, output)
       return "SHOW JOBS"
     case .show(let id):
-      guard let job = try await listJobs(id, control).first(where: { $0.jobID == id.rawValue }) else {
-        throw SQLError(.undefinedObject, "job \(id) does not exist")
-      }
-      let rows = job.history.enumerated().map { position, step -> [Datum] in
-        [
-          .integer(Int64(position + 1)), .text(step.name), .integer(Int64(clamping: step.schemaIndex)),
-          Self.time(step.startedMilliseconds), Self.time(step.finishedMilliseconds),
-        ]
-      }
-      send(rows, UtilityColumns.jobSteps, output)
+      let job = try await self.job(id, control)
+      let properties = JobView.properties(job) { [nodes = gateway.cluster.connection.nodes] in nodes[NodeID($0)]?.name }
+      send(properties.map { [.text($0.name), .text($0.value)] }, UtilityColumns.jobProperties, output)
+      return "SHOW JOB"
+    case .showSteps(let id):
+      let job = try await self.job(id, control)
+      send(Self.steps(job), UtilityColumns.jobSteps, output)
+      return "SHOW JOB"
+    case .showBlockers(let id):
+      let job = try await self.job(id, control)
+      send(await blockers(of: job), UtilityColumns.blockers, output)
       return "SHOW JOB"
     case .pause(let id):
       try await controlJob(id, .pause, control)
@@ -34,49 +38,166 @@ extension Session {
     case .resume(let id):
       try await controlJob(id, .resume, control)
       return "RESUME JOB"
-    case .cancel(let ids):
-      for id in ids { try await controlJob(id, .cancel, control) }
+    case .cancel(let id):
+      try await controlJob(id, .cancel, control)
       return "CANCEL JOB"
+    case .alter(let id, let parameters):
+      let limit = try JobParameters(parameters).maximumRowsPerSecond
+      try await controlJob(id, .limit, maximumRowsPerSecond: limit, control)
+      return "ALTER JOB"
+    case .adminShow(let limit):
+      let jobs = try await listJobs(JobID(0), limit: limit ?? Self.adminShownJobs, control)
+      send(jobs.map(adminRow), UtilityColumns.adminJobs, output)
+      return "ADMIN SHOW DDL JOBS"
+    case .adminControl(let action, let ids):
+      var rows: [[Datum]] = []
+      for id in ids { rows.append([Self.integer(id.rawValue), .text(await result(of: action, id, control))]) }
+      send(rows, UtilityColumns.adminResults, output)
+      return "ADMIN \(action == .cancel ? "CANCEL" : action == .pause ? "PAUSE" : "RESUME") DDL JOBS"
+    case .showAgreement:
+      send(try await agreement(control), UtilityColumns.agreement, output)
+      return "SHOW SCHEMA AGREEMENT"
+    case .showLog(let table, let limit):
+      send(try await schemaLog(table, limit: limit, control), UtilityColumns.log, output)
+      return "SHOW SCHEMA LOG"
     }
   }
 
-  private func listJobs(_ id: JobID, _ control: StatementControl) async throws(SQLError) -> [JobInfo] {
-    do throws(RPCError) {
-      return try await gateway.cluster.connection.call(
-        MetadataService.listJobs, ListJobsRequest(jobID: id.rawValue), deadline: control.callDeadline
-      ).jobs
-    } catch {
-      throw SQLError(.cannotConnectNow, "the metadata service does not answer", detail: error.message)
-    }
+  // MARK: - Asking and steering
+
+  func listJobs(
+    _ id: JobID, limit: Int = 0, _ control: StatementControl
+  ) async throws(SQLError) -> [JobInfo] {
+    try await metadata(
+      MetadataService.listJobs, ListJobsRequest(jobID: id.rawValue, limit: UInt32(clamping: limit)), control
+    ).jobs
   }
 
-  func controlJob(_ id: JobID, _ action: JobControl, _ control: StatementControl) async throws(SQLError) {
-    let response: ControlJobResponse
-    do throws(RPCError) {
-      response = try await gateway.cluster.connection.call(
-        MetadataService.controlJob, ControlJobRequest(jobID: id.rawValue, control: action),
-        deadline: control.callDeadline)
-    } catch {
-      throw SQLError(.cannotConnectNow, "the metadata service does not answer", detail: error.message)
+  private func job(_ id: JobID, _ control: StatementControl) async throws(SQLError) -> JobInfo {
+    // 0 asks for all of them.
+    guard id.rawValue != 0, let job = try await listJobs(id, control).first(where: { $0.jobID == id.rawValue }) else {
+      throw SQLError(.undefinedObject, "job \(id) does not exist")
     }
+    return job
+  }
+
+  func controlJob(
+    _ id: JobID, _ action: JobControl, maximumRowsPerSecond: UInt64 = 0, _ control: StatementControl
+  ) async throws(SQLError) {
+    let response = try await metadata(
+      MetadataService.controlJob,
+      ControlJobRequest(jobID: id.rawValue, control: action, maxRowsPerSecond: maximumRowsPerSecond), control)
     if let error = response.error, !error.state.isEmpty { throw SQLError(error) }
   }
 
+  /// As TiDB tells it: `successful`, or why not. One job's refusal does not keep the others from being steered.
+  private func result(of action: JobAction, _ id: JobID, _ control: StatementControl) async -> String {
+    do throws(SQLError) {
+      switch action {
+      case .pause: try await controlJob(id, .pause, control)
+      case .resume: try await controlJob(id, .resume, control)
+      case .cancel: try await controlJob(id, .cancel, control)
+      }
+      return "successful"
+    } catch {
+      return "error: \(error.message)"
+    }
+  }
+
+  /// Asks the metadata leader.
+  func metadata<Request: WireMessage, Response: WireMessage>(
+    _ method: RPCMethod<Request, Response>, _ request: Request, _ control: StatementControl
+  ) async throws(SQLError) -> Response {
+    do throws(RPCError) {
+      return try await gateway.cluster.connection.call(method, request, deadline: control.callDeadline)
+    } catch {
+      throw SQLError(.cannotConnectNow, "the metadata service does not answer", detail: error.message)
+    }
+  }
+
+  // MARK: - Rows
+
   private static func row(_ job: JobInfo) -> [Datum] {
     [
-      .integer(Int64(clamping: job.jobID)), .text(job.operationID), .text(job.statement), .text(job.tableName),
+      integer(job.jobID), .text(job.operationID), .text(job.statement), .text(job.tableName),
       .text(job.state), .text(job.stage), .integer(Int64(job.step)), .integer(Int64(job.steps)),
-      .integer(Int64(clamping: job.rowsDone)), .integer(Int64(clamping: job.rowsTotal)),
-      time(job.createdMilliseconds), time(job.finishedMilliseconds), .text(job.waitReason),
-      .text(job.error.map { $0.state.isEmpty ? "" : "\($0.state): \($0.message)" } ?? ""),
-      .integer(Int64(clamping: job.backfillMilliseconds)),
+      integer(job.rowsDone), integer(job.rowsTotal), time(job.createdMilliseconds), time(job.finishedMilliseconds),
+      .text(job.waitReason), .text(job.error.map { $0.state.isEmpty ? "" : "\($0.state): \($0.message)" } ?? ""),
+      integer(job.backfillMilliseconds), known(job.rowsPerSecond), known(job.remainingMilliseconds),
+      integer(job.maxRowsPerSecond),
     ]
   }
 
+  private static func steps(_ job: JobInfo) -> [[Datum]] {
+    job.history.enumerated().map { position, step in
+      let end = step.finishedMilliseconds
+      return [
+        .integer(Int64(position + 1)), .text(step.name), integer(step.schemaIndex), time(step.startedMilliseconds),
+        time(end), end == 0 ? .null : integer(end > step.startedMilliseconds ? end - step.startedMilliseconds : 0),
+      ]
+    }
+  }
+
+  private func adminRow(_ job: JobInfo) -> [Datum] {
+    let database = gateway.cluster.connection.history?.latest.database(named: job.database)?.id
+    return [
+      Self.integer(job.jobID), .text(job.database), .text(job.tableName), .text(job.commandTag.lowercased()),
+      .text(job.stage), database.map { Self.integer($0.rawValue) } ?? .null,
+      job.tableIDs.first.map { Self.integer($0) } ?? .null, Self.integer(job.rowsDone),
+      Self.time(job.createdMilliseconds), Self.time(job.history.first?.startedMilliseconds ?? 0),
+      Self.time(job.finishedMilliseconds), .text(Self.adminState(job.state)), .text(job.waitReason),
+    ]
+  }
+
+  /// TiDB's words.
+  private static func adminState(_ state: String) -> String {
+    switch state {
+    case "queued": "queueing"
+    case "succeeded": "synced"
+    case "reverting": "rollingback"
+    case "failed", "canceled": "cancelled"
+    default: state
+    }
+  }
+
+  nonisolated static func integer(_ value: UInt64) -> Datum { .integer(Int64(clamping: value)) }
+
+  /// 0 is "not known".
+  nonisolated static func known(_ value: UInt64) -> Datum { value == 0 ? .null : integer(value) }
+
   /// Milliseconds since 1970; 0 is "not yet".
-  private static func time(_ milliseconds: UInt64) -> Datum {
+  nonisolated static func time(_ milliseconds: UInt64) -> Datum {
     if milliseconds == 0 { return .null }
     let (product, overflow) = Int64(clamping: milliseconds).multipliedReportingOverflow(by: 1000)
     return overflow ? .null : .timestamp(product - 946_684_800_000_000)
+  }
+}
+
+/// What `ALTER JOB n SET (…)` may set.
+struct JobParameters: Equatable {
+  var maximumRowsPerSecond: UInt64
+
+  /// Throws 22023 for what is malformed or unknown, 0A000 for what is not built.
+  init(_ parameters: [JobParameter]) throws(SQLError) {
+    var limit: UInt64?
+    for parameter in parameters {
+      switch parameter.name {
+      case "max_rows_per_second":
+        guard let rows = UInt64(parameter.value), rows <= UInt64(Int64.max) else {
+          throw SQLError(
+            .invalidParameterValue, "invalid value for job parameter \"max_rows_per_second\": \"\(parameter.value)\"",
+            hint: "It is a number of rows, 0 for no limit.")
+        }
+        guard limit == nil else {
+          throw SQLError(.invalidParameterValue, "job parameter \"max_rows_per_second\" is given twice")
+        }
+        limit = rows
+      case "max_latency_increase": throw .unsupported("job parameter max_latency_increase")
+      case let name:
+        throw SQLError(
+          .invalidParameterValue, "unrecognized job parameter \"\(name)\"", hint: "There is max_rows_per_second.")
+      }
+    }
+    maximumRowsPerSecond = limit ?? 0
   }
 }

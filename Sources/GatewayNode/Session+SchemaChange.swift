@@ -64,19 +64,24 @@ extension Session {
   private let request: DDLRequest
   private(set) var explanation: [String] = []
   private var jobID: UInt64 = 0
+  /// The client is told no more of the change's progress.
+  private var isOver = false
+  private var isTelling = false
 
   /// Tries without any answer before the call is given up; the job, if there is one, goes on (milliseconds).
   static let patienceMilliseconds: UInt64 = 60_000
   /// How long the answer to the cancellation of a job is waited for (milliseconds).
   static let cancelMilliseconds: UInt64 = 5_000
+  /// Between two notices about a change that is waited for.
+  static let noticeMilliseconds: Int64 = 3_000
 
   init(_ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool) {
     self.session = session
     request = DDLRequest(
       operationID: explainOnly ? session.gateway.makeOperationID() : session.takeOperationID(),
       database: session.databaseName, statement: statement.encoded(), statementText: text,
-      isAsynchronous: session.settings.isOn("theseus.asynchronous_ddl"),
-      boundedWaitMilliseconds: session.settings.milliseconds("theseus.bounded_wait"),
+      isAsynchronous: session.settings["theseus.ddl_mode"] == "async",
+      boundedWaitMilliseconds: session.settings.milliseconds("theseus.ddl_wait"),
       gatewayNodeID: session.gateway.cluster.connection.nodeID.rawValue, explainOnly: explainOnly)
   }
 
@@ -86,6 +91,13 @@ extension Session {
   func run(_ control: StatementControl) async throws(SQLError) -> String {
     var lastAnswer = EventLoop.now
     var failures = 0
+    let notices = Timer.repeating(every: .milliseconds(Self.noticeMilliseconds)) { [weak self] in
+      EventLoop.task { await self?.tellProgress(control) }
+    }
+    defer {
+      notices.cancel()
+      isOver = true
+    }
     while true {
       try await checkCancelled(control)
       let asked = connection.leader
@@ -128,23 +140,57 @@ extension Session {
     }
     explanation.append(contentsOf: progress.explanation)
     guard progress.isFinal else { return nil }
+    isOver = true
     if let error = progress.error, !error.state.isEmpty { throw SQLError(error) }
     if progress.schemaIndex > 0 {
       try await connection.waitUntilApplied(SchemaIndex(progress.schemaIndex), deadline: control.callDeadline)
     }
-    if request.isAsynchronous, jobID != 0 {
-      session.client.writer.notice("schema change is running as job \(jobID)")
+    if request.isAsynchronous, jobID != 0, !(progress.job.map(JobView.isFinished) ?? true) {
+      session.client.writer.noticeResponse(
+        SQLError(
+          SQLState("00000"), "the schema change goes on as job \(jobID)", hint: Self.watchHint(jobID)))
     }
-    return progress.commandTag
+    // A change that has not been planned yet has no tag.
+    return progress.commandTag.isEmpty ? Self.commandTag(request.statementText) : progress.commandTag
   }
 
-  /// A cancelled statement cancels its job; a client that has just gone away, or a gateway that stops, does not. Where the job
-  /// goes on, the error says so.
+  private static func watchHint(_ job: UInt64) -> String {
+    "SHOW JOB \(job) shows how it gets on, CANCEL JOB \(job) takes it back."
+  }
+
+  /// From the first words of the statement, e.g. `CREATE INDEX`.
+  static func commandTag(_ text: String) -> String {
+    text.prefix(200).split(whereSeparator: \.isWhitespace).map { $0.uppercased() }.filter { $0 != "UNIQUE" }.prefix(2)
+      .joined(separator: " ")
+  }
+
+  /// Now and then, to a client that waits: what the job does, and for whom it waits.
+  private func tellProgress(_ control: StatementControl) async {
+    guard jobID != 0, !isOver, !isTelling, !request.explainOnly else { return }
+    isTelling = true
+    defer { isTelling = false }
+    guard let job = try? await session.listJobs(JobID(jobID), control).first, !isOver, !control.isCancelled,
+      !session.client.isClosed, !JobView.isFinished(job)
+    else { return }
+    session.client.writer.notice(JobView.summary(job))
+    session.client.flush()
+  }
+
+  /// The statement ends early. Its job goes on, unless the session wants it to end with the statement
+  /// (`theseus.ddl_on_cancel`); then it goes on only where the client has just gone away, or the gateway stops. Where it goes
+  /// on, the error says so.
   private func checkCancelled(_ control: StatementControl) async throws(SQLError) {
     guard var reason = control.reason else { return }
-    guard jobID != 0, !session.client.isClosed else { throw reason }
-    guard reason.state == .queryCanceled else {
+    if request.explainOnly || session.client.isClosed { throw reason }
+    guard jobID != 0 else {
+      reason.detail =
+        "Whether the schema change has begun is not known yet; its operation id is \(request.operationID)."
+      reason.hint = "SHOW JOBS lists it, if it has."
+      throw reason
+    }
+    guard reason.state == .queryCanceled, session.settings["theseus.ddl_on_cancel"] == "cancel" else {
       reason.detail = "The schema change goes on as job \(jobID)."
+      reason.hint = Self.watchHint(jobID)
       throw reason
     }
     let refusal: String

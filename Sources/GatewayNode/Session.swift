@@ -22,6 +22,8 @@ import SQLValues
   // Transaction.
   var block = TransactionBlock()
   var transaction: Transaction?
+  /// Of the running statement, where that is a transaction of its own.
+  var ownTransaction: Transaction?
   /// Statements run in the current transaction.
   var statementsInTransaction = 0
   var settingsCheckpoint: SessionSettings.Checkpoint?

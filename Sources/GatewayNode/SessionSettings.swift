@@ -93,8 +93,10 @@ struct SessionSettings {
       Definition(name: "tcp_keepalives_idle", kind: .text, defaultValue: "0"),
       Definition(name: "theseus.operation_id", kind: .text, defaultValue: ""),
       Definition(name: "theseus.last_job", kind: .readOnly, defaultValue: ""),
-      Definition(name: "theseus.asynchronous_ddl", kind: .boolean, defaultValue: "off"),
-      Definition(name: "theseus.bounded_wait", kind: .milliseconds, defaultValue: "0"),
+      Definition(name: "theseus.ddl_mode", kind: .choice(["wait", "async"]), defaultValue: "wait"),
+      // How long a step waits for old transactions; 0: as the metadata service is configured.
+      Definition(name: "theseus.ddl_wait", kind: .milliseconds, defaultValue: "0"),
+      Definition(name: "theseus.ddl_on_cancel", kind: .choice(["detach", "cancel"]), defaultValue: "detach"),
       Definition(name: "theseus.node_id", kind: .readOnly, defaultValue: ""),
     ]
     return Dictionary(uniqueKeysWithValues: list.map { ($0.name.lowercased(), $0) })

@@ -15,12 +15,16 @@ public struct WorkOrder: Hashable, Sendable {
   public let checkpoint: [UInt8]
   /// Rows done up to the checkpoint.
   public let rowsDone: UInt64
+  /// 0: without a limit; nil: as the process is configured.
+  public let maximumRowsPerSecond: UInt64?
 }
 
 /// What the shell reports of a `WorkOrder`.
 public enum WorkReport: Hashable, Sendable {
   /// Rows since the whole item began.
   case progressed(checkpoint: [UInt8], rowsDone: UInt64, rowsTotal: UInt64)
+  /// As `progressed`, of work that has no checkpoints.
+  case counted(rowsDone: UInt64, rowsTotal: UInt64)
   case finished(rowsDone: UInt64)
   /// The rows do not allow the change, or never will.
   case failed(SQLError)
@@ -36,6 +40,8 @@ extension MetadataLeader {
     case .progressed(let checkpoint, let rowsDone, let rowsTotal):
       drive(
         .workProgressed(job, checkpoint: checkpoint, rowsDone: rowsDone, rowsTotal: rowsTotal), into: &effects)
+    case .counted(let rowsDone, let rowsTotal):
+      drive(.workCounted(job, rowsDone: rowsDone, rowsTotal: rowsTotal), into: &effects)
     case .finished(let rowsDone): drive(.workFinished(job, rowsDone: rowsDone), into: &effects)
     case .failed(let error): drive(.workFailed(job, error), into: &effects)
     }
@@ -146,7 +152,8 @@ extension MetadataLeader {
       .startWork(
         WorkOrder(
           job: job.id, work: work, table: table, sourceRange: range, readTimestamp: readTimestamp,
-          checkpoint: job.checkpoint, rowsDone: job.checkpoint.isEmpty ? 0 : job.rowsDone)))
+          checkpoint: job.checkpoint, rowsDone: job.checkpoint.isEmpty ? 0 : job.rowsDone,
+          maximumRowsPerSecond: job.maximumRowsPerSecond)))
   }
 
   /// Ranges that nobody could reach for the retention time leave the catalog; storage nodes then delete them.
@@ -174,6 +181,9 @@ extension MetadataLeader {
     guard let known = coordinator.record(stored.id), known.sequence == stored.sequence else { return stored }
     return known
   }
+
+  /// How the work of a job gets on just now; nil when none is under way.
+  public func progress(_ job: JobID, now: MonotonicTime) -> JobProgress? { coordinator.progress(job, now: now) }
 
   /// Why a job is not finished, and who is being waited for.
   public func waitReason(_ job: JobRecord) -> String {

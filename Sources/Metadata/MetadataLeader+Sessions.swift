@@ -185,4 +185,61 @@ extension MetadataLeader {
     let name = applied.nodes[laggard.node]?.name ?? ""
     return name.isEmpty ? laggard.description : "\(name): \(laggard.description)"
   }
+
+  /// The barriers a job waits at that are not met, and whom each waits for.
+  public func waits(of job: JobID) -> [JobWait] {
+    guard let opened = barriers[job] else { return [] }
+    let users = schemaUsers
+    return opened.waits.compactMap { _, wait in
+      let laggards = acknowledged.laggards(of: wait.barrier, among: users)
+      guard !laggards.isEmpty else { return nil }
+      return JobWait(
+        barrier: wait.barrier, waitedMilliseconds: now.milliseconds(since: wait.startedAt),
+        boundMilliseconds: wait.boundMilliseconds, laggards: laggards)
+    }
+  }
+
+  // MARK: Agreement
+
+  /// Of every registered node, ascending by id.
+  public func agreement() -> [NodeAgreement] {
+    applied.nodes.values.map { node in
+      let session = sessions[node.id].flatMap { $0.epoch == node.epoch ? $0 : nil }
+      let ack = session == nil ? nil : acknowledged[node.id].flatMap { $0.epoch == node.epoch ? $0 : nil }
+      let oldest = ack?.held.min { ($0.oldestIndex, $0.table) < ($1.oldestIndex, $1.table) }
+      var lag: UInt64 = 0
+      if let ack, ack.appliedIndex < applied.catalog.schemaIndex {
+        // What has left the log is older than the oldest that is in it.
+        let missing = applied.log[ack.appliedIndex.next] ?? applied.log.first?.value
+        let since = missing?.timestamp.physicalMilliseconds ?? wallMilliseconds
+        lag = wallMilliseconds > since ? max(1, wallMilliseconds - since) : 1
+      }
+      return NodeAgreement(
+        node: node.id, isLive: session != nil, appliedIndex: ack?.appliedIndex ?? .zero, lagMilliseconds: lag,
+        oldestHeld: oldest, fence: fences[node.id])
+    }
+  }
+}
+
+/// A barrier that a job waits at.
+public struct JobWait: Hashable, Sendable {
+  public let barrier: Barrier
+  public let waitedMilliseconds: UInt64
+  /// From then on a majority is enough.
+  public let boundMilliseconds: UInt64
+  public let laggards: [Laggard]
+}
+
+/// How far one process is with the schema log, as the metadata leader knows it.
+public struct NodeAgreement: Hashable, Sendable {
+  public let node: NodeID
+  public let isLive: Bool
+  /// Zero: it has not acknowledged anything in its session.
+  public let appliedIndex: SchemaIndex
+  /// Age of the oldest entry that it has not acknowledged; 0: it has all.
+  public let lagMilliseconds: UInt64
+  /// What a transaction of it uses that is older than `appliedIndex`.
+  public let oldestHeld: HeldTable?
+  /// It gets no timestamps before it has applied this.
+  public let fence: SchemaIndex?
 }

@@ -217,15 +217,10 @@ extension MetadataLeader {
     for call in calls {
       let report =
         call.isAsynchronous
-        ? finalReport(job) : DDLProgressReport(isFinal: false, job: job, notices: progressNotices(job))
+        ? finalReport(job) : DDLProgressReport(isFinal: false, job: job)
       effects.append(.answer(call.request, .progress(report)))
     }
     waitingCalls[job.id] = calls.contains { !$0.isAsynchronous } ? calls.filter { !$0.isAsynchronous } : nil
-  }
-
-  private func progressNotices(_ job: JobRecord) -> [String] {
-    guard job.rowsDone > 0, !job.checkpoint.isEmpty else { return [] }
-    return ["index build: \(job.rowsDone) of \(max(job.rowsDone, job.rowsTotal)) rows"]
   }
 
   private func finalReport(_ job: JobRecord) -> DDLProgressReport {

@@ -91,7 +91,7 @@ extension NodeInfo {
 }
 
 extension JobInfo {
-  init(_ job: JobRecord, waitReason: String) {
+  init(_ job: JobRecord, waitReason: String, maximumRowsPerSecond: UInt64) {
     let stage = job.currentStage
     let current =
       job.state.isFinished ? "" : (job.history.last { $0.finishedMilliseconds == 0 }?.name ?? stage?.name ?? "")
@@ -106,6 +106,26 @@ extension JobInfo {
         JobStepInfo(
           name: $0.name, schemaIndex: $0.schemaIndex.rawValue, startedMilliseconds: $0.startedMilliseconds,
           finishedMilliseconds: $0.finishedMilliseconds)
-      }, backfillMilliseconds: job.backfillMilliseconds)
+      }, backfillMilliseconds: job.backfillMilliseconds,
+      maxRowsPerSecond: job.maximumRowsPerSecond ?? maximumRowsPerSecond, commandTag: job.plan?.commandTag ?? "",
+      tableIDs: job.tables.map(\.rawValue))
+  }
+}
+
+extension JobBarrierInfo {
+  init(_ wait: JobWait, _ state: MetadataState) {
+    self.init(
+      tableID: wait.barrier.table.rawValue, tableName: state.catalog.table(id: wait.barrier.table)?.name ?? "",
+      schemaIndex: wait.barrier.index.rawValue, waitedMilliseconds: wait.waitedMilliseconds,
+      boundMilliseconds: wait.boundMilliseconds,
+      laggards: wait.laggards.map { laggard in
+        var info = JobLaggardInfo(nodeID: laggard.node.rawValue, nodeName: state.nodes[laggard.node]?.name ?? "")
+        info.role = Wire.NodeRole(rawValue: Int32(state.nodes[laggard.node]?.role.rawValue ?? 0))
+        switch laggard.reason {
+        case .notApplied(let index): info.appliedSchemaIndex = index.rawValue
+        case .holds(_, let index): info.heldSchemaIndex = index.rawValue
+        }
+        return info
+      })
   }
 }

@@ -54,6 +54,8 @@ extension MetadataNode {
     }
     server.handleFast(MetadataService.listJobs) { [weak self] request, reply in self?.listJobs(request, reply) }
     server.handleFast(MetadataService.controlJob) { [weak self] request, reply in self?.controlJob(request, reply) }
+    server.handleFast(MetadataService.schemaAgreement) { [weak self] _, reply in self?.schemaAgreement(reply) }
+    server.handleFast(MetadataService.schemaLog) { [weak self] request, reply in self?.schemaLog(request, reply) }
     server.handleFast(MetadataService.status) { [weak self] _, reply in
       guard let self else { return }
       reply.succeed(self.status())
@@ -140,9 +142,19 @@ extension MetadataNode {
   }
 
   func jobInfo(_ stored: JobRecord) -> JobInfo {
-    guard let leader else { return JobInfo(stored, waitReason: "") }
+    let limit = settings.maximumBackfillRowsPerSecond
+    guard let leader else { return JobInfo(stored, waitReason: "", maximumRowsPerSecond: limit) }
     let job = leader.newest(stored)
-    return JobInfo(job, waitReason: leader.waitReason(job))
+    var info = JobInfo(job, waitReason: leader.waitReason(job), maximumRowsPerSecond: limit)
+    info.database = replica.state.catalog.database(id: job.databaseID)?.name ?? ""
+    info.barriers = leader.waits(of: job.id).map { JobBarrierInfo($0, replica.state) }
+    if let progress = leader.progress(job.id, now: EventLoop.now) {
+      info.workRowsDone = progress.rowsDone
+      info.workRowsTotal = progress.rowsTotal
+      info.rowsPerSecond = progress.rowsPerSecond ?? 0
+      info.remainingMilliseconds = progress.remainingMilliseconds ?? 0
+    }
+    return info
   }
 
   private func listJobs(_ request: ListJobsRequest, _ reply: RPCReply<ListJobsResponse>) {
@@ -157,7 +169,8 @@ extension MetadataNode {
       let job = replica.state.jobs[JobID(request.jobID)]
       return reply.succeed(ListJobsResponse(jobs: job.map { [jobInfo($0)] } ?? []))
     }
-    reply.succeed(ListJobsResponse(jobs: replica.state.newestJobs(Self.maximumListedJobs).map { jobInfo($0) }))
+    let limit = request.limit == 0 ? Self.maximumListedJobs : min(Int(request.limit), Self.maximumListedJobs)
+    reply.succeed(ListJobsResponse(jobs: replica.state.newestJobs(limit).map { jobInfo($0) }))
   }
 
   private func controlJob(_ request: ControlJobRequest, _ reply: RPCReply<ControlJobResponse>) {
@@ -166,6 +179,7 @@ extension MetadataNode {
     case .pause: action = .pause
     case .resume: action = .resume
     case .cancel: action = .cancel
+    case .limit: action = .limit(rowsPerSecond: request.maxRowsPerSecond)
     case .unspecified, .unrecognized:
       let error = SQLError(.invalidParameterValue, "unknown job control \(request.control.rawValue)")
       return reply.succeed(ControlJobResponse(error: SQLErrorMessage(error)))
@@ -181,7 +195,7 @@ extension MetadataNode {
 
   /// Calls back without an error when this node still leads and its state has all that was answered before: a leader that was
   /// deposed without noticing must not tell what is there and what is not.
-  private func whenConfirmed(_ body: @escaping @EventLoopActor (RPCError?) -> Void) {
+  func whenConfirmed(_ body: @escaping @EventLoopActor (RPCError?) -> Void) {
     guard leader != nil else { return body(notLeader()) }
     let term = leaderTerm
     host.readBarrier(Self.group) { [weak self] error in

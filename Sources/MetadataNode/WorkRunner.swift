@@ -104,7 +104,7 @@ import Wire
     let request = BackfillRequest(
       jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encoded(),
       indexID: index.rawValue, readTimestamp: order.readTimestamp.rawValue, checkpoint: progress.checkpoint,
-      maxRowsPerSecond: maximumRowsPerSecond)
+      maxRowsPerSecond: order.maximumRowsPerSecond ?? maximumRowsPerSecond)
     let stream = channel.openServerStream(BackfillService.run, request, deadline: nil)
     defer { stream.cancel() }
     while let message = try await stream.receive() {
@@ -138,7 +138,10 @@ import Wire
     while let message = try await stream.receive() {
       if Task.isCancelled { return .again("stopped", hint: nil) }
       if let outcome = Self.outcome(message.error, leader: message.leaderNodeID) { return outcome }
-      guard message.isDone else { continue }
+      guard message.isDone else {
+        report(order.job, .counted(rowsDone: message.rowsDone, rowsTotal: message.rowsTotalEstimate))
+        continue
+      }
       guard kind != .index || (message.rowCount == message.entryCount && message.rowChecksum == message.entryChecksum)
       else {
         return .failed(

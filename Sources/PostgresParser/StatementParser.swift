@@ -128,9 +128,10 @@ public final class StatementParser: Sendable {
       switch own[index] {
       case .statement(let statement)?:
         result.append(ParsedStatement(statement: statement, text: text, parameterCount: 0))
-      case .explainSchemaChange(let offset)?:
+      case .explainSchemaChange(let offset, let validates)?:
         for explained in try library(from: range.lowerBound + offset) {
-          let statement = Statement.explain(ExplainOptions(isSchemaChange: true), explained.statement)
+          let statement = Statement.explain(
+            ExplainOptions(isSchemaChange: true, validates: validates), explained.statement)
           result.append(
             ParsedStatement(statement: statement, text: text, parameterCount: explained.parameterCount))
         }

@@ -27,6 +27,13 @@ struct StatementScanner {
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
+  /// Whether nothing but blanks is left. A quote or comment left open is not the end.
+  var isAtEnd: Bool {
+    var copy = self
+    copy.skipBlanks()
+    return copy.position >= bytes.count
+  }
+
   /// nil at the end, or where a quote or comment is left open (the parser will say so).
   mutating func next() -> Token? {
     skipBlanks()

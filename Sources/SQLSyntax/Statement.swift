@@ -94,19 +94,46 @@ public struct ExplainOptions: Hashable, Sendable {
   public var verbose: Bool
   /// `EXPLAIN (DDL)`: the stages of a schema change.
   public var isSchemaChange: Bool
+  /// `EXPLAIN (DDL, VALIDATE)`: tried against the rows as well.
+  public var validates: Bool
 
-  public init(analyze: Bool = false, verbose: Bool = false, isSchemaChange: Bool = false) {
+  public init(
+    analyze: Bool = false, verbose: Bool = false, isSchemaChange: Bool = false, validates: Bool = false
+  ) {
     self.analyze = analyze
     self.verbose = verbose
     self.isSchemaChange = isSchemaChange
+    self.validates = validates
   }
 }
 
-/// Statements about schema-change jobs.
+/// Statements about schema-change jobs and the schema log.
 public enum JobStatement: Hashable, Sendable {
   case showAll
   case show(JobID)
+  case showSteps(JobID)
+  case showBlockers(JobID)
   case pause(JobID)
   case resume(JobID)
-  case cancel([JobID])
+  case cancel(JobID)
+  case alter(JobID, [JobParameter])
+  /// TiDB's `ADMIN SHOW DDL JOBS`; nil: TiDB's ten.
+  case adminShow(limit: Int?)
+  /// TiDB's: one row a job tells what became of it.
+  case adminControl(JobAction, [JobID])
+  case showAgreement
+  case showLog(table: RelationNameSyntax?, limit: Int?)
+}
+
+public enum JobAction: Hashable, Sendable { case pause, resume, cancel }
+
+/// `name = value` as written, the name in lower case.
+public struct JobParameter: Hashable, Sendable {
+  public var name: String
+  public var value: String
+
+  public init(name: String, value: String) {
+    self.name = name
+    self.value = value
+  }
 }

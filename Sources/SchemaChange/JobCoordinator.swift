@@ -5,6 +5,17 @@ public enum JobControlAction: Hashable, Sendable {
   case pause
   case resume
   case cancel
+  /// Rows a second of its backfills, from the next chunk on; 0: without a limit.
+  case limit(rowsPerSecond: UInt64)
+}
+
+/// The piece of work under way, as far as it is not in the record.
+public struct JobProgress: Hashable, Sendable {
+  public var rowsDone: UInt64
+  /// 0: not known.
+  public var rowsTotal: UInt64
+  public var rowsPerSecond: UInt64?
+  public var remainingMilliseconds: UInt64?
 }
 
 /// Drives every unfinished job of the cluster, one persistent step at a time: propose an entry, wait for the barrier, do the
@@ -21,6 +32,8 @@ public struct JobCoordinator: Sendable {
     case barrierPassed(JobID)
     /// - rows: of the whole item, from its beginning.
     case workProgressed(JobID, checkpoint: [UInt8], rowsDone: UInt64, rowsTotal: UInt64)
+    /// Work that begins again when it is interrupted: there is nothing to store.
+    case workCounted(JobID, rowsDone: UInt64, rowsTotal: UInt64)
     case workFinished(JobID, rowsDone: UInt64)
     /// A lasting failure: the rows do not allow the change.
     case workFailed(JobID, SQLError)
@@ -51,6 +64,16 @@ public struct JobCoordinator: Sendable {
     var workStarted = MonotonicTime(nanoseconds: 0)
     var checkpointStored = MonotonicTime(nanoseconds: 0)
     var rowsStored: UInt64 = 0
+    /// Of the work under way.
+    var rowsDone: UInt64 = 0
+    var rowsTotal: UInt64 = 0
+    var rate = WorkRate()
+
+    mutating func count(_ done: UInt64, of total: UInt64, at now: MonotonicTime) {
+      rowsDone = done
+      rowsTotal = max(total, done)
+      rate.observe(rows: done, at: now)
+    }
   }
 
   /// Checkpoints are stored when this long has passed or this many rows were done since the last.
@@ -67,6 +90,16 @@ public struct JobCoordinator: Sendable {
 
   /// The newest proposed record of an unfinished job.
   public func record(_ id: JobID) -> JobRecord? { jobs[id]?.record }
+
+  /// How the work under way gets on; nil when none is.
+  public func progress(_ id: JobID, now: MonotonicTime) -> JobProgress? {
+    guard let job = jobs[id], job.activity == .working else { return nil }
+    let rate = job.rate.rowsPerSecond(rows: job.rowsDone, at: now)
+    return JobProgress(
+      rowsDone: job.rowsDone, rowsTotal: job.rowsTotal, rowsPerSecond: rate,
+      remainingMilliseconds: WorkRate.remainingMilliseconds(
+        rows: job.rowsDone, of: job.rowsTotal, rowsPerSecond: rate))
+  }
 
   /// Whether an unfinished job stands before a new one (or before `job`) on one of `tables`.
   public func isBlocked(_ tables: [TableID], before job: JobID? = nil) -> Bool {
@@ -97,6 +130,7 @@ public struct JobCoordinator: Sendable {
       return workOrNextStage(id, catalog, now, wallMilliseconds)
     case .workProgressed(let id, let checkpoint, let rowsDone, let rowsTotal):
       guard var job = jobs[id], job.activity == .working else { return [] }
+      job.count(rowsDone, of: rowsTotal, at: now)
       job.record.rowsDone = rowsDone
       job.record.rowsTotal = max(rowsTotal, rowsDone)
       job.record.checkpoint = checkpoint
@@ -110,6 +144,10 @@ public struct JobCoordinator: Sendable {
       job.checkpointStored = now
       job.rowsStored = rowsDone
       return propose(&job, stage: nil)
+    case .workCounted(let id, let rowsDone, let rowsTotal):
+      guard jobs[id]?.activity == .working else { return [] }
+      jobs[id]?.count(rowsDone, of: rowsTotal, at: now)
+      return []
     case .workFinished(let id, let rowsDone):
       guard var job = jobs[id], job.activity == .working else { return [] }
       job.activity = .none
@@ -142,7 +180,7 @@ public struct JobCoordinator: Sendable {
       guard job.record.state == .running, job.record.canTurnBack else {
         throw SQLError(.objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name) and cannot be paused")
       }
-      let stop = stopActivity(&job)
+      let stop = stopActivity(&job, now)
       job.record.state = .paused
       return stop + propose(&job, stage: nil)
     case .resume:
@@ -157,10 +195,14 @@ public struct JobCoordinator: Sendable {
           .objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name) and past turning back",
           hint: "Its change is visible already; it ends by itself.")
       }
-      let stop = stopActivity(&job)
+      let stop = stopActivity(&job, now)
       job.record.isCancelRequested = true
       job.record.error = SQLError(.queryCanceled, "job \(id) was canceled")
       return stop + turnBack(&job, catalog, wallMilliseconds)
+    case .limit(let rowsPerSecond):
+      job.record.maximumRowsPerSecond = rowsPerSecond
+      // Work under way begins again at its checkpoint, under the new limit, once the record is stored.
+      return (job.activity == .working ? stopActivity(&job, now) : []) + propose(&job, stage: nil)
     }
   }
 
@@ -212,6 +254,10 @@ public struct JobCoordinator: Sendable {
       job.workStarted = now
       job.checkpointStored = now
       job.rowsStored = job.record.rowsDone
+      job.rowsDone = job.record.checkpoint.isEmpty ? 0 : job.record.rowsDone
+      job.rowsTotal = job.record.rowsTotal
+      job.rate = WorkRate()
+      job.rate.observe(rows: job.rowsDone, at: now)
       job.record.begin(work.title, at: wall)
       jobs[id] = job
       return [.startWork(job.record, work)]
@@ -239,12 +285,16 @@ public struct JobCoordinator: Sendable {
     return propose(&job, stage: stage)
   }
 
-  private mutating func stopActivity(_ job: inout Tracked) -> [Effect] {
+  private mutating func stopActivity(_ job: inout Tracked, _ now: MonotonicTime) -> [Effect] {
     defer { job.activity = .none }
     switch job.activity {
     case .none: return []
     case .waitingForBarrier: return [.closeBarrier(job.record.id)]
-    case .working: return [.stopWork(job.record.id)]
+    case .working:
+      if case .backfill? = job.record.currentStage?.work[safe: job.record.workDone] {
+        job.record.backfillMilliseconds &+= now.milliseconds(since: job.workStarted)
+      }
+      return [.stopWork(job.record.id)]
     }
   }
 

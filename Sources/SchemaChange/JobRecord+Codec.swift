@@ -28,6 +28,7 @@ extension JobRecord {
     writer.field(23, gatewayNodeID)
     writer.field(24, boundedWaitMilliseconds)
     for step in history { writer.field(25) { step.encode(into: &$0) } }
+    if let maximumRowsPerSecond { writer.field(26, maximumRowsPerSecond) }
   }
 
   public func encoded() -> [UInt8] {
@@ -73,6 +74,7 @@ extension JobRecord {
       case 23: gatewayNodeID = try field.identifier()
       case 24: boundedWaitMilliseconds = try field.integer()
       case 25: history.append(try JobStep(decoding: try field.slice()))
+      case 26: maximumRowsPerSecond = try field.integer()
       default: break
       }
     }

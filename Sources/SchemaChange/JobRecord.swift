@@ -50,6 +50,8 @@ public struct JobRecord: Hashable, Sendable {
   public var backfillMilliseconds: UInt64 = 0
   public var gatewayNodeID = NodeID(0)
   public var boundedWaitMilliseconds: UInt64 = 0
+  /// Of its backfills; 0: without a limit; nil: as the metadata service is configured.
+  public var maximumRowsPerSecond: UInt64?
   public var history: [JobStep] = []
 
   public static let maximumStatementTextBytes = 4_096
@@ -125,6 +127,8 @@ public struct JobRecord: Hashable, Sendable {
   }
 
   mutating func begin(_ step: String, at milliseconds: UInt64) {
+    // Taken up again: by a new leader, after a pause, under another limit.
+    if let last = history.last, last.name == step, last.finishedMilliseconds == 0 { return }
     endStep(at: milliseconds)
     guard history.count < Self.maximumHistory else { return }
     history.append(JobStep(name: step, schemaIndex: .zero, startedMilliseconds: milliseconds, finishedMilliseconds: 0))

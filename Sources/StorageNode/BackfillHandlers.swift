@@ -90,6 +90,7 @@ import Wire
           throw RPCError(.invalidArgument, "table \(table.name) has no check \(request.constraintID)")
         }
         try await sink.send(try await run.validateCheck(constraint, check))
+      case .uniqueKeys: throw RPCError(.unimplemented, "unique keys of rows alone")
       case .unrecognized(let kind): throw RPCError(.invalidArgument, "unknown validation \(kind)")
       }
     } catch let elsewhere as SourceReader.LedElsewhere {

@@ -92,7 +92,8 @@ import Wire
       let (timestamp, table, index) = (timestamp, table, index)
       let skipsRow = PlantedFault.isPlanted(.checkpointOneRowTooFar) && rowsRead == 0 && !checkpoint.isEmpty
       let rowLimit = min(
-        skipsRow ? 1 : store.maximumRowsPerChunk, hasClients ? Self.rowsPerChunkBesideClients : Self.rowsPerChunk)
+        skipsRow ? 1 : store.maximumRowsPerChunk, hasClients ? Self.rowsPerChunkBesideClients : Self.rowsPerChunk,
+        rowsPerPacedChunk)
       let chunk = try await worker.run {
         try BackfillChunk.read(
           readable.state, span, at: timestamp, table: table, index: index, rowLimit: rowLimit)
@@ -166,6 +167,11 @@ import Wire
     }
     let spent = min(EventLoop.now.milliseconds(since: work), Self.longestRestMilliseconds)
     try await EventLoop.sleep(for: .milliseconds(Int64(max(1, spent))))
+  }
+
+  /// A quarter of a second's rows, so that a low limit neither stands still for long nor is made up for in one leap.
+  private var rowsPerPacedChunk: Int {
+    maximumRowsPerSecond == 0 ? Int.max : max(1, Int(clamping: maximumRowsPerSecond / 4))
   }
 
   private func pace(_ rowsRead: UInt64, since began: MonotonicTime) async throws {

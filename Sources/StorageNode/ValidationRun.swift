@@ -28,6 +28,7 @@ import Wire
   private let report: @EventLoopActor (ValidateProgress) async throws -> Void
   private var rowsDone: UInt64 = 0
   private var lastReport = EventLoop.now
+  private lazy var estimate = store.replica(source).map { store.rowEstimate(of: $0) } ?? 0
 
   init(
     _ store: RangeStore, ranges: RangeClient, locks: LockResolver, worker: WorkerThread, table: TableDescriptor,
@@ -294,6 +295,6 @@ import Wire
     rowsDone += rows
     guard EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds else { return }
     lastReport = EventLoop.now
-    try await report(ValidateProgress(rowsDone: rowsDone))
+    try await report(ValidateProgress(rowsDone: rowsDone, rowsTotalEstimate: max(rowsDone, estimate)))
   }
 }

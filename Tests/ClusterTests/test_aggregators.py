@@ -20,10 +20,10 @@ NODES = 5
 def longest_steps(cluster, operation, gateway=2):
     """Seconds of every step of the job but those that work on rows, longest first."""
     job = next(job for job in cluster.jobs(gateway) if job["operation_id"] == operation)
-    steps = cluster.execute(f"SHOW JOB {job['job_id']}", gateway)
+    steps = cluster.execute(f"SHOW JOB {job['job_id']} STEPS", gateway)
     seconds = [
         ((finished - started).total_seconds(), name)
-        for _, name, _, started, finished in steps if "rows" not in name and "backfill" not in name
+        for _, name, _, started, finished, _ in steps if "rows" not in name and "backfill" not in name
     ]
     return sorted(seconds, reverse=True)
 

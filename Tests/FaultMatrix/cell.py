@@ -153,7 +153,7 @@ class Cell:
             deadline = time.monotonic() + 20
             last = -1
             while time.monotonic() < deadline:
-                steps = connection.execute(f"SHOW JOB {self.job}").fetchall()
+                steps = connection.execute(f"SHOW JOB {self.job} STEPS").fetchall()
                 position = len(steps) - 1
                 if position >= target.position or (steps and steps[-1][4] is not None):
                     self.reached = self.general(steps[-1][1]) if steps else None
@@ -201,7 +201,7 @@ class Cell:
         if self.reached != self.spec.phase.name:
             return False
         with self.ship.connect(self.control) as connection:
-            steps = connection.execute(f"SHOW JOB {self.job}").fetchall()
+            steps = connection.execute(f"SHOW JOB {self.job} STEPS").fetchall()
         begun = [step[3].timestamp() for step in steps[self.spec.phase.position + 1:]
                  if self.general(step[1]) != self.spec.phase.name]
         return not begun or begun[0] >= moment

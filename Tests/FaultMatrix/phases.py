@@ -1,4 +1,4 @@
-"""What a schema change goes through, read from EXPLAIN (DDL), and where a running one is, read from SHOW JOB."""
+"""What a schema change goes through, read from EXPLAIN (DDL), and where a running one is, read from SHOW JOB n STEPS."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ MEANWHILE = "statement sent meanwhile"
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    # Place among the rows of SHOW JOB, from 0; nothing for a change of one entry.
+    # Place among the rows of SHOW JOB n STEPS, from 0; nothing for a change of one entry.
     position: int | None
     name: str
     # "barrier": held by an open transaction; "work": held by the limit of rows a second; "instant".
@@ -22,7 +22,7 @@ class Phase:
 
 
 def plan(lines):
-    """The phases that can be met. Every stage and every piece of work is a row of SHOW JOB, in this order."""
+    """The phases that can be met. Every stage and every piece of work is a row of SHOW JOB n STEPS, in this order."""
     rows, kinds = [], []
     for line in lines:
         if stage := re.match(r"stage \d+(?: \(visible\))?: (.*)", line):

@@ -58,9 +58,33 @@ func parseOne(_ text: String) throws -> ParsedStatement {
       ("show job 5", .job(.show(JobID(5)))),
       ("PAUSE JOB 7;", .job(.pause(JobID(7)))),
       ("resume job 7", .job(.resume(JobID(7)))),
-      ("CANCEL JOB 18446744073709551615", .job(.cancel([JobID(UInt64.max)]))),
-      ("ADMIN SHOW DDL JOBS", .job(.showAll)),
-      ("ADMIN CANCEL DDL JOBS 1, 2", .job(.cancel([JobID(1), JobID(2)]))),
+      ("CANCEL JOB 18446744073709551615", .job(.cancel(JobID(UInt64.max)))),
+      ("show job 5 Steps;", .job(.showSteps(JobID(5)))),
+      ("SHOW JOB 5 BLOCKERS", .job(.showBlockers(JobID(5)))),
+      (
+        "ALTER JOB 3 SET (max_rows_per_second = -5, other='x')",
+        .job(
+          .alter(
+            JobID(3),
+            [JobParameter(name: "max_rows_per_second", value: "-5"), JobParameter(name: "other", value: "x")]))
+      ),
+      ("ADMIN SHOW DDL JOBS", .job(.adminShow(limit: nil))),
+      ("ADMIN SHOW DDL JOBS 20", .job(.adminShow(limit: 20))),
+      ("ADMIN CANCEL DDL JOBS 1, 2", .job(.adminControl(.cancel, [JobID(1), JobID(2)]))),
+      ("admin pause ddl jobs 3", .job(.adminControl(.pause, [JobID(3)]))),
+      ("admin resume ddl jobs 3", .job(.adminControl(.resume, [JobID(3)]))),
+      ("SHOW SCHEMA AGREEMENT", .job(.showAgreement)),
+      ("SHOW SCHEMA LOG", .job(.showLog(table: nil, limit: nil))),
+      (
+        "show schema log for table public.\"T\" limit 3",
+        .job(.showLog(table: RelationNameSyntax(schema: "public", name: "T"), limit: 3))
+      ),
+      (
+        "EXPLAIN (DDL, VALIDATE) drop index i",
+        .explain(
+          ExplainOptions(isSchemaChange: true, validates: true),
+          .drop(DropStatement(kind: .index, names: [RelationNameSyntax(name: "i")], ifExists: false, isCascade: false)))
+      ),
       (
         "EXPLAIN (DDL) drop index i",
         .explain(
@@ -71,6 +95,18 @@ func parseOne(_ text: String) throws -> ParsedStatement {
       ("CHECK TABLE public.\"T\"", .checkTable(RelationNameSyntax(schema: "public", name: "T"))),
     ]
     for (text, statement) in table { #expect(try parseOne(text).statement == statement, "\(text)") }
+  }
+
+  @Test func manyJobsCanBeNamedButNotAnyNumber() throws {
+    func statement(_ count: Int) -> String {
+      "admin cancel ddl jobs " + (1...count).map(String.init).joined(separator: ", ")
+    }
+    guard case .job(.adminControl(.cancel, let ids)) = try parseOne(statement(1000)).statement else {
+      Issue.record("another statement")
+      return
+    }
+    #expect(ids == (1...1000).map { JobID(UInt64($0)) })
+    #expect(throws: SQLError.self) { try StatementParser.parseOnThisThread(statement(5000)) }
   }
 
   @Test func jobStatementsMixWithOthers() throws {
@@ -88,6 +124,16 @@ func parseOne(_ text: String) throws -> ParsedStatement {
       ("select 'abc", "unterminated quoted string at or near \"'abc\"", 8),
       ("/* open", "unterminated /* comment at or near \"/* open\"", 1),
       ("show job", "syntax error at end of input", 9),
+      ("show job x", "syntax error at or near \"x\"", 10),
+      ("select 'ä'; show job 5 /* ä */ nope", "syntax error at or near \"nope\"", 32),
+      ("pause job 5, 6", "syntax error at or near \",\"", 12),
+      ("admin cancel ddl jobs 1,", "syntax error at end of input", 25),
+      ("admin drop", "syntax error at or near \"admin\"", 1),
+      ("alter job 1 set max_rows_per_second = 1", "syntax error at or near \"max_rows_per_second\"", 17),
+      ("alter job 1 set (max_rows_per_second)", "syntax error at or near \")\"", 37),
+      ("show schema", "syntax error at end of input", 12),
+      ("show schema log for t", "syntax error at or near \"t\"", 21),
+      ("show schema log limit -1", "syntax error at or near \"-\"", 23),
     ]
     for (text, message, position) in table {
       #expect(throws: SQLError(.syntaxError, message, position: position), "\(text)") {

@@ -75,6 +75,12 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ddl
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ddlprogress(void) {
   return &theseus__v1__ddlprogress__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__explained_stage(void) {
+  return &theseus__v1__explained_stage__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__explained_work(void) {
+  return &theseus__v1__explained_work__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__list_jobs_request(void) {
   return &theseus__v1__list_jobs_request__descriptor;
 }
@@ -83,6 +89,12 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__job
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__job_info(void) {
   return &theseus__v1__job_info__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__job_barrier_info(void) {
+  return &theseus__v1__job_barrier_info__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__job_laggard_info(void) {
+  return &theseus__v1__job_laggard_info__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__list_jobs_response(void) {
   return &theseus__v1__list_jobs_response__descriptor;
@@ -95,6 +107,24 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__con
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__cluster_status(void) {
   return &theseus__v1__cluster_status__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_agreement_node(void) {
+  return &theseus__v1__schema_agreement_node__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_agreement_response(void) {
+  return &theseus__v1__schema_agreement_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_log_request(void) {
+  return &theseus__v1__schema_log_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_log_table(void) {
+  return &theseus__v1__schema_log_table__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_log_entry(void) {
+  return &theseus__v1__schema_log_entry__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_log_response(void) {
+  return &theseus__v1__schema_log_response__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ack_confirmation(void) {
   return &theseus__v1__ack_confirmation__descriptor;
@@ -113,6 +143,12 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__val
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__validate_progress(void) {
   return &theseus__v1__validate_progress__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__estimate_request(void) {
+  return &theseus__v1__estimate_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__estimate_response(void) {
+  return &theseus__v1__estimate_response__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__call_batch(void) {
   return &theseus__v1__call_batch__descriptor;
@@ -140,6 +176,15 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ses
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__sessions_response(void) {
   return &theseus__v1__sessions_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__blockers_request(void) {
+  return &theseus__v1__blockers_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__blocker_info(void) {
+  return &theseus__v1__blocker_info__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__blockers_response(void) {
+  return &theseus__v1__blockers_response__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *wire_descriptor_grpc__health__v1__health_check_request(void) {
   return &grpc__health__v1__health_check_request__descriptor;

@@ -20,6 +20,8 @@ typedef struct Theseus__V1__BackfillRequest Theseus__V1__BackfillRequest;
 typedef struct Theseus__V1__BackfillProgress Theseus__V1__BackfillProgress;
 typedef struct Theseus__V1__ValidateRequest Theseus__V1__ValidateRequest;
 typedef struct Theseus__V1__ValidateProgress Theseus__V1__ValidateProgress;
+typedef struct Theseus__V1__EstimateRequest Theseus__V1__EstimateRequest;
+typedef struct Theseus__V1__EstimateResponse Theseus__V1__EstimateResponse;
 
 
 /* --- enums --- */
@@ -36,7 +38,11 @@ typedef enum _Theseus__V1__ValidationKind {
   /*
    * No row may violate the check.
    */
-  THESEUS__V1__VALIDATION_KIND__VALIDATION_CHECK = 2
+  THESEUS__V1__VALIDATION_KIND__VALIDATION_CHECK = 2,
+  /*
+   * The rows alone: no two of them may have the same key in the index, which need not exist.
+   */
+  THESEUS__V1__VALIDATION_KIND__VALIDATION_UNIQUE_KEYS = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__VALIDATION_KIND)
 } Theseus__V1__ValidationKind;
 
@@ -96,10 +102,14 @@ struct  Theseus__V1__ValidateRequest
   Theseus__V1__ValidationKind kind;
   uint64_t read_timestamp;
   uint64_t constraint_id;
+  /*
+   * Goes on to the end and names up to this many offending rows, instead of an error for the first (0: does not).
+   */
+  uint32_t maximum_offenders;
 };
 #define THESEUS__V1__VALIDATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__validate_request__descriptor) \
-    , 0, 0, {0,NULL}, 0, 0, THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX, 0, 0 }
+    , 0, 0, {0,NULL}, 0, 0, THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX, 0, 0, 0 }
 
 
 struct  Theseus__V1__ValidateProgress
@@ -113,10 +123,42 @@ struct  Theseus__V1__ValidateProgress
   uint64_t row_checksum;
   uint64_t entry_checksum;
   uint64_t leader_node_id;
+  uint64_t rows_total_estimate;
+  size_t n_offenders;
+  ProtobufCBinaryData *offenders;
 };
 #define THESEUS__V1__VALIDATE_PROGRESS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__validate_progress__descriptor) \
-    , 0, 0, NULL, 0, 0, 0, 0, 0 }
+    , 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0,NULL }
+
+
+struct  Theseus__V1__EstimateRequest
+{
+  ProtobufCMessage base;
+  uint64_t range_id;
+};
+#define THESEUS__V1__ESTIMATE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__estimate_request__descriptor) \
+    , 0 }
+
+
+struct  Theseus__V1__EstimateResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The caller should ask this node instead (0: none).
+   */
+  uint64_t leader_node_id;
+  protobuf_c_boolean is_leader;
+  uint64_t rows;
+  /*
+   * Of the newest versions, about.
+   */
+  uint64_t bytes;
+};
+#define THESEUS__V1__ESTIMATE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__estimate_response__descriptor) \
+    , 0, 0, 0, 0 }
 
 
 /* Theseus__V1__BackfillRequest methods */
@@ -195,6 +237,44 @@ Theseus__V1__ValidateProgress *
 void   theseus__v1__validate_progress__free_unpacked
                      (Theseus__V1__ValidateProgress *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__EstimateRequest methods */
+void   theseus__v1__estimate_request__init
+                     (Theseus__V1__EstimateRequest         *message);
+size_t theseus__v1__estimate_request__get_packed_size
+                     (const Theseus__V1__EstimateRequest   *message);
+size_t theseus__v1__estimate_request__pack
+                     (const Theseus__V1__EstimateRequest   *message,
+                      uint8_t             *out);
+size_t theseus__v1__estimate_request__pack_to_buffer
+                     (const Theseus__V1__EstimateRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__EstimateRequest *
+       theseus__v1__estimate_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__estimate_request__free_unpacked
+                     (Theseus__V1__EstimateRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__EstimateResponse methods */
+void   theseus__v1__estimate_response__init
+                     (Theseus__V1__EstimateResponse         *message);
+size_t theseus__v1__estimate_response__get_packed_size
+                     (const Theseus__V1__EstimateResponse   *message);
+size_t theseus__v1__estimate_response__pack
+                     (const Theseus__V1__EstimateResponse   *message,
+                      uint8_t             *out);
+size_t theseus__v1__estimate_response__pack_to_buffer
+                     (const Theseus__V1__EstimateResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__EstimateResponse *
+       theseus__v1__estimate_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__estimate_response__free_unpacked
+                     (Theseus__V1__EstimateResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Theseus__V1__BackfillRequest_Closure)
@@ -209,6 +289,12 @@ typedef void (*Theseus__V1__ValidateRequest_Closure)
 typedef void (*Theseus__V1__ValidateProgress_Closure)
                  (const Theseus__V1__ValidateProgress *message,
                   void *closure_data);
+typedef void (*Theseus__V1__EstimateRequest_Closure)
+                 (const Theseus__V1__EstimateRequest *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__EstimateResponse_Closure)
+                 (const Theseus__V1__EstimateResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -220,6 +306,8 @@ extern const ProtobufCMessageDescriptor theseus__v1__backfill_request__descripto
 extern const ProtobufCMessageDescriptor theseus__v1__backfill_progress__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__validate_progress__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__estimate_request__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__estimate_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -19,6 +19,9 @@ typedef struct Theseus__V1__WaitsForRequest Theseus__V1__WaitsForRequest;
 typedef struct Theseus__V1__WaitsForResponse Theseus__V1__WaitsForResponse;
 typedef struct Theseus__V1__SessionInfo Theseus__V1__SessionInfo;
 typedef struct Theseus__V1__SessionsResponse Theseus__V1__SessionsResponse;
+typedef struct Theseus__V1__BlockersRequest Theseus__V1__BlockersRequest;
+typedef struct Theseus__V1__BlockerInfo Theseus__V1__BlockerInfo;
+typedef struct Theseus__V1__BlockersResponse Theseus__V1__BlockersResponse;
 
 
 /* --- enums --- */
@@ -72,6 +75,60 @@ struct  Theseus__V1__SessionsResponse
 #define THESEUS__V1__SESSIONS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__sessions_response__descriptor) \
     , 0,NULL }
+
+
+struct  Theseus__V1__BlockersRequest
+{
+  ProtobufCMessage base;
+  size_t n_table_ids;
+  uint64_t *table_ids;
+  /*
+   * Those that use one of the tables at an older schema index than this.
+   */
+  uint64_t schema_index;
+};
+#define THESEUS__V1__BLOCKERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__blockers_request__descriptor) \
+    , 0,NULL, 0 }
+
+
+struct  Theseus__V1__BlockerInfo
+{
+  ProtobufCMessage base;
+  uint64_t session_id;
+  ProtobufCBinaryData user;
+  ProtobufCBinaryData client_address;
+  ProtobufCBinaryData application_name;
+  /*
+   * The running one, else the last.
+   */
+  ProtobufCBinaryData statement;
+  protobuf_c_boolean is_in_statement;
+  uint64_t transaction_age_milliseconds;
+  uint64_t table_id;
+  uint64_t held_schema_index;
+};
+#define THESEUS__V1__BLOCKER_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__blocker_info__descriptor) \
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0 }
+
+
+struct  Theseus__V1__BlockersResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Oldest first, at most a hundred.
+   */
+  size_t n_blockers;
+  Theseus__V1__BlockerInfo **blockers;
+  /*
+   * How many there are.
+   */
+  uint32_t count;
+};
+#define THESEUS__V1__BLOCKERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__blockers_response__descriptor) \
+    , 0,NULL, 0 }
 
 
 /* Theseus__V1__WaitsForRequest methods */
@@ -150,6 +207,63 @@ Theseus__V1__SessionsResponse *
 void   theseus__v1__sessions_response__free_unpacked
                      (Theseus__V1__SessionsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__BlockersRequest methods */
+void   theseus__v1__blockers_request__init
+                     (Theseus__V1__BlockersRequest         *message);
+size_t theseus__v1__blockers_request__get_packed_size
+                     (const Theseus__V1__BlockersRequest   *message);
+size_t theseus__v1__blockers_request__pack
+                     (const Theseus__V1__BlockersRequest   *message,
+                      uint8_t             *out);
+size_t theseus__v1__blockers_request__pack_to_buffer
+                     (const Theseus__V1__BlockersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__BlockersRequest *
+       theseus__v1__blockers_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__blockers_request__free_unpacked
+                     (Theseus__V1__BlockersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__BlockerInfo methods */
+void   theseus__v1__blocker_info__init
+                     (Theseus__V1__BlockerInfo         *message);
+size_t theseus__v1__blocker_info__get_packed_size
+                     (const Theseus__V1__BlockerInfo   *message);
+size_t theseus__v1__blocker_info__pack
+                     (const Theseus__V1__BlockerInfo   *message,
+                      uint8_t             *out);
+size_t theseus__v1__blocker_info__pack_to_buffer
+                     (const Theseus__V1__BlockerInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__BlockerInfo *
+       theseus__v1__blocker_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__blocker_info__free_unpacked
+                     (Theseus__V1__BlockerInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__BlockersResponse methods */
+void   theseus__v1__blockers_response__init
+                     (Theseus__V1__BlockersResponse         *message);
+size_t theseus__v1__blockers_response__get_packed_size
+                     (const Theseus__V1__BlockersResponse   *message);
+size_t theseus__v1__blockers_response__pack
+                     (const Theseus__V1__BlockersResponse   *message,
+                      uint8_t             *out);
+size_t theseus__v1__blockers_response__pack_to_buffer
+                     (const Theseus__V1__BlockersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__BlockersResponse *
+       theseus__v1__blockers_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__blockers_response__free_unpacked
+                     (Theseus__V1__BlockersResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Theseus__V1__WaitsForRequest_Closure)
@@ -164,6 +278,15 @@ typedef void (*Theseus__V1__SessionInfo_Closure)
 typedef void (*Theseus__V1__SessionsResponse_Closure)
                  (const Theseus__V1__SessionsResponse *message,
                   void *closure_data);
+typedef void (*Theseus__V1__BlockersRequest_Closure)
+                 (const Theseus__V1__BlockersRequest *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__BlockerInfo_Closure)
+                 (const Theseus__V1__BlockerInfo *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__BlockersResponse_Closure)
+                 (const Theseus__V1__BlockersResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -174,6 +297,9 @@ extern const ProtobufCMessageDescriptor theseus__v1__waits_for_request__descript
 extern const ProtobufCMessageDescriptor theseus__v1__waits_for_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__session_info__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__sessions_response__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__blockers_request__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__blocker_info__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__blockers_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -34,13 +34,23 @@ typedef struct Theseus__V1__AckMessage Theseus__V1__AckMessage;
 typedef struct Theseus__V1__AckBatch Theseus__V1__AckBatch;
 typedef struct Theseus__V1__DDLRequest Theseus__V1__DDLRequest;
 typedef struct Theseus__V1__DDLProgress Theseus__V1__DDLProgress;
+typedef struct Theseus__V1__ExplainedStage Theseus__V1__ExplainedStage;
+typedef struct Theseus__V1__ExplainedWork Theseus__V1__ExplainedWork;
 typedef struct Theseus__V1__ListJobsRequest Theseus__V1__ListJobsRequest;
 typedef struct Theseus__V1__JobStepInfo Theseus__V1__JobStepInfo;
 typedef struct Theseus__V1__JobInfo Theseus__V1__JobInfo;
+typedef struct Theseus__V1__JobBarrierInfo Theseus__V1__JobBarrierInfo;
+typedef struct Theseus__V1__JobLaggardInfo Theseus__V1__JobLaggardInfo;
 typedef struct Theseus__V1__ListJobsResponse Theseus__V1__ListJobsResponse;
 typedef struct Theseus__V1__ControlJobRequest Theseus__V1__ControlJobRequest;
 typedef struct Theseus__V1__ControlJobResponse Theseus__V1__ControlJobResponse;
 typedef struct Theseus__V1__ClusterStatus Theseus__V1__ClusterStatus;
+typedef struct Theseus__V1__SchemaAgreementNode Theseus__V1__SchemaAgreementNode;
+typedef struct Theseus__V1__SchemaAgreementResponse Theseus__V1__SchemaAgreementResponse;
+typedef struct Theseus__V1__SchemaLogRequest Theseus__V1__SchemaLogRequest;
+typedef struct Theseus__V1__SchemaLogTable Theseus__V1__SchemaLogTable;
+typedef struct Theseus__V1__SchemaLogEntry Theseus__V1__SchemaLogEntry;
+typedef struct Theseus__V1__SchemaLogResponse Theseus__V1__SchemaLogResponse;
 
 
 /* --- enums --- */
@@ -54,11 +64,23 @@ typedef enum _Theseus__V1__TimestampsOutcome {
   THESEUS__V1__TIMESTAMPS_OUTCOME__TIMESTAMPS_FENCED = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__TIMESTAMPS_OUTCOME)
 } Theseus__V1__TimestampsOutcome;
+typedef enum _Theseus__V1__ExplainedWorkKind {
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_OTHER = 0,
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_BACKFILL = 1,
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_INDEX = 2,
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_NOT_NULL = 3,
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_CHECK = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__EXPLAINED_WORK_KIND)
+} Theseus__V1__ExplainedWorkKind;
 typedef enum _Theseus__V1__JobControl {
   THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED = 0,
   THESEUS__V1__JOB_CONTROL__JOB_CONTROL_PAUSE = 1,
   THESEUS__V1__JOB_CONTROL__JOB_CONTROL_RESUME = 2,
-  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_CANCEL = 3
+  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_CANCEL = 3,
+  /*
+   * Sets max_rows_per_second.
+   */
+  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__JOB_CONTROL)
 } Theseus__V1__JobControl;
 
@@ -360,20 +382,80 @@ struct  Theseus__V1__DDLProgress
   Theseus__V1__JobInfo *job;
   size_t n_explanation;
   ProtobufCBinaryData *explanation;
+  size_t n_stages;
+  Theseus__V1__ExplainedStage **stages;
 };
 #define THESEUS__V1__DDLPROGRESS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ddlprogress__descriptor) \
-    , 0, NULL, 0, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL }
+    , 0, NULL, 0, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * A stage of a plan that is only explained.
+ */
+struct  Theseus__V1__ExplainedStage
+{
+  ProtobufCMessage base;
+  /*
+   * "stage 1 (visible): …"
+   */
+  ProtobufCBinaryData title;
+  /*
+   * What becomes readable or writable, commit floors, ranges.
+   */
+  size_t n_lines;
+  ProtobufCBinaryData *lines;
+  /*
+   * Tables whose users it waits for.
+   */
+  size_t n_barrier_table_ids;
+  uint64_t *barrier_table_ids;
+  size_t n_work;
+  Theseus__V1__ExplainedWork **work;
+};
+#define THESEUS__V1__EXPLAINED_STAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__explained_stage__descriptor) \
+    , {0,NULL}, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * Work on existing rows: what a gateway needs to estimate it, or to try it.
+ */
+struct  Theseus__V1__ExplainedWork
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData title;
+  Theseus__V1__ExplainedWorkKind kind;
+  /*
+   * Catalog.TableDescriptor in core encoding, as the stage leaves it.
+   */
+  ProtobufCBinaryData table;
+  uint64_t index_id;
+  uint64_t column_id;
+  uint64_t constraint_id;
+  uint64_t source_range_id;
+  /*
+   * Measured over the newest finished backfills (0: none yet).
+   */
+  uint64_t rows_per_second;
+};
+#define THESEUS__V1__EXPLAINED_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__explained_work__descriptor) \
+    , {0,NULL}, THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_OTHER, {0,NULL}, 0, 0, 0, 0, 0 }
 
 
 struct  Theseus__V1__ListJobsRequest
 {
   ProtobufCMessage base;
   uint64_t job_id;
+  /*
+   * The newest ones only (0: as many as the leader lists).
+   */
+  uint32_t limit;
 };
 #define THESEUS__V1__LIST_JOBS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__list_jobs_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Theseus__V1__JobStepInfo
@@ -410,10 +492,81 @@ struct  Theseus__V1__JobInfo
   size_t n_history;
   Theseus__V1__JobStepInfo **history;
   uint64_t backfill_milliseconds;
+  /*
+   * Of the work under way: measured lately (0: not known).
+   */
+  uint64_t rows_per_second;
+  /*
+   * Until the work under way is done, if it goes on like this (0: not known).
+   */
+  uint64_t remaining_milliseconds;
+  /*
+   * The limit in force (0: none).
+   */
+  uint64_t max_rows_per_second;
+  /*
+   * What the job waits for: one row a table.
+   */
+  size_t n_barriers;
+  Theseus__V1__JobBarrierInfo **barriers;
+  /*
+   * "CREATE INDEX", if the job is planned.
+   */
+  ProtobufCBinaryData command_tag;
+  size_t n_table_ids;
+  uint64_t *table_ids;
+  ProtobufCBinaryData database;
+  /*
+   * Rows of the piece of work under way, where rows_done counts another one.
+   */
+  uint64_t work_rows_done;
+  uint64_t work_rows_total;
 };
 #define THESEUS__V1__JOB_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__job_info__descriptor) \
-    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL, 0, 0,NULL, 0 }
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0,NULL, {0,NULL}, 0, 0 }
+
+
+/*
+ * "Everyone has applied this, and holds nothing older on this table."
+ */
+struct  Theseus__V1__JobBarrierInfo
+{
+  ProtobufCMessage base;
+  uint64_t table_id;
+  ProtobufCBinaryData table_name;
+  uint64_t schema_index;
+  uint64_t waited_milliseconds;
+  /*
+   * From then on a majority is enough.
+   */
+  uint64_t bound_milliseconds;
+  size_t n_laggards;
+  Theseus__V1__JobLaggardInfo **laggards;
+};
+#define THESEUS__V1__JOB_BARRIER_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__job_barrier_info__descriptor) \
+    , 0, {0,NULL}, 0, 0, 0, 0,NULL }
+
+
+/*
+ * A process that a barrier waits for.
+ */
+struct  Theseus__V1__JobLaggardInfo
+{
+  ProtobufCMessage base;
+  uint64_t node_id;
+  ProtobufCBinaryData node_name;
+  Theseus__V1__NodeRole role;
+  /*
+   * A transaction of it uses the table at this schema index (0: it has not applied far enough).
+   */
+  uint64_t held_schema_index;
+  uint64_t applied_schema_index;
+};
+#define THESEUS__V1__JOB_LAGGARD_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__job_laggard_info__descriptor) \
+    , 0, {0,NULL}, THESEUS__V1__NODE_ROLE__NODE_ROLE_UNSPECIFIED, 0, 0 }
 
 
 struct  Theseus__V1__ListJobsResponse
@@ -432,10 +585,14 @@ struct  Theseus__V1__ControlJobRequest
   ProtobufCMessage base;
   uint64_t job_id;
   Theseus__V1__JobControl control;
+  /*
+   * 0: without a limit.
+   */
+  uint64_t max_rows_per_second;
 };
 #define THESEUS__V1__CONTROL_JOB_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__control_job_request__descriptor) \
-    , 0, THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED }
+    , 0, THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED, 0 }
 
 
 struct  Theseus__V1__ControlJobResponse
@@ -466,6 +623,119 @@ struct  Theseus__V1__ClusterStatus
 #define THESEUS__V1__CLUSTER_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__cluster_status__descriptor) \
     , {0,NULL}, 0, 0, 0, 0,NULL, 0, 0, 0, 0 }
+
+
+struct  Theseus__V1__SchemaAgreementNode
+{
+  ProtobufCMessage base;
+  Theseus__V1__NodeInfo *node;
+  /*
+   * Of the oldest schema entry not applied yet (0: all are).
+   */
+  uint64_t lag_milliseconds;
+  /*
+   * The oldest schema index that a transaction uses on some table (0: none older than the applied one).
+   */
+  uint64_t oldest_held_schema_index;
+  uint64_t oldest_held_table_id;
+  /*
+   * No timestamps for it before it has applied this (0: not fenced).
+   */
+  uint64_t fenced_schema_index;
+  /*
+   * Barriers wait for it.
+   */
+  protobuf_c_boolean uses_schema;
+};
+#define THESEUS__V1__SCHEMA_AGREEMENT_NODE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_agreement_node__descriptor) \
+    , NULL, 0, 0, 0, 0, 0 }
+
+
+struct  Theseus__V1__SchemaAgreementResponse
+{
+  ProtobufCMessage base;
+  uint64_t schema_index;
+  size_t n_nodes;
+  Theseus__V1__SchemaAgreementNode **nodes;
+  uint64_t lease_milliseconds;
+};
+#define THESEUS__V1__SCHEMA_AGREEMENT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_agreement_response__descriptor) \
+    , 0, 0,NULL, 0 }
+
+
+struct  Theseus__V1__SchemaLogRequest
+{
+  ProtobufCMessage base;
+  /*
+   * At most so many entries, the newest (0: the leader's limit).
+   */
+  uint32_t limit;
+  /*
+   * 0: all tables.
+   */
+  uint64_t table_id;
+  /*
+   * Tables of this name, also those that are gone; empty: by table_id.
+   */
+  ProtobufCBinaryData table_name;
+};
+#define THESEUS__V1__SCHEMA_LOG_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_log_request__descriptor) \
+    , 0, 0, {0,NULL} }
+
+
+struct  Theseus__V1__SchemaLogTable
+{
+  ProtobufCMessage base;
+  uint64_t table_id;
+  ProtobufCBinaryData table_name;
+  uint64_t from_version;
+  /*
+   * 0: the table is gone.
+   */
+  uint64_t to_version;
+  uint64_t commit_floor;
+  size_t n_changes;
+  ProtobufCBinaryData *changes;
+};
+#define THESEUS__V1__SCHEMA_LOG_TABLE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_log_table__descriptor) \
+    , 0, {0,NULL}, 0, 0, 0, 0,NULL }
+
+
+struct  Theseus__V1__SchemaLogEntry
+{
+  ProtobufCMessage base;
+  uint64_t schema_index;
+  uint64_t timestamp;
+  uint64_t job_id;
+  ProtobufCBinaryData operation_id;
+  size_t n_tables;
+  Theseus__V1__SchemaLogTable **tables;
+  /*
+   * Ranges that left with it.
+   */
+  uint32_t removed_range_count;
+};
+#define THESEUS__V1__SCHEMA_LOG_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_log_entry__descriptor) \
+    , 0, 0, 0, {0,NULL}, 0,NULL, 0 }
+
+
+struct  Theseus__V1__SchemaLogResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Newest first.
+   */
+  size_t n_entries;
+  Theseus__V1__SchemaLogEntry **entries;
+};
+#define THESEUS__V1__SCHEMA_LOG_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_log_response__descriptor) \
+    , 0,NULL }
 
 
 /* Theseus__V1__RegisterRequest methods */
@@ -810,6 +1080,44 @@ Theseus__V1__DDLProgress *
 void   theseus__v1__ddlprogress__free_unpacked
                      (Theseus__V1__DDLProgress *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__ExplainedStage methods */
+void   theseus__v1__explained_stage__init
+                     (Theseus__V1__ExplainedStage         *message);
+size_t theseus__v1__explained_stage__get_packed_size
+                     (const Theseus__V1__ExplainedStage   *message);
+size_t theseus__v1__explained_stage__pack
+                     (const Theseus__V1__ExplainedStage   *message,
+                      uint8_t             *out);
+size_t theseus__v1__explained_stage__pack_to_buffer
+                     (const Theseus__V1__ExplainedStage   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__ExplainedStage *
+       theseus__v1__explained_stage__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__explained_stage__free_unpacked
+                     (Theseus__V1__ExplainedStage *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__ExplainedWork methods */
+void   theseus__v1__explained_work__init
+                     (Theseus__V1__ExplainedWork         *message);
+size_t theseus__v1__explained_work__get_packed_size
+                     (const Theseus__V1__ExplainedWork   *message);
+size_t theseus__v1__explained_work__pack
+                     (const Theseus__V1__ExplainedWork   *message,
+                      uint8_t             *out);
+size_t theseus__v1__explained_work__pack_to_buffer
+                     (const Theseus__V1__ExplainedWork   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__ExplainedWork *
+       theseus__v1__explained_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__explained_work__free_unpacked
+                     (Theseus__V1__ExplainedWork *message,
+                      ProtobufCAllocator *allocator);
 /* Theseus__V1__ListJobsRequest methods */
 void   theseus__v1__list_jobs_request__init
                      (Theseus__V1__ListJobsRequest         *message);
@@ -866,6 +1174,44 @@ Theseus__V1__JobInfo *
                       const uint8_t       *data);
 void   theseus__v1__job_info__free_unpacked
                      (Theseus__V1__JobInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__JobBarrierInfo methods */
+void   theseus__v1__job_barrier_info__init
+                     (Theseus__V1__JobBarrierInfo         *message);
+size_t theseus__v1__job_barrier_info__get_packed_size
+                     (const Theseus__V1__JobBarrierInfo   *message);
+size_t theseus__v1__job_barrier_info__pack
+                     (const Theseus__V1__JobBarrierInfo   *message,
+                      uint8_t             *out);
+size_t theseus__v1__job_barrier_info__pack_to_buffer
+                     (const Theseus__V1__JobBarrierInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__JobBarrierInfo *
+       theseus__v1__job_barrier_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__job_barrier_info__free_unpacked
+                     (Theseus__V1__JobBarrierInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__JobLaggardInfo methods */
+void   theseus__v1__job_laggard_info__init
+                     (Theseus__V1__JobLaggardInfo         *message);
+size_t theseus__v1__job_laggard_info__get_packed_size
+                     (const Theseus__V1__JobLaggardInfo   *message);
+size_t theseus__v1__job_laggard_info__pack
+                     (const Theseus__V1__JobLaggardInfo   *message,
+                      uint8_t             *out);
+size_t theseus__v1__job_laggard_info__pack_to_buffer
+                     (const Theseus__V1__JobLaggardInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__JobLaggardInfo *
+       theseus__v1__job_laggard_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__job_laggard_info__free_unpacked
+                     (Theseus__V1__JobLaggardInfo *message,
                       ProtobufCAllocator *allocator);
 /* Theseus__V1__ListJobsResponse methods */
 void   theseus__v1__list_jobs_response__init
@@ -943,6 +1289,120 @@ Theseus__V1__ClusterStatus *
 void   theseus__v1__cluster_status__free_unpacked
                      (Theseus__V1__ClusterStatus *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__SchemaAgreementNode methods */
+void   theseus__v1__schema_agreement_node__init
+                     (Theseus__V1__SchemaAgreementNode         *message);
+size_t theseus__v1__schema_agreement_node__get_packed_size
+                     (const Theseus__V1__SchemaAgreementNode   *message);
+size_t theseus__v1__schema_agreement_node__pack
+                     (const Theseus__V1__SchemaAgreementNode   *message,
+                      uint8_t             *out);
+size_t theseus__v1__schema_agreement_node__pack_to_buffer
+                     (const Theseus__V1__SchemaAgreementNode   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SchemaAgreementNode *
+       theseus__v1__schema_agreement_node__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__schema_agreement_node__free_unpacked
+                     (Theseus__V1__SchemaAgreementNode *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__SchemaAgreementResponse methods */
+void   theseus__v1__schema_agreement_response__init
+                     (Theseus__V1__SchemaAgreementResponse         *message);
+size_t theseus__v1__schema_agreement_response__get_packed_size
+                     (const Theseus__V1__SchemaAgreementResponse   *message);
+size_t theseus__v1__schema_agreement_response__pack
+                     (const Theseus__V1__SchemaAgreementResponse   *message,
+                      uint8_t             *out);
+size_t theseus__v1__schema_agreement_response__pack_to_buffer
+                     (const Theseus__V1__SchemaAgreementResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SchemaAgreementResponse *
+       theseus__v1__schema_agreement_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__schema_agreement_response__free_unpacked
+                     (Theseus__V1__SchemaAgreementResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__SchemaLogRequest methods */
+void   theseus__v1__schema_log_request__init
+                     (Theseus__V1__SchemaLogRequest         *message);
+size_t theseus__v1__schema_log_request__get_packed_size
+                     (const Theseus__V1__SchemaLogRequest   *message);
+size_t theseus__v1__schema_log_request__pack
+                     (const Theseus__V1__SchemaLogRequest   *message,
+                      uint8_t             *out);
+size_t theseus__v1__schema_log_request__pack_to_buffer
+                     (const Theseus__V1__SchemaLogRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SchemaLogRequest *
+       theseus__v1__schema_log_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__schema_log_request__free_unpacked
+                     (Theseus__V1__SchemaLogRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__SchemaLogTable methods */
+void   theseus__v1__schema_log_table__init
+                     (Theseus__V1__SchemaLogTable         *message);
+size_t theseus__v1__schema_log_table__get_packed_size
+                     (const Theseus__V1__SchemaLogTable   *message);
+size_t theseus__v1__schema_log_table__pack
+                     (const Theseus__V1__SchemaLogTable   *message,
+                      uint8_t             *out);
+size_t theseus__v1__schema_log_table__pack_to_buffer
+                     (const Theseus__V1__SchemaLogTable   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SchemaLogTable *
+       theseus__v1__schema_log_table__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__schema_log_table__free_unpacked
+                     (Theseus__V1__SchemaLogTable *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__SchemaLogEntry methods */
+void   theseus__v1__schema_log_entry__init
+                     (Theseus__V1__SchemaLogEntry         *message);
+size_t theseus__v1__schema_log_entry__get_packed_size
+                     (const Theseus__V1__SchemaLogEntry   *message);
+size_t theseus__v1__schema_log_entry__pack
+                     (const Theseus__V1__SchemaLogEntry   *message,
+                      uint8_t             *out);
+size_t theseus__v1__schema_log_entry__pack_to_buffer
+                     (const Theseus__V1__SchemaLogEntry   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SchemaLogEntry *
+       theseus__v1__schema_log_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__schema_log_entry__free_unpacked
+                     (Theseus__V1__SchemaLogEntry *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__SchemaLogResponse methods */
+void   theseus__v1__schema_log_response__init
+                     (Theseus__V1__SchemaLogResponse         *message);
+size_t theseus__v1__schema_log_response__get_packed_size
+                     (const Theseus__V1__SchemaLogResponse   *message);
+size_t theseus__v1__schema_log_response__pack
+                     (const Theseus__V1__SchemaLogResponse   *message,
+                      uint8_t             *out);
+size_t theseus__v1__schema_log_response__pack_to_buffer
+                     (const Theseus__V1__SchemaLogResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__SchemaLogResponse *
+       theseus__v1__schema_log_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__schema_log_response__free_unpacked
+                     (Theseus__V1__SchemaLogResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Theseus__V1__RegisterRequest_Closure)
@@ -999,6 +1459,12 @@ typedef void (*Theseus__V1__DDLRequest_Closure)
 typedef void (*Theseus__V1__DDLProgress_Closure)
                  (const Theseus__V1__DDLProgress *message,
                   void *closure_data);
+typedef void (*Theseus__V1__ExplainedStage_Closure)
+                 (const Theseus__V1__ExplainedStage *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__ExplainedWork_Closure)
+                 (const Theseus__V1__ExplainedWork *message,
+                  void *closure_data);
 typedef void (*Theseus__V1__ListJobsRequest_Closure)
                  (const Theseus__V1__ListJobsRequest *message,
                   void *closure_data);
@@ -1007,6 +1473,12 @@ typedef void (*Theseus__V1__JobStepInfo_Closure)
                   void *closure_data);
 typedef void (*Theseus__V1__JobInfo_Closure)
                  (const Theseus__V1__JobInfo *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__JobBarrierInfo_Closure)
+                 (const Theseus__V1__JobBarrierInfo *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__JobLaggardInfo_Closure)
+                 (const Theseus__V1__JobLaggardInfo *message,
                   void *closure_data);
 typedef void (*Theseus__V1__ListJobsResponse_Closure)
                  (const Theseus__V1__ListJobsResponse *message,
@@ -1020,6 +1492,24 @@ typedef void (*Theseus__V1__ControlJobResponse_Closure)
 typedef void (*Theseus__V1__ClusterStatus_Closure)
                  (const Theseus__V1__ClusterStatus *message,
                   void *closure_data);
+typedef void (*Theseus__V1__SchemaAgreementNode_Closure)
+                 (const Theseus__V1__SchemaAgreementNode *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__SchemaAgreementResponse_Closure)
+                 (const Theseus__V1__SchemaAgreementResponse *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__SchemaLogRequest_Closure)
+                 (const Theseus__V1__SchemaLogRequest *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__SchemaLogTable_Closure)
+                 (const Theseus__V1__SchemaLogTable *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__SchemaLogEntry_Closure)
+                 (const Theseus__V1__SchemaLogEntry *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__SchemaLogResponse_Closure)
+                 (const Theseus__V1__SchemaLogResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1027,6 +1517,7 @@ typedef void (*Theseus__V1__ClusterStatus_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    theseus__v1__timestamps_outcome__descriptor;
+extern const ProtobufCEnumDescriptor    theseus__v1__explained_work_kind__descriptor;
 extern const ProtobufCEnumDescriptor    theseus__v1__job_control__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__register_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__register_response__descriptor;
@@ -1046,13 +1537,23 @@ extern const ProtobufCMessageDescriptor theseus__v1__ack_message__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__ack_batch__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__ddlprogress__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__explained_stage__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__explained_work__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__list_jobs_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__job_step_info__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__job_barrier_info__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__job_laggard_info__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__list_jobs_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__control_job_request__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__control_job_response__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__cluster_status__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__schema_agreement_node__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__schema_agreement_response__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__schema_log_request__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__schema_log_table__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__schema_log_entry__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__schema_log_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -67,7 +67,7 @@ struct DemoJob: Sendable {
     guard let row = jobs.rows.first(where: { jobs.value("operation_id", in: $0) == operationID }),
       let number = jobs.value("job_id", in: row)
     else { return nil }
-    let history = try await connection.query("SHOW JOB \(number)")
+    let history = try await connection.query("SHOW JOB \(number) STEPS")
     let steps = history.rows.compactMap { history.value("name", in: $0) ?? history.value("step", in: $0) }
     return DemoJob(
       number: number, state: jobs.value("state", in: row) ?? "",

@@ -12,12 +12,16 @@ public enum BackfillService {
     "/theseus.v1.Backfill/Run", .serverStream)
   public static let validate = RPCMethod<ValidateRequest, ValidateProgress>(
     "/theseus.v1.Backfill/Validate", .serverStream)
+  /// How much there is, roughly, without reading it.
+  public static let estimate = RPCMethod<EstimateRequest, EstimateResponse>(
+    "/theseus.v1.Backfill/Estimate", .unary)
 }
 
 public enum ValidationKind: RawRepresentable, Hashable, Sendable {
   case index
   case notNull
   case check
+  case uniqueKeys
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -26,6 +30,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
     case 0: self = .index
     case 1: self = .notNull
     case 2: self = .check
+    case 3: self = .uniqueKeys
     default: self = .unrecognized(rawValue)
     }
   }
@@ -35,6 +40,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
     case .index: 0
     case .notNull: 1
     case .check: 2
+    case .uniqueKeys: 3
     case .unrecognized(let value): value
     }
   }
@@ -177,6 +183,8 @@ public struct ValidateRequest: WireMessage {
   public var kind: ValidationKind
   public var readTimestamp: UInt64
   public var constraintID: UInt64
+  /// Goes on to the end and names up to this many offending rows, instead of an error for the first (0: does not).
+  public var maximumOffenders: UInt32
 
   public init() {
     self.jobID = 0
@@ -187,6 +195,7 @@ public struct ValidateRequest: WireMessage {
     self.kind = .index
     self.readTimestamp = 0
     self.constraintID = 0
+    self.maximumOffenders = 0
   }
 
   public init(
@@ -197,7 +206,8 @@ public struct ValidateRequest: WireMessage {
     columnID: UInt64 = 0,
     kind: ValidationKind = .index,
     readTimestamp: UInt64 = 0,
-    constraintID: UInt64 = 0
+    constraintID: UInt64 = 0,
+    maximumOffenders: UInt32 = 0
   ) {
     self.jobID = jobID
     self.sourceRangeID = sourceRangeID
@@ -207,6 +217,7 @@ public struct ValidateRequest: WireMessage {
     self.kind = kind
     self.readTimestamp = readTimestamp
     self.constraintID = constraintID
+    self.maximumOffenders = maximumOffenders
   }
 }
 
@@ -225,6 +236,7 @@ extension ValidateRequest: PackedMessage {
     message.pointee.kind = Theseus__V1__ValidationKind(UInt32(bitPattern: self.kind.rawValue))
     message.pointee.read_timestamp = self.readTimestamp
     message.pointee.constraint_id = self.constraintID
+    message.pointee.maximum_offenders = self.maximumOffenders
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -236,6 +248,7 @@ extension ValidateRequest: PackedMessage {
     self.kind = ValidationKind(rawValue: Int32(bitPattern: message.pointee.kind.rawValue))
     self.readTimestamp = message.pointee.read_timestamp
     self.constraintID = message.pointee.constraint_id
+    self.maximumOffenders = message.pointee.maximum_offenders
   }
 }
 
@@ -248,6 +261,8 @@ public struct ValidateProgress: WireMessage {
   public var rowChecksum: UInt64
   public var entryChecksum: UInt64
   public var leaderNodeID: UInt64
+  public var rowsTotalEstimate: UInt64
+  public var offenders: [String]
 
   public init() {
     self.isDone = false
@@ -258,6 +273,8 @@ public struct ValidateProgress: WireMessage {
     self.rowChecksum = 0
     self.entryChecksum = 0
     self.leaderNodeID = 0
+    self.rowsTotalEstimate = 0
+    self.offenders = []
   }
 
   public init(
@@ -268,7 +285,9 @@ public struct ValidateProgress: WireMessage {
     entryCount: UInt64 = 0,
     rowChecksum: UInt64 = 0,
     entryChecksum: UInt64 = 0,
-    leaderNodeID: UInt64 = 0
+    leaderNodeID: UInt64 = 0,
+    rowsTotalEstimate: UInt64 = 0,
+    offenders: [String] = []
   ) {
     self.isDone = isDone
     self.rowsDone = rowsDone
@@ -278,6 +297,8 @@ public struct ValidateProgress: WireMessage {
     self.rowChecksum = rowChecksum
     self.entryChecksum = entryChecksum
     self.leaderNodeID = leaderNodeID
+    self.rowsTotalEstimate = rowsTotalEstimate
+    self.offenders = offenders
   }
 }
 
@@ -296,6 +317,9 @@ extension ValidateProgress: PackedMessage {
     message.pointee.row_checksum = self.rowChecksum
     message.pointee.entry_checksum = self.entryChecksum
     message.pointee.leader_node_id = self.leaderNodeID
+    message.pointee.rows_total_estimate = self.rowsTotalEstimate
+    message.pointee.n_offenders = self.offenders.count
+    message.pointee.offenders = arena.strings(self.offenders)
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -307,5 +331,85 @@ extension ValidateProgress: PackedMessage {
     self.rowChecksum = message.pointee.row_checksum
     self.entryChecksum = message.pointee.entry_checksum
     self.leaderNodeID = message.pointee.leader_node_id
+    self.rowsTotalEstimate = message.pointee.rows_total_estimate
+    self.offenders = try Reading.strings(message.pointee.offenders, message.pointee.n_offenders)
+  }
+}
+
+public struct EstimateRequest: WireMessage {
+  public var rangeID: UInt64
+
+  public init() {
+    self.rangeID = 0
+  }
+
+  public init(
+    rangeID: UInt64 = 0
+  ) {
+    self.rangeID = rangeID
+  }
+}
+
+extension EstimateRequest: PackedMessage {
+  typealias Packed = Theseus__V1__EstimateRequest
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__estimate_request()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.range_id = self.rangeID
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.rangeID = message.pointee.range_id
+  }
+}
+
+public struct EstimateResponse: WireMessage {
+  /// The caller should ask this node instead (0: none).
+  public var leaderNodeID: UInt64
+  public var isLeader: Bool
+  public var rows: UInt64
+  /// Of the newest versions, about.
+  public var bytes: UInt64
+
+  public init() {
+    self.leaderNodeID = 0
+    self.isLeader = false
+    self.rows = 0
+    self.bytes = 0
+  }
+
+  public init(
+    leaderNodeID: UInt64 = 0,
+    isLeader: Bool = false,
+    rows: UInt64 = 0,
+    bytes: UInt64 = 0
+  ) {
+    self.leaderNodeID = leaderNodeID
+    self.isLeader = isLeader
+    self.rows = rows
+    self.bytes = bytes
+  }
+}
+
+extension EstimateResponse: PackedMessage {
+  typealias Packed = Theseus__V1__EstimateResponse
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__estimate_response()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.leader_node_id = self.leaderNodeID
+    message.pointee.is_leader = self.isLeader ? 1 : 0
+    message.pointee.rows = self.rows
+    message.pointee.bytes = self.bytes
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.leaderNodeID = message.pointee.leader_node_id
+    self.isLeader = message.pointee.is_leader != 0
+    self.rows = message.pointee.rows
+    self.bytes = message.pointee.bytes
   }
 }

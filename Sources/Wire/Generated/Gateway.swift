@@ -12,6 +12,9 @@ public enum GatewayService {
     "/theseus.v1.Gateway/WaitsFor", .unary)
   public static let sessions = RPCMethod<Empty, SessionsResponse>(
     "/theseus.v1.Gateway/Sessions", .unary)
+  /// The transactions that use some tables at an older schema.
+  public static let blockers = RPCMethod<BlockersRequest, BlockersResponse>(
+    "/theseus.v1.Gateway/Blockers", .unary)
 }
 
 public struct WaitsForRequest: WireMessage {
@@ -170,5 +173,158 @@ extension SessionsResponse: PackedMessage {
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.sessions = try Reading.messages(message.pointee.sessions, message.pointee.n_sessions)
+  }
+}
+
+public struct BlockersRequest: WireMessage {
+  public var tableIDs: [UInt64]
+  /// Those that use one of the tables at an older schema index than this.
+  public var schemaIndex: UInt64
+
+  public init() {
+    self.tableIDs = []
+    self.schemaIndex = 0
+  }
+
+  public init(
+    tableIDs: [UInt64] = [],
+    schemaIndex: UInt64 = 0
+  ) {
+    self.tableIDs = tableIDs
+    self.schemaIndex = schemaIndex
+  }
+}
+
+extension BlockersRequest: PackedMessage {
+  typealias Packed = Theseus__V1__BlockersRequest
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__blockers_request()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.n_table_ids = self.tableIDs.count
+    message.pointee.table_ids = arena.scalars(self.tableIDs)
+    message.pointee.schema_index = self.schemaIndex
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.tableIDs = Reading.scalars(message.pointee.table_ids, message.pointee.n_table_ids)
+    self.schemaIndex = message.pointee.schema_index
+  }
+}
+
+public struct BlockerInfo: WireMessage {
+  public var sessionID: UInt64
+  public var user: String
+  public var clientAddress: String
+  public var applicationName: String
+  /// The running one, else the last.
+  public var statement: String
+  public var isInStatement: Bool
+  public var transactionAgeMilliseconds: UInt64
+  public var tableID: UInt64
+  public var heldSchemaIndex: UInt64
+
+  public init() {
+    self.sessionID = 0
+    self.user = ""
+    self.clientAddress = ""
+    self.applicationName = ""
+    self.statement = ""
+    self.isInStatement = false
+    self.transactionAgeMilliseconds = 0
+    self.tableID = 0
+    self.heldSchemaIndex = 0
+  }
+
+  public init(
+    sessionID: UInt64 = 0,
+    user: String = "",
+    clientAddress: String = "",
+    applicationName: String = "",
+    statement: String = "",
+    isInStatement: Bool = false,
+    transactionAgeMilliseconds: UInt64 = 0,
+    tableID: UInt64 = 0,
+    heldSchemaIndex: UInt64 = 0
+  ) {
+    self.sessionID = sessionID
+    self.user = user
+    self.clientAddress = clientAddress
+    self.applicationName = applicationName
+    self.statement = statement
+    self.isInStatement = isInStatement
+    self.transactionAgeMilliseconds = transactionAgeMilliseconds
+    self.tableID = tableID
+    self.heldSchemaIndex = heldSchemaIndex
+  }
+}
+
+extension BlockerInfo: PackedMessage {
+  typealias Packed = Theseus__V1__BlockerInfo
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__blocker_info()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.session_id = self.sessionID
+    message.pointee.user = arena.string(self.user)
+    message.pointee.client_address = arena.string(self.clientAddress)
+    message.pointee.application_name = arena.string(self.applicationName)
+    message.pointee.statement = arena.string(self.statement)
+    message.pointee.is_in_statement = self.isInStatement ? 1 : 0
+    message.pointee.transaction_age_milliseconds = self.transactionAgeMilliseconds
+    message.pointee.table_id = self.tableID
+    message.pointee.held_schema_index = self.heldSchemaIndex
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.sessionID = message.pointee.session_id
+    self.user = try Reading.string(message.pointee.user)
+    self.clientAddress = try Reading.string(message.pointee.client_address)
+    self.applicationName = try Reading.string(message.pointee.application_name)
+    self.statement = try Reading.string(message.pointee.statement)
+    self.isInStatement = message.pointee.is_in_statement != 0
+    self.transactionAgeMilliseconds = message.pointee.transaction_age_milliseconds
+    self.tableID = message.pointee.table_id
+    self.heldSchemaIndex = message.pointee.held_schema_index
+  }
+}
+
+public struct BlockersResponse: WireMessage {
+  /// Oldest first, at most a hundred.
+  public var blockers: [BlockerInfo]
+  /// How many there are.
+  public var count: UInt32
+
+  public init() {
+    self.blockers = []
+    self.count = 0
+  }
+
+  public init(
+    blockers: [BlockerInfo] = [],
+    count: UInt32 = 0
+  ) {
+    self.blockers = blockers
+    self.count = count
+  }
+}
+
+extension BlockersResponse: PackedMessage {
+  typealias Packed = Theseus__V1__BlockersResponse
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__blockers_response()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.n_blockers = self.blockers.count
+    message.pointee.blockers = arena.messages(self.blockers)
+    message.pointee.count = self.count
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.blockers = try Reading.messages(message.pointee.blockers, message.pointee.n_blockers)
+    self.count = message.pointee.count
   }
 }

@@ -32,6 +32,12 @@ public enum MetadataService {
     "/theseus.v1.Metadata/ControlJob", .unary)
   public static let status = RPCMethod<Empty, ClusterStatus>(
     "/theseus.v1.Metadata/Status", .unary)
+  /// Who has applied the schema log how far, and who still uses what is older.
+  public static let schemaAgreement = RPCMethod<Empty, SchemaAgreementResponse>(
+    "/theseus.v1.Metadata/SchemaAgreement", .unary)
+  /// The newest entries of the schema log, in words.
+  public static let schemaLog = RPCMethod<SchemaLogRequest, SchemaLogResponse>(
+    "/theseus.v1.Metadata/SchemaLog", .unary)
 }
 
 public enum TimestampsOutcome: RawRepresentable, Hashable, Sendable {
@@ -60,11 +66,44 @@ public enum TimestampsOutcome: RawRepresentable, Hashable, Sendable {
   }
 }
 
+public enum ExplainedWorkKind: RawRepresentable, Hashable, Sendable {
+  case other
+  case backfill
+  case validateIndex
+  case validateNotNull
+  case validateCheck
+  /// A value that a newer release knows.
+  case unrecognized(Int32)
+
+  public init(rawValue: Int32) {
+    switch rawValue {
+    case 0: self = .other
+    case 1: self = .backfill
+    case 2: self = .validateIndex
+    case 3: self = .validateNotNull
+    case 4: self = .validateCheck
+    default: self = .unrecognized(rawValue)
+    }
+  }
+
+  public var rawValue: Int32 {
+    switch self {
+    case .other: 0
+    case .backfill: 1
+    case .validateIndex: 2
+    case .validateNotNull: 3
+    case .validateCheck: 4
+    case .unrecognized(let value): value
+    }
+  }
+}
+
 public enum JobControl: RawRepresentable, Hashable, Sendable {
   case unspecified
   case pause
   case resume
   case cancel
+  case limit
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -74,6 +113,7 @@ public enum JobControl: RawRepresentable, Hashable, Sendable {
     case 1: self = .pause
     case 2: self = .resume
     case 3: self = .cancel
+    case 4: self = .limit
     default: self = .unrecognized(rawValue)
     }
   }
@@ -84,6 +124,7 @@ public enum JobControl: RawRepresentable, Hashable, Sendable {
     case .pause: 1
     case .resume: 2
     case .cancel: 3
+    case .limit: 4
     case .unrecognized(let value): value
     }
   }
@@ -890,6 +931,7 @@ public struct DDLProgress: WireMessage {
   public var commandTag: String
   public var job: JobInfo?
   public var explanation: [String]
+  public var stages: [ExplainedStage]
 
   public init() {
     self.isFinal = false
@@ -900,6 +942,7 @@ public struct DDLProgress: WireMessage {
     self.commandTag = ""
     self.job = nil
     self.explanation = []
+    self.stages = []
   }
 
   public init(
@@ -910,7 +953,8 @@ public struct DDLProgress: WireMessage {
     schemaIndex: UInt64 = 0,
     commandTag: String = "",
     job: JobInfo? = nil,
-    explanation: [String] = []
+    explanation: [String] = [],
+    stages: [ExplainedStage] = []
   ) {
     self.isFinal = isFinal
     self.error = error
@@ -920,6 +964,7 @@ public struct DDLProgress: WireMessage {
     self.commandTag = commandTag
     self.job = job
     self.explanation = explanation
+    self.stages = stages
   }
 }
 
@@ -939,6 +984,8 @@ extension DDLProgress: PackedMessage {
     if let value = self.job { message.pointee.job = arena.message(value) }
     message.pointee.n_explanation = self.explanation.count
     message.pointee.explanation = arena.strings(self.explanation)
+    message.pointee.n_stages = self.stages.count
+    message.pointee.stages = arena.messages(self.stages)
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -950,20 +997,154 @@ extension DDLProgress: PackedMessage {
     self.commandTag = try Reading.string(message.pointee.command_tag)
     self.job = try Reading.message(message.pointee.job)
     self.explanation = try Reading.strings(message.pointee.explanation, message.pointee.n_explanation)
+    self.stages = try Reading.messages(message.pointee.stages, message.pointee.n_stages)
+  }
+}
+
+/// A stage of a plan that is only explained.
+public struct ExplainedStage: WireMessage {
+  /// "stage 1 (visible): …"
+  public var title: String
+  /// What becomes readable or writable, commit floors, ranges.
+  public var lines: [String]
+  /// Tables whose users it waits for.
+  public var barrierTableIDs: [UInt64]
+  public var work: [ExplainedWork]
+
+  public init() {
+    self.title = ""
+    self.lines = []
+    self.barrierTableIDs = []
+    self.work = []
+  }
+
+  public init(
+    title: String = "",
+    lines: [String] = [],
+    barrierTableIDs: [UInt64] = [],
+    work: [ExplainedWork] = []
+  ) {
+    self.title = title
+    self.lines = lines
+    self.barrierTableIDs = barrierTableIDs
+    self.work = work
+  }
+}
+
+extension ExplainedStage: PackedMessage {
+  typealias Packed = Theseus__V1__ExplainedStage
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__explained_stage()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.title = arena.string(self.title)
+    message.pointee.n_lines = self.lines.count
+    message.pointee.lines = arena.strings(self.lines)
+    message.pointee.n_barrier_table_ids = self.barrierTableIDs.count
+    message.pointee.barrier_table_ids = arena.scalars(self.barrierTableIDs)
+    message.pointee.n_work = self.work.count
+    message.pointee.work = arena.messages(self.work)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.title = try Reading.string(message.pointee.title)
+    self.lines = try Reading.strings(message.pointee.lines, message.pointee.n_lines)
+    self.barrierTableIDs = Reading.scalars(message.pointee.barrier_table_ids, message.pointee.n_barrier_table_ids)
+    self.work = try Reading.messages(message.pointee.work, message.pointee.n_work)
+  }
+}
+
+/// Work on existing rows: what a gateway needs to estimate it, or to try it.
+public struct ExplainedWork: WireMessage {
+  public var title: String
+  public var kind: ExplainedWorkKind
+  /// Catalog.TableDescriptor in core encoding, as the stage leaves it.
+  public var table: [UInt8]
+  public var indexID: UInt64
+  public var columnID: UInt64
+  public var constraintID: UInt64
+  public var sourceRangeID: UInt64
+  /// Measured over the newest finished backfills (0: none yet).
+  public var rowsPerSecond: UInt64
+
+  public init() {
+    self.title = ""
+    self.kind = .other
+    self.table = []
+    self.indexID = 0
+    self.columnID = 0
+    self.constraintID = 0
+    self.sourceRangeID = 0
+    self.rowsPerSecond = 0
+  }
+
+  public init(
+    title: String = "",
+    kind: ExplainedWorkKind = .other,
+    table: [UInt8] = [],
+    indexID: UInt64 = 0,
+    columnID: UInt64 = 0,
+    constraintID: UInt64 = 0,
+    sourceRangeID: UInt64 = 0,
+    rowsPerSecond: UInt64 = 0
+  ) {
+    self.title = title
+    self.kind = kind
+    self.table = table
+    self.indexID = indexID
+    self.columnID = columnID
+    self.constraintID = constraintID
+    self.sourceRangeID = sourceRangeID
+    self.rowsPerSecond = rowsPerSecond
+  }
+}
+
+extension ExplainedWork: PackedMessage {
+  typealias Packed = Theseus__V1__ExplainedWork
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__explained_work()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.title = arena.string(self.title)
+    message.pointee.kind = Theseus__V1__ExplainedWorkKind(UInt32(bitPattern: self.kind.rawValue))
+    message.pointee.table = arena.bytes(self.table)
+    message.pointee.index_id = self.indexID
+    message.pointee.column_id = self.columnID
+    message.pointee.constraint_id = self.constraintID
+    message.pointee.source_range_id = self.sourceRangeID
+    message.pointee.rows_per_second = self.rowsPerSecond
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.title = try Reading.string(message.pointee.title)
+    self.kind = ExplainedWorkKind(rawValue: Int32(bitPattern: message.pointee.kind.rawValue))
+    self.table = Reading.bytes(message.pointee.table)
+    self.indexID = message.pointee.index_id
+    self.columnID = message.pointee.column_id
+    self.constraintID = message.pointee.constraint_id
+    self.sourceRangeID = message.pointee.source_range_id
+    self.rowsPerSecond = message.pointee.rows_per_second
   }
 }
 
 public struct ListJobsRequest: WireMessage {
   public var jobID: UInt64
+  /// The newest ones only (0: as many as the leader lists).
+  public var limit: UInt32
 
   public init() {
     self.jobID = 0
+    self.limit = 0
   }
 
   public init(
-    jobID: UInt64 = 0
+    jobID: UInt64 = 0,
+    limit: UInt32 = 0
   ) {
     self.jobID = jobID
+    self.limit = limit
   }
 }
 
@@ -975,10 +1156,12 @@ extension ListJobsRequest: PackedMessage {
 
   func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
     message.pointee.job_id = self.jobID
+    message.pointee.limit = self.limit
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.jobID = message.pointee.job_id
+    self.limit = message.pointee.limit
   }
 }
 
@@ -1047,6 +1230,21 @@ public struct JobInfo: WireMessage {
   public var gatewayNodeID: UInt64
   public var history: [JobStepInfo]
   public var backfillMilliseconds: UInt64
+  /// Of the work under way: measured lately (0: not known).
+  public var rowsPerSecond: UInt64
+  /// Until the work under way is done, if it goes on like this (0: not known).
+  public var remainingMilliseconds: UInt64
+  /// The limit in force (0: none).
+  public var maxRowsPerSecond: UInt64
+  /// What the job waits for: one row a table.
+  public var barriers: [JobBarrierInfo]
+  /// "CREATE INDEX", if the job is planned.
+  public var commandTag: String
+  public var tableIDs: [UInt64]
+  public var database: String
+  /// Rows of the piece of work under way, where rows_done counts another one.
+  public var workRowsDone: UInt64
+  public var workRowsTotal: UInt64
 
   public init() {
     self.jobID = 0
@@ -1066,6 +1264,15 @@ public struct JobInfo: WireMessage {
     self.gatewayNodeID = 0
     self.history = []
     self.backfillMilliseconds = 0
+    self.rowsPerSecond = 0
+    self.remainingMilliseconds = 0
+    self.maxRowsPerSecond = 0
+    self.barriers = []
+    self.commandTag = ""
+    self.tableIDs = []
+    self.database = ""
+    self.workRowsDone = 0
+    self.workRowsTotal = 0
   }
 
   public init(
@@ -1085,7 +1292,16 @@ public struct JobInfo: WireMessage {
     error: SQLErrorMessage? = nil,
     gatewayNodeID: UInt64 = 0,
     history: [JobStepInfo] = [],
-    backfillMilliseconds: UInt64 = 0
+    backfillMilliseconds: UInt64 = 0,
+    rowsPerSecond: UInt64 = 0,
+    remainingMilliseconds: UInt64 = 0,
+    maxRowsPerSecond: UInt64 = 0,
+    barriers: [JobBarrierInfo] = [],
+    commandTag: String = "",
+    tableIDs: [UInt64] = [],
+    database: String = "",
+    workRowsDone: UInt64 = 0,
+    workRowsTotal: UInt64 = 0
   ) {
     self.jobID = jobID
     self.operationID = operationID
@@ -1104,6 +1320,15 @@ public struct JobInfo: WireMessage {
     self.gatewayNodeID = gatewayNodeID
     self.history = history
     self.backfillMilliseconds = backfillMilliseconds
+    self.rowsPerSecond = rowsPerSecond
+    self.remainingMilliseconds = remainingMilliseconds
+    self.maxRowsPerSecond = maxRowsPerSecond
+    self.barriers = barriers
+    self.commandTag = commandTag
+    self.tableIDs = tableIDs
+    self.database = database
+    self.workRowsDone = workRowsDone
+    self.workRowsTotal = workRowsTotal
   }
 }
 
@@ -1132,6 +1357,17 @@ extension JobInfo: PackedMessage {
     message.pointee.n_history = self.history.count
     message.pointee.history = arena.messages(self.history)
     message.pointee.backfill_milliseconds = self.backfillMilliseconds
+    message.pointee.rows_per_second = self.rowsPerSecond
+    message.pointee.remaining_milliseconds = self.remainingMilliseconds
+    message.pointee.max_rows_per_second = self.maxRowsPerSecond
+    message.pointee.n_barriers = self.barriers.count
+    message.pointee.barriers = arena.messages(self.barriers)
+    message.pointee.command_tag = arena.string(self.commandTag)
+    message.pointee.n_table_ids = self.tableIDs.count
+    message.pointee.table_ids = arena.scalars(self.tableIDs)
+    message.pointee.database = arena.string(self.database)
+    message.pointee.work_rows_done = self.workRowsDone
+    message.pointee.work_rows_total = self.workRowsTotal
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1152,6 +1388,132 @@ extension JobInfo: PackedMessage {
     self.gatewayNodeID = message.pointee.gateway_node_id
     self.history = try Reading.messages(message.pointee.history, message.pointee.n_history)
     self.backfillMilliseconds = message.pointee.backfill_milliseconds
+    self.rowsPerSecond = message.pointee.rows_per_second
+    self.remainingMilliseconds = message.pointee.remaining_milliseconds
+    self.maxRowsPerSecond = message.pointee.max_rows_per_second
+    self.barriers = try Reading.messages(message.pointee.barriers, message.pointee.n_barriers)
+    self.commandTag = try Reading.string(message.pointee.command_tag)
+    self.tableIDs = Reading.scalars(message.pointee.table_ids, message.pointee.n_table_ids)
+    self.database = try Reading.string(message.pointee.database)
+    self.workRowsDone = message.pointee.work_rows_done
+    self.workRowsTotal = message.pointee.work_rows_total
+  }
+}
+
+/// "Everyone has applied this, and holds nothing older on this table."
+public struct JobBarrierInfo: WireMessage {
+  public var tableID: UInt64
+  public var tableName: String
+  public var schemaIndex: UInt64
+  public var waitedMilliseconds: UInt64
+  /// From then on a majority is enough.
+  public var boundMilliseconds: UInt64
+  public var laggards: [JobLaggardInfo]
+
+  public init() {
+    self.tableID = 0
+    self.tableName = ""
+    self.schemaIndex = 0
+    self.waitedMilliseconds = 0
+    self.boundMilliseconds = 0
+    self.laggards = []
+  }
+
+  public init(
+    tableID: UInt64 = 0,
+    tableName: String = "",
+    schemaIndex: UInt64 = 0,
+    waitedMilliseconds: UInt64 = 0,
+    boundMilliseconds: UInt64 = 0,
+    laggards: [JobLaggardInfo] = []
+  ) {
+    self.tableID = tableID
+    self.tableName = tableName
+    self.schemaIndex = schemaIndex
+    self.waitedMilliseconds = waitedMilliseconds
+    self.boundMilliseconds = boundMilliseconds
+    self.laggards = laggards
+  }
+}
+
+extension JobBarrierInfo: PackedMessage {
+  typealias Packed = Theseus__V1__JobBarrierInfo
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__job_barrier_info()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.table_id = self.tableID
+    message.pointee.table_name = arena.string(self.tableName)
+    message.pointee.schema_index = self.schemaIndex
+    message.pointee.waited_milliseconds = self.waitedMilliseconds
+    message.pointee.bound_milliseconds = self.boundMilliseconds
+    message.pointee.n_laggards = self.laggards.count
+    message.pointee.laggards = arena.messages(self.laggards)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.tableID = message.pointee.table_id
+    self.tableName = try Reading.string(message.pointee.table_name)
+    self.schemaIndex = message.pointee.schema_index
+    self.waitedMilliseconds = message.pointee.waited_milliseconds
+    self.boundMilliseconds = message.pointee.bound_milliseconds
+    self.laggards = try Reading.messages(message.pointee.laggards, message.pointee.n_laggards)
+  }
+}
+
+/// A process that a barrier waits for.
+public struct JobLaggardInfo: WireMessage {
+  public var nodeID: UInt64
+  public var nodeName: String
+  public var role: NodeRole
+  /// A transaction of it uses the table at this schema index (0: it has not applied far enough).
+  public var heldSchemaIndex: UInt64
+  public var appliedSchemaIndex: UInt64
+
+  public init() {
+    self.nodeID = 0
+    self.nodeName = ""
+    self.role = .unspecified
+    self.heldSchemaIndex = 0
+    self.appliedSchemaIndex = 0
+  }
+
+  public init(
+    nodeID: UInt64 = 0,
+    nodeName: String = "",
+    role: NodeRole = .unspecified,
+    heldSchemaIndex: UInt64 = 0,
+    appliedSchemaIndex: UInt64 = 0
+  ) {
+    self.nodeID = nodeID
+    self.nodeName = nodeName
+    self.role = role
+    self.heldSchemaIndex = heldSchemaIndex
+    self.appliedSchemaIndex = appliedSchemaIndex
+  }
+}
+
+extension JobLaggardInfo: PackedMessage {
+  typealias Packed = Theseus__V1__JobLaggardInfo
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__job_laggard_info()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.node_id = self.nodeID
+    message.pointee.node_name = arena.string(self.nodeName)
+    message.pointee.role = Theseus__V1__NodeRole(UInt32(bitPattern: self.role.rawValue))
+    message.pointee.held_schema_index = self.heldSchemaIndex
+    message.pointee.applied_schema_index = self.appliedSchemaIndex
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.nodeID = message.pointee.node_id
+    self.nodeName = try Reading.string(message.pointee.node_name)
+    self.role = NodeRole(rawValue: Int32(bitPattern: message.pointee.role.rawValue))
+    self.heldSchemaIndex = message.pointee.held_schema_index
+    self.appliedSchemaIndex = message.pointee.applied_schema_index
   }
 }
 
@@ -1188,18 +1550,23 @@ extension ListJobsResponse: PackedMessage {
 public struct ControlJobRequest: WireMessage {
   public var jobID: UInt64
   public var control: JobControl
+  /// 0: without a limit.
+  public var maxRowsPerSecond: UInt64
 
   public init() {
     self.jobID = 0
     self.control = .unspecified
+    self.maxRowsPerSecond = 0
   }
 
   public init(
     jobID: UInt64 = 0,
-    control: JobControl = .unspecified
+    control: JobControl = .unspecified,
+    maxRowsPerSecond: UInt64 = 0
   ) {
     self.jobID = jobID
     self.control = control
+    self.maxRowsPerSecond = maxRowsPerSecond
   }
 }
 
@@ -1212,11 +1579,13 @@ extension ControlJobRequest: PackedMessage {
   func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
     message.pointee.job_id = self.jobID
     message.pointee.control = Theseus__V1__JobControl(UInt32(bitPattern: self.control.rawValue))
+    message.pointee.max_rows_per_second = self.maxRowsPerSecond
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.jobID = message.pointee.job_id
     self.control = JobControl(rawValue: Int32(bitPattern: message.pointee.control.rawValue))
+    self.maxRowsPerSecond = message.pointee.max_rows_per_second
   }
 }
 
@@ -1330,5 +1699,307 @@ extension ClusterStatus: PackedMessage {
     self.raftCommittedIndex = message.pointee.raft_committed_index
     self.respondingNodeID = message.pointee.responding_node_id
     self.rangeCount = message.pointee.range_count
+  }
+}
+
+public struct SchemaAgreementNode: WireMessage {
+  public var node: NodeInfo?
+  /// Of the oldest schema entry not applied yet (0: all are).
+  public var lagMilliseconds: UInt64
+  /// The oldest schema index that a transaction uses on some table (0: none older than the applied one).
+  public var oldestHeldSchemaIndex: UInt64
+  public var oldestHeldTableID: UInt64
+  /// No timestamps for it before it has applied this (0: not fenced).
+  public var fencedSchemaIndex: UInt64
+  /// Barriers wait for it.
+  public var usesSchema: Bool
+
+  public init() {
+    self.node = nil
+    self.lagMilliseconds = 0
+    self.oldestHeldSchemaIndex = 0
+    self.oldestHeldTableID = 0
+    self.fencedSchemaIndex = 0
+    self.usesSchema = false
+  }
+
+  public init(
+    node: NodeInfo? = nil,
+    lagMilliseconds: UInt64 = 0,
+    oldestHeldSchemaIndex: UInt64 = 0,
+    oldestHeldTableID: UInt64 = 0,
+    fencedSchemaIndex: UInt64 = 0,
+    usesSchema: Bool = false
+  ) {
+    self.node = node
+    self.lagMilliseconds = lagMilliseconds
+    self.oldestHeldSchemaIndex = oldestHeldSchemaIndex
+    self.oldestHeldTableID = oldestHeldTableID
+    self.fencedSchemaIndex = fencedSchemaIndex
+    self.usesSchema = usesSchema
+  }
+}
+
+extension SchemaAgreementNode: PackedMessage {
+  typealias Packed = Theseus__V1__SchemaAgreementNode
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__schema_agreement_node()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    if let value = self.node { message.pointee.node = arena.message(value) }
+    message.pointee.lag_milliseconds = self.lagMilliseconds
+    message.pointee.oldest_held_schema_index = self.oldestHeldSchemaIndex
+    message.pointee.oldest_held_table_id = self.oldestHeldTableID
+    message.pointee.fenced_schema_index = self.fencedSchemaIndex
+    message.pointee.uses_schema = self.usesSchema ? 1 : 0
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.node = try Reading.message(message.pointee.node)
+    self.lagMilliseconds = message.pointee.lag_milliseconds
+    self.oldestHeldSchemaIndex = message.pointee.oldest_held_schema_index
+    self.oldestHeldTableID = message.pointee.oldest_held_table_id
+    self.fencedSchemaIndex = message.pointee.fenced_schema_index
+    self.usesSchema = message.pointee.uses_schema != 0
+  }
+}
+
+public struct SchemaAgreementResponse: WireMessage {
+  public var schemaIndex: UInt64
+  public var nodes: [SchemaAgreementNode]
+  public var leaseMilliseconds: UInt64
+
+  public init() {
+    self.schemaIndex = 0
+    self.nodes = []
+    self.leaseMilliseconds = 0
+  }
+
+  public init(
+    schemaIndex: UInt64 = 0,
+    nodes: [SchemaAgreementNode] = [],
+    leaseMilliseconds: UInt64 = 0
+  ) {
+    self.schemaIndex = schemaIndex
+    self.nodes = nodes
+    self.leaseMilliseconds = leaseMilliseconds
+  }
+}
+
+extension SchemaAgreementResponse: PackedMessage {
+  typealias Packed = Theseus__V1__SchemaAgreementResponse
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__schema_agreement_response()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.schema_index = self.schemaIndex
+    message.pointee.n_nodes = self.nodes.count
+    message.pointee.nodes = arena.messages(self.nodes)
+    message.pointee.lease_milliseconds = self.leaseMilliseconds
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.schemaIndex = message.pointee.schema_index
+    self.nodes = try Reading.messages(message.pointee.nodes, message.pointee.n_nodes)
+    self.leaseMilliseconds = message.pointee.lease_milliseconds
+  }
+}
+
+public struct SchemaLogRequest: WireMessage {
+  /// At most so many entries, the newest (0: the leader's limit).
+  public var limit: UInt32
+  /// 0: all tables.
+  public var tableID: UInt64
+  /// Tables of this name, also those that are gone; empty: by table_id.
+  public var tableName: String
+
+  public init() {
+    self.limit = 0
+    self.tableID = 0
+    self.tableName = ""
+  }
+
+  public init(
+    limit: UInt32 = 0,
+    tableID: UInt64 = 0,
+    tableName: String = ""
+  ) {
+    self.limit = limit
+    self.tableID = tableID
+    self.tableName = tableName
+  }
+}
+
+extension SchemaLogRequest: PackedMessage {
+  typealias Packed = Theseus__V1__SchemaLogRequest
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__schema_log_request()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.limit = self.limit
+    message.pointee.table_id = self.tableID
+    message.pointee.table_name = arena.string(self.tableName)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.limit = message.pointee.limit
+    self.tableID = message.pointee.table_id
+    self.tableName = try Reading.string(message.pointee.table_name)
+  }
+}
+
+public struct SchemaLogTable: WireMessage {
+  public var tableID: UInt64
+  public var tableName: String
+  public var fromVersion: UInt64
+  /// 0: the table is gone.
+  public var toVersion: UInt64
+  public var commitFloor: UInt64
+  public var changes: [String]
+
+  public init() {
+    self.tableID = 0
+    self.tableName = ""
+    self.fromVersion = 0
+    self.toVersion = 0
+    self.commitFloor = 0
+    self.changes = []
+  }
+
+  public init(
+    tableID: UInt64 = 0,
+    tableName: String = "",
+    fromVersion: UInt64 = 0,
+    toVersion: UInt64 = 0,
+    commitFloor: UInt64 = 0,
+    changes: [String] = []
+  ) {
+    self.tableID = tableID
+    self.tableName = tableName
+    self.fromVersion = fromVersion
+    self.toVersion = toVersion
+    self.commitFloor = commitFloor
+    self.changes = changes
+  }
+}
+
+extension SchemaLogTable: PackedMessage {
+  typealias Packed = Theseus__V1__SchemaLogTable
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__schema_log_table()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.table_id = self.tableID
+    message.pointee.table_name = arena.string(self.tableName)
+    message.pointee.from_version = self.fromVersion
+    message.pointee.to_version = self.toVersion
+    message.pointee.commit_floor = self.commitFloor
+    message.pointee.n_changes = self.changes.count
+    message.pointee.changes = arena.strings(self.changes)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.tableID = message.pointee.table_id
+    self.tableName = try Reading.string(message.pointee.table_name)
+    self.fromVersion = message.pointee.from_version
+    self.toVersion = message.pointee.to_version
+    self.commitFloor = message.pointee.commit_floor
+    self.changes = try Reading.strings(message.pointee.changes, message.pointee.n_changes)
+  }
+}
+
+public struct SchemaLogEntry: WireMessage {
+  public var schemaIndex: UInt64
+  public var timestamp: UInt64
+  public var jobID: UInt64
+  public var operationID: String
+  public var tables: [SchemaLogTable]
+  /// Ranges that left with it.
+  public var removedRangeCount: UInt32
+
+  public init() {
+    self.schemaIndex = 0
+    self.timestamp = 0
+    self.jobID = 0
+    self.operationID = ""
+    self.tables = []
+    self.removedRangeCount = 0
+  }
+
+  public init(
+    schemaIndex: UInt64 = 0,
+    timestamp: UInt64 = 0,
+    jobID: UInt64 = 0,
+    operationID: String = "",
+    tables: [SchemaLogTable] = [],
+    removedRangeCount: UInt32 = 0
+  ) {
+    self.schemaIndex = schemaIndex
+    self.timestamp = timestamp
+    self.jobID = jobID
+    self.operationID = operationID
+    self.tables = tables
+    self.removedRangeCount = removedRangeCount
+  }
+}
+
+extension SchemaLogEntry: PackedMessage {
+  typealias Packed = Theseus__V1__SchemaLogEntry
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__schema_log_entry()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.schema_index = self.schemaIndex
+    message.pointee.timestamp = self.timestamp
+    message.pointee.job_id = self.jobID
+    message.pointee.operation_id = arena.string(self.operationID)
+    message.pointee.n_tables = self.tables.count
+    message.pointee.tables = arena.messages(self.tables)
+    message.pointee.removed_range_count = self.removedRangeCount
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.schemaIndex = message.pointee.schema_index
+    self.timestamp = message.pointee.timestamp
+    self.jobID = message.pointee.job_id
+    self.operationID = try Reading.string(message.pointee.operation_id)
+    self.tables = try Reading.messages(message.pointee.tables, message.pointee.n_tables)
+    self.removedRangeCount = message.pointee.removed_range_count
+  }
+}
+
+public struct SchemaLogResponse: WireMessage {
+  /// Newest first.
+  public var entries: [SchemaLogEntry]
+
+  public init() {
+    self.entries = []
+  }
+
+  public init(
+    entries: [SchemaLogEntry] = []
+  ) {
+    self.entries = entries
+  }
+}
+
+extension SchemaLogResponse: PackedMessage {
+  typealias Packed = Theseus__V1__SchemaLogResponse
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__schema_log_response()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.n_entries = self.entries.count
+    message.pointee.entries = arena.messages(self.entries)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.entries = try Reading.messages(message.pointee.entries, message.pointee.n_entries)
   }
 }

@@ -1,0 +1,155 @@
+/// What one entry does to a table, for people: a sentence for each thing that changes, in the order of the descriptor.
+public enum TableDifferences {
+  /// nil: the table is not there.
+  public static func sentences(from before: TableDescriptor?, to after: TableDescriptor?) -> [String] {
+    switch (before, after) {
+    case (nil, nil): return []
+    case (let before?, nil): return ["table \(before.name) is gone"]
+    case (nil, let after?): return ["table \(after.name) is created\(contents(of: after))"]
+    case (let before?, let after?):
+      let changed =
+        ofTable(before, after) + ofColumns(before, after) + ofIndexes(before, after) + ofConstraints(before, after)
+      return changed.isEmpty ? ["nothing that is seen from outside"] : changed
+    }
+  }
+
+  private static func contents(of table: TableDescriptor) -> String {
+    var parts = [count(table.publicColumns.count, "column")]
+    let indexes = table.indexes.dropFirst().count
+    if indexes > 0 { parts.append(count(indexes, "index", "indexes")) }
+    if !table.constraints.isEmpty { parts.append(count(table.constraints.count, "constraint")) }
+    return ": " + parts.joined(separator: ", ")
+  }
+
+  private static func count(_ number: Int, _ singular: String, _ plural: String? = nil) -> String {
+    "\(number) \(number == 1 ? singular : plural ?? singular + "s")"
+  }
+
+  // MARK: Parts
+
+  private static func ofTable(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
+    var result: [String] = []
+    if before.name != after.name { result.append("table \(before.name) is renamed to \(after.name)") }
+    if before.schemaName != after.schemaName {
+      result.append("table \(after.name) moves to schema \(after.schemaName)")
+    }
+    if before.state != after.state {
+      switch after.state {
+      case .dropping:
+        result.append("the name \(before.name) is free; transactions that use the table may still commit")
+      case .public: result.append("table \(after.name) is readable and writable")
+      }
+    }
+    return result
+  }
+
+  private static func ofColumns(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
+    var result: [String] = []
+    for column in after.columns {
+      guard let old = before.column(column.id) else {
+        result.append(transition(ofColumn: column.name, from: .absent, to: column.state, isNew: true))
+        continue
+      }
+      if old.name != column.name { result.append("column \(old.name) is renamed to \(column.name)") }
+      if old.state != column.state {
+        result.append(transition(ofColumn: column.name, from: old.state, to: column.state, isNew: false))
+      }
+      if old.type != column.type { result.append("column \(column.name) has another type") }
+      if old.isNullable != column.isNullable {
+        result.append(
+          column.isNullable ? "column \(column.name) takes NULLs" : "column \(column.name) has no NULLs, for sure")
+      }
+      if old.defaultText != column.defaultText || old.defaultExpression != column.defaultExpression {
+        result.append(
+          column.defaultExpression == nil
+            ? "column \(column.name) has no default"
+            : "column \(column.name) has the default \(column.defaultText ?? "?")"
+        )
+      }
+    }
+    for old in before.columns where after.column(old.id) == nil { result.append("column \(old.name) is gone") }
+    return result
+  }
+
+  private static func transition(
+    ofColumn name: String, from: ElementState, to: ElementState, isNew: Bool
+  ) -> String {
+    switch to {
+    case .absent: "column \(name) is gone"
+    case .deleteOnly: "column \(name) is delete-only: nobody reads it, new rows leave it out"
+    case .writeOnly where from == .public: "column \(name) is no longer readable; writes keep it for who still reads it"
+    case .writeOnly: "column \(name) is writable; nobody reads it"
+    case .backfilling: "column \(name) is writable; existing rows get their values"
+    case .validating: "column \(name) is writable; existing rows are checked"
+    case .public: isNew ? "column \(name) is added, readable and writable" : "column \(name) is readable and writable"
+    }
+  }
+
+  private static func ofIndexes(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
+    var result: [String] = []
+    for index in after.indexes {
+      let kind = index.isUnique ? "unique index" : "index"
+      guard let old = before.index(index.id) else {
+        result.append(transition(ofIndex: "\(kind) \(index.name)", from: .absent, to: index.state))
+        continue
+      }
+      if old.name != index.name { result.append("\(kind) \(old.name) is renamed to \(index.name)") }
+      if old.state != index.state {
+        result.append(transition(ofIndex: "\(kind) \(index.name)", from: old.state, to: index.state))
+      }
+    }
+    for old in before.indexes where after.index(old.id) == nil { result.append("index \(old.name) is gone") }
+    return result
+  }
+
+  private static func transition(ofIndex name: String, from: ElementState, to: ElementState) -> String {
+    switch to {
+    case .absent: "\(name) is gone"
+    case .deleteOnly: "\(name) is delete-only: deletes remove its entries, nobody adds or reads any"
+    case .writeOnly where from == .public: "\(name) is no longer readable; writes keep it whole for who still reads it"
+    case .writeOnly: "\(name) is writable: inserts, updates and deletes maintain it, nobody reads it"
+    case .backfilling: "\(name) is writable; existing rows get their entries"
+    case .validating: "\(name) is writable; its entries are compared with the rows"
+    case .public: "\(name) is readable"
+    }
+  }
+
+  private static func ofConstraints(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
+    var result: [String] = []
+    for constraint in after.constraints {
+      let name = title(of: constraint, in: after)
+      guard let old = before.constraint(constraint.id) else {
+        result.append(transition(ofConstraint: name, from: .absent, to: constraint.state))
+        continue
+      }
+      if old.name != constraint.name { result.append("constraint \(old.name) is renamed to \(constraint.name)") }
+      if old.state != constraint.state {
+        result.append(transition(ofConstraint: name, from: old.state, to: constraint.state))
+      }
+    }
+    for old in before.constraints where after.constraint(old.id) == nil {
+      // A NOT NULL that every row satisfies goes on as a property of its column.
+      if case .notNull(let column) = old.rule, after.column(column)?.isNullable == false { continue }
+      result.append("\(title(of: old, in: before)) is gone")
+    }
+    return result
+  }
+
+  private static func title(of constraint: ConstraintDescriptor, in table: TableDescriptor) -> String {
+    switch constraint.rule {
+    case .notNull(let column): "NOT NULL of column \(table.column(column)?.name ?? "\(column)")"
+    case .check: "check \(constraint.name)"
+    }
+  }
+
+  private static func transition(ofConstraint name: String, from: ElementState, to: ElementState) -> String {
+    switch to {
+    case .absent: "\(name) is gone"
+    case .deleteOnly: "\(name) is known, not enforced"
+    case .writeOnly where from == .public: "\(name) is no longer relied on; writes still keep to it"
+    case .writeOnly: "\(name) is enforced for what is written; nobody relies on it"
+    case .backfilling, .validating: "\(name) is enforced for what is written; existing rows are checked"
+    case .public: "\(name) holds for every row"
+    }
+  }
+}
