@@ -21,7 +21,8 @@ public enum ConstraintRule: Hashable, Sendable {
   /// A NOT NULL on its way in or out. A column whose every row is known to have a value says so itself
   /// (`ColumnDescriptor.isNullable`).
   case notNull(ColumnID)
-  case check(CheckRule)
+  /// Of type boolean. Violated by a row for which it is false (NULL is no violation).
+  case check(RowExpression)
 
   /// What it reads.
   public var columns: [ColumnID] {
@@ -29,18 +30,5 @@ public enum ConstraintRule: Hashable, Sendable {
     case .notNull(let column): [column]
     case .check(let check): check.columns
     }
-  }
-}
-
-/// A CHECK: violated by a row for which the expression is false (NULL is no violation).
-public struct CheckRule: Hashable, Sendable {
-  /// The columns that the expression's positions stand for.
-  public var columns: [ColumnID]
-  /// Encoded expression (module SQLExpressions) of type boolean; calls immutable functions only.
-  public var expression: [UInt8]
-
-  public init(columns: [ColumnID], expression: [UInt8]) {
-    self.columns = columns
-    self.expression = expression
   }
 }

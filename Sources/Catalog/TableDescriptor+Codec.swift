@@ -69,6 +69,7 @@ extension ColumnDescriptor {
     if let defaultExpression { writer.field(7, defaultExpression) }
     if let defaultText { writer.field(8, defaultText) }
     if !missingValue.isNull { writer.field(9) { missingValue.encode(into: &$0) } }
+    if let conversion { writer.field(10) { conversion.encode(into: &$0) } }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -89,6 +90,7 @@ extension ColumnDescriptor {
       case 9:
         var nested = try field.reader()
         column.missingValue = try Datum.decode(from: &nested)
+      case 10: column.conversion = try RowExpression(decoding: try field.slice())
       default: break
       }
     }
@@ -110,6 +112,7 @@ extension IndexDescriptor {
     }
     for stored in storedColumns { writer.field(6, stored) }
     writer.field(7, rangeID)
+    if let replaces { writer.field(8, replaces) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -134,6 +137,7 @@ extension IndexDescriptor {
         index.keyColumns.append(key)
       case 6: index.storedColumns.append(try field.identifier())
       case 7: index.rangeID = try field.identifier()
+      case 8: index.replaces = try field.identifier()
       default: break
       }
     }
@@ -148,11 +152,7 @@ extension ConstraintDescriptor {
     writer.field(3, UInt64(state.rawValue))
     switch rule {
     case .notNull(let column): writer.field(4, column)
-    case .check(let check):
-      writer.field(5) {
-        for column in check.columns { $0.field(1, column) }
-        $0.field(2, check.expression)
-      }
+    case .check(let check): writer.field(5) { check.encode(into: &$0) }
     }
   }
 
@@ -168,17 +168,7 @@ extension ConstraintDescriptor {
       case 2: name = try field.string()
       case 3: state = try ElementState(decoding: field)
       case 4: rule = .notNull(try field.identifier())
-      case 5:
-        var nested = try field.reader()
-        var check = CheckRule(columns: [], expression: [])
-        while let part = try nested.nextField() {
-          switch part.number {
-          case 1: check.columns.append(try part.identifier())
-          case 2: check.expression = try part.bytes()
-          default: break
-          }
-        }
-        rule = .check(check)
+      case 5: rule = .check(try RowExpression(decoding: try field.slice()))
       default: break
       }
     }

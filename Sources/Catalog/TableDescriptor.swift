@@ -47,6 +47,14 @@ public struct TableDescriptor: Hashable, Sendable {
   public var readableIndexes: [IndexDescriptor] { indexes.filter { $0.state.isReadable } }
   public func column(_ id: ColumnID) -> ColumnDescriptor? { columns.first { $0.id == id } }
   public func index(_ id: IndexID) -> IndexDescriptor? { indexes.first { $0.id == id } }
+  /// The index whose key the entries of `index` end with, where their own does not name the row.
+  public func rows(of index: IndexDescriptor) -> IndexDescriptor {
+    index.replaces == nil ? primaryIndex : indexes.first { $0.replaces == primaryIndex.id } ?? primaryIndex
+  }
+  /// What people know an index by: one on its way to replace another has no name of its own yet.
+  public func displayName(of index: IndexDescriptor) -> String {
+    index.name.isEmpty ? index.replaces.flatMap { self.index($0)?.name } ?? "" : index.name
+  }
   public func constraint(_ id: ConstraintID) -> ConstraintDescriptor? { constraints.first { $0.id == id } }
 }
 
@@ -87,10 +95,14 @@ public struct ColumnDescriptor: Hashable, Sendable {
   public var defaultText: String?
   /// What rows written before the column existed read.
   public var missingValue: Datum
+  /// On its way to replace another column: its value follows from the rest of the row, and only replacing indexes
+  /// (`IndexDescriptor.replaces`) hold it.
+  public var conversion: RowExpression?
 
   public init(
     id: ColumnID, name: String, type: SQLType, isNullable: Bool = true, state: ElementState = .public,
-    isHidden: Bool = false, defaultExpression: [UInt8]? = nil, defaultText: String? = nil, missingValue: Datum = .null
+    isHidden: Bool = false, defaultExpression: [UInt8]? = nil, defaultText: String? = nil, missingValue: Datum = .null,
+    conversion: RowExpression? = nil
   ) {
     self.id = id
     self.name = name
@@ -101,6 +113,7 @@ public struct ColumnDescriptor: Hashable, Sendable {
     self.defaultExpression = defaultExpression
     self.defaultText = defaultText
     self.missingValue = missingValue
+    self.conversion = conversion
   }
 }
 
@@ -114,10 +127,13 @@ public struct IndexDescriptor: Hashable, Sendable {
   public var storedColumns: [ColumnID]
   /// Where its entries are; assigned when the index is created.
   public var rangeID: RangeID
+  /// Nameless and on its way to take this one's place in one step, together with all others that replace one. What replaces the
+  /// primary index stores whole rows, and is what the entries of the others lead to.
+  public var replaces: IndexID?
 
   public init(
     id: IndexID, name: String, isUnique: Bool, state: ElementState = .public, keyColumns: [IndexKeyColumn],
-    storedColumns: [ColumnID] = [], rangeID: RangeID
+    storedColumns: [ColumnID] = [], rangeID: RangeID, replaces: IndexID? = nil
   ) {
     self.id = id
     self.name = name
@@ -126,6 +142,7 @@ public struct IndexDescriptor: Hashable, Sendable {
     self.keyColumns = keyColumns
     self.storedColumns = storedColumns
     self.rangeID = rangeID
+    self.replaces = replaces
   }
 }
 

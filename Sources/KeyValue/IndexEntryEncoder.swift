@@ -1,5 +1,6 @@
 import Basics
 import Catalog
+import SQLExpressions
 import SQLValues
 
 /// Key and value of a row's entry in one index (the primary index included): prepared once, used for every row.
@@ -45,10 +46,10 @@ public struct IndexEntryEncoder: Sendable {
     suffixParts =
       isPrimary
       ? []
-      : table.primaryIndex.keyColumns.map { KeyPart(position: position($0.columnID), isDescending: $0.isDescending) }
+      : table.rows(of: index).keyColumns.map { KeyPart(position: position($0.columnID), isDescending: $0.isDescending) }
     let columns =
       isPrimary && preservesAllColumns
-      ? table.columns.filter { $0.state != .absent }
+      ? table.columns.filter { $0.state != .absent && $0.conversion == nil }
       : Self.valueColumns(table: table, index: index).compactMap { table.column($0) }
     record = RowRecordEncoder(
       version: isPrimary ? table.version : TableVersion.none, columns: columns,
@@ -57,9 +58,11 @@ public struct IndexEntryEncoder: Sendable {
 
   /// The columns an entry's value carries; what a reader of this index alone can see.
   public static func valueColumns(table: TableDescriptor, index: IndexDescriptor) -> [ColumnID] {
-    if index.id == table.primaryIndex.id { return table.columns.filter { $0.state.isWritable }.map(\.id) }
+    if index.id == table.primaryIndex.id {
+      return table.columns.filter { $0.state.isWritable && $0.conversion == nil }.map(\.id)
+    }
     var ids: [ColumnID] = []
-    for id in index.keyColumns.map(\.columnID) + table.primaryIndex.keyColumns.map(\.columnID) + index.storedColumns
+    for id in index.keyColumns.map(\.columnID) + table.rows(of: index).keyColumns.map(\.columnID) + index.storedColumns
     where !ids.contains(id) {
       ids.append(id)
     }
@@ -104,19 +107,27 @@ public struct IndexEntryEncoder: Sendable {
 
 /// Turns stored primary rows into entries of a secondary index: the inner loop of a backfill.
 public struct BackfillEncoder: Sendable {
+  private let table: TableDescriptor
   private let layout: RowLayout
   private let encoder: IndexEntryEncoder
+  private let conversions: ColumnConversions
   private var row: [Datum] = []
+  private var context = EvaluationContext()
 
   public init(table: TableDescriptor, index: IndexDescriptor) {
-    let columns = IndexEntryEncoder.valueColumns(table: table, index: index)
+    self.table = table
+    var columns = IndexEntryEncoder.valueColumns(table: table, index: index)
+    // A converted column follows from others, which the index need not have.
+    if columns.contains(where: { table.column($0)?.conversion != nil }) { columns = table.columns.map(\.id) }
     layout = RowLayout(table: table, columnIDs: columns)
     encoder = IndexEntryEncoder(table: table, index: index, rowColumns: columns)
+    conversions = ColumnConversions(of: table, over: columns)
   }
 
-  /// Throws `MalformedBytes` for a stored row that cannot be read.
-  public mutating func entry(forPrimaryRecord record: Span<UInt8>) throws(MalformedBytes) -> IndexEntryEncoder.Entry {
+  /// Throws `MalformedBytes` for a stored row that cannot be read, `SQLError` for one that cannot be converted.
+  public mutating func entry(forPrimaryRecord record: Span<UInt8>) throws -> IndexEntryEncoder.Entry {
     try layout.decode(record, into: &row)
+    try conversions.fill(&row, of: table, &context)
     return encoder.entry(for: row)
   }
 

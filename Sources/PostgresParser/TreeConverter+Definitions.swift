@@ -200,6 +200,11 @@ extension TreeConverter {
         changes.append(.dropColumn(string(command.name), ifExists: command.missing_ok != 0))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
         changes.append(.setDefault(string(command.name), command.def == nil ? nil : try expression(command.def)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
+        guard let definition = command.def, definition.pointee.node_case == PG_QUERY__NODE__NODE_COLUMN_DEF else {
+          throw Self.malformed
+        }
+        changes.append(try typeChange(string(command.name), definition.pointee.column_def.pointee))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull: changes.append(.setNotNull(string(command.name)))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull: changes.append(.dropNotNull(string(command.name)))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
@@ -218,9 +223,18 @@ extension TreeConverter {
     return AlterTableStatement(table: try relation(alter.relation), ifExists: alter.missing_ok != 0, changes: changes)
   }
 
+  private mutating func typeChange(
+    _ column: String, _ definition: PgQuery__ColumnDef
+  ) throws(SQLError) -> AlterTableStatement.Change {
+    if let clause = definition.coll_clause?.pointee {
+      try requireBytewiseCollation(strings(clause.collname, clause.n_collname), at: position(clause.location))
+    }
+    let conversion = definition.raw_default == nil ? nil : try expression(definition.raw_default)
+    return .setType(column, try typeName(definition.type_name), using: conversion)
+  }
+
   private static func alterationName(_ type: PgQuery__AlterTableType) -> String {
     switch type {
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType: "ALTER COLUMN … TYPE"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner: "OWNER TO"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace: "SET TABLESPACE"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions, PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:

@@ -43,6 +43,7 @@ final class RowWriter: Sendable {
   private let notNull: [ConstrainedColumn]
   private let limited: [ConstrainedColumn]
   private let checks: [Check]
+  private let conversions: ColumnConversions
 
   init(_ table: TableDescriptor) {
     self.table = table
@@ -69,8 +70,9 @@ final class RowWriter: Sendable {
     }
     checks = enforced.compactMap { constraint in
       guard case .check(let rule) = constraint.rule else { return nil }
-      return Check(name: constraint.name, condition: rule.condition(over: ids))
+      return Check(name: constraint.name, condition: rule.bound(to: ids))
     }
+    conversions = ColumnConversions(of: table, over: ids)
     limited = all.filter {
       $0.descriptor.state.isWritable && $0.descriptor.type != $0.descriptor.type.withoutModifier
     }
@@ -88,12 +90,18 @@ final class RowWriter: Sendable {
     }
   }
 
-  /// Lengths and precisions (22001, 22003), then NOT NULL (23502), then checks (23514).
+  /// Completes a row that exists: columns on their way to replace others.
+  func fillExisting(_ row: inout [Datum], _ context: inout EvaluationContext) {
+    if !conversions.isEmpty { conversions.fillExisting(&row, &context) }
+  }
+
+  /// Lengths and precisions (22001, 22003), conversions, then NOT NULL (23502), then checks (23514).
   func check(_ row: inout [Datum], _ context: inout EvaluationContext) throws(SQLError) {
     for column in limited where !row[column.position].isNull {
       let type = column.descriptor.type
       row[column.position] = try row[column.position].cast(from: type.withoutModifier, to: type, isExplicit: false)
     }
+    if !conversions.isEmpty { try conversions.fill(&row, &context) }
     for column in notNull where row[column.position].isNull {
       throw ConstraintViolation.notNull(table: table, column: column.descriptor, row: row)
     }

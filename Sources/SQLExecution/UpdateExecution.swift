@@ -55,10 +55,12 @@ final class ModifyExecution {
     let locked = try await locker.lock(rows, state)
     var seen: Set<[UInt8]> = []
     var batch = Batch()
-    for (key, row) in locked {
+    for (key, stored) in locked {
       // A join may name a row several times; it is changed once.
       if locked.count > 1, !seen.insert(key).inserted { continue }
       affectedRows += 1
+      var row = stored
+      writer.fillExisting(&row, &state.context)
       switch change {
       case .delete:
         try delete(row, into: &batch)

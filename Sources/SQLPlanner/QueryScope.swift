@@ -95,6 +95,7 @@ enum Clause: String {
   case functionInFrom = "functions in FROM"
   case defaultExpression = "DEFAULT expressions"
   case check = "check constraints"
+  case transform = "transform expressions"
 
   var allowsAggregates: Bool { self == .target || self == .having || self == .orderBy }
 }

@@ -89,7 +89,7 @@ struct SchemaStatementPlanner {
       }
     }
     // All columns are known now: a check may read any of them.
-    let columns = result.columns.map { CheckDefinition.Column(name: $0.name, type: $0.type) }
+    let columns = result.columns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
     for syntax in create.columns {
       for constraint in syntax.constraints {
         guard case .check(let condition) = constraint.kind else { continue }
@@ -151,25 +151,25 @@ struct SchemaStatementPlanner {
           changes.append(.setDefault(column: column, expression: nil, text: nil))
           continue
         }
-        guard let found = table.publicColumns.first(where: { $0.name == column }) else {
-          throw SQLError(
-            .undefinedColumn, "column \"\(column)\" of relation \"\(name.name)\" does not exist", tableName: name.name,
-            columnName: column)
-        }
+        let found = try existingColumn(column, of: table)
         var definition = ColumnDefinition(name: column, type: found.type)
         try setDefault(value, of: &definition)
         changes.append(
           .setDefault(column: column, expression: definition.defaultExpression, text: definition.defaultText))
+      case .setType(let column, let type, let conversion):
+        guard let table = try existingTable(alter, name) else { continue }
+        changes.append(.setType(try typeChange(of: column, to: type, using: conversion, table)))
       case .setNotNull(let column): changes.append(.setNotNull(column: column))
       case .dropNotNull(let column): changes.append(.dropNotNull(column: column))
       case .addConstraint(let constraint):
         switch constraint.kind {
-        case .primaryKey: throw .unsupported("ADD PRIMARY KEY", position: constraint.position)
+        case .primaryKey(let columns):
+          changes.append(.addPrimaryKey(UniqueConstraint(name: constraint.name, columns: columns)))
         case .unique(let columns):
           changes.append(.addUnique(UniqueConstraint(name: constraint.name, columns: columns)))
         case .check(let condition, let isValidated):
           guard let table = try existingTable(alter, name) else { continue }
-          let columns = table.publicColumns.map { CheckDefinition.Column(name: $0.name, type: $0.type) }
+          let columns = table.publicColumns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
           let definition = try check(
             condition, name: constraint.name, at: constraint.position, columns, table: name.name)
           changes.append(.addCheck(definition, isValidated: isValidated))
@@ -193,13 +193,93 @@ struct SchemaStatementPlanner {
       .undefinedTable, "relation \"\(name)\" does not exist", position: alter.table.position, tableName: name.name)
   }
 
-  // MARK: Checks
+  private func existingColumn(_ name: String, of table: TableDescriptor) throws(SQLError) -> ColumnDescriptor {
+    guard let column = table.publicColumns.first(where: { $0.name == name }) else {
+      throw SQLError(
+        .undefinedColumn, "column \"\(name)\" of relation \"\(table.name)\" does not exist", tableName: table.name,
+        columnName: name)
+    }
+    return column
+  }
+
+  // MARK: Expressions over rows
 
   private func check(
-    _ syntax: ExpressionSyntax, name: String?, at position: Int?, _ columns: [CheckDefinition.Column], table: String
+    _ syntax: ExpressionSyntax, name: String?, at position: Int?, _ columns: [RowExpressionDefinition.Column],
+    table: String
   ) throws(SQLError) -> CheckDefinition {
+    let bound = try bind(
+      syntax, over: columns, table: table, as: .check, otherwise: "cannot use subquery in check constraint")
+    let condition = try binder.located(syntax.position) { () throws(SQLError) in
+      try binder.builder.condition(bound, of: "CHECK")
+    }.simplified
+    guard condition.volatility == .immutable else {
+      throw SQLError(
+        SQLState("42P17"), "functions in a check constraint must be immutable", position: syntax.position)
+    }
+    return CheckDefinition(name: name, rule: rowExpression(condition, over: columns))
+  }
+
+  private func typeChange(
+    of name: String, to syntax: TypeNameSyntax, using: ExpressionSyntax?, _ table: TableDescriptor
+  ) throws(SQLError) -> TypeChange {
+    let type = try binder.type(syntax)
+    if type == .unknown || type == .void {
+      throw SQLError(.invalidTableDefinition, "column \"\(name)\" has pseudo-type \(type.baseName)", columnName: name)
+    }
+    let column = try existingColumn(name, of: table)
+    let columns = table.publicColumns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
+    let position = table.publicColumns.firstIndex { $0.id == column.id } ?? 0
+    let old: Expression
+    if let using {
+      old = try bind(
+        using, over: columns, table: table.name, as: .transform, otherwise: "cannot use subquery in transform expression")
+    } else {
+      old = .column(position, column.type)
+    }
+    let converted = try binder.located(using?.position) { () throws(SQLError) in
+      try binder.builder.coerced(old, to: type, in: .assignment)
+    }
+    guard let value = converted?.simplified else {
+      throw using == nil
+        ? SQLError(
+          .datatypeMismatch, "column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
+          hint: "You might need to specify \"USING \(name)::\(type.baseName)\".", tableName: table.name, columnName: name)
+        : SQLError(
+          .datatypeMismatch,
+          "result of USING clause for column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
+          hint: "You might need to add an explicit cast.", tableName: table.name, columnName: name)
+    }
+    guard value.volatility == .immutable else {
+      throw SQLError.unsupported("ALTER COLUMN … TYPE with a conversion that is not immutable")
+    }
+    var change = TypeChange(
+      column: name, type: type, conversion: rowExpression(value, over: columns), hasUsing: using != nil,
+      oldDefault: column.defaultExpression)
+    guard let encoded = column.defaultExpression else { return change }
+    let standing: Expression
+    do throws(MalformedBytes) {
+      standing = try Expression(decoding: encoded)
+    } catch {
+      throw SQLError(.dataCorrupted, "the default of column \"\(name)\" cannot be read", detail: error.reason)
+    }
+    guard let replacement = try binder.builder.coerced(standing, to: type, in: .assignment)?.simplified else {
+      throw SQLError(
+        .datatypeMismatch, "default for column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
+        tableName: table.name, columnName: name)
+    }
+    change.newDefault = replacement.encoded
+    change.newDefaultText = ExpressionText(columnNames: []).text(replacement)
+    return change
+  }
+
+  /// Without subqueries and parameters.
+  private func bind(
+    _ syntax: ExpressionSyntax, over columns: [RowExpressionDefinition.Column], table: String,
+    as clause: Clause, otherwise subqueryRefusal: String
+  ) throws(SQLError) -> Expression {
     let scope = QueryScope(frame: nil, commonTables: [:])
-    scope.clause = .check
+    scope.clause = clause
     let relation = Relation(
       name: table, source: .derived(.values(ValuesPlan(rows: [], types: []))), firstColumn: 0,
       columns: columns.map { Relation.Column(name: $0.name, type: $0.type, isVisible: true, origin: nil) })
@@ -208,23 +288,21 @@ struct SchemaStatementPlanner {
     let slots = binder.slotCount
     let bound = try binder.bind(syntax, in: scope)
     if binder.slotCount > slots || !scope.subqueries.isEmpty {
-      throw SQLError(.featureNotSupported, "cannot use subquery in check constraint", position: syntax.position)
+      throw SQLError(.featureNotSupported, subqueryRefusal, position: syntax.position)
     }
     if bound.containsParameters {
       throw SQLError(.undefinedParameter, "there is no parameter $1", position: syntax.position)
     }
-    let condition = try binder.located(syntax.position) { () throws(SQLError) in
-      try binder.builder.condition(bound, of: "CHECK")
-    }.simplified
-    guard condition.volatility == .immutable else {
-      throw SQLError(
-        SQLState("42P17"), "functions in a check constraint must be immutable", position: syntax.position)
-    }
-    let used = Set(condition.columns).sorted()
-    let expression = condition.mapColumns { number, type in
-      .column(used.firstIndex(of: number) ?? 0, type)
-    }
-    return CheckDefinition(name: name, columns: used.map { columns[$0] }, expression: expression.encoded)
+    return bound
+  }
+
+  /// With only the columns that it reads.
+  private func rowExpression(
+    _ expression: Expression, over columns: [RowExpressionDefinition.Column]
+  ) -> RowExpressionDefinition {
+    let used = Set(expression.columns).sorted()
+    let packed = expression.mapColumns { number, type in .column(used.firstIndex(of: number) ?? 0, type) }
+    return RowExpressionDefinition(columns: used.map { columns[$0] }, expression: packed.encoded)
   }
 
   // MARK: Columns

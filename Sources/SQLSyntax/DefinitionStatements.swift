@@ -72,6 +72,8 @@ public struct AlterTableStatement: Hashable, Sendable {
     case dropColumn(String, ifExists: Bool)
     /// nil: `DROP DEFAULT`.
     case setDefault(String, ExpressionSyntax?)
+    /// nil: the cast.
+    case setType(String, TypeNameSyntax, using: ExpressionSyntax?)
     case setNotNull(String)
     case dropNotNull(String)
     case addConstraint(TableConstraintSyntax)

@@ -1,5 +1,6 @@
 import Basics
 import Catalog
+import SQLValues
 
 extension DescriptorEdit {
   /// The field number is the kind of edit.
@@ -26,6 +27,21 @@ extension DescriptorEdit {
     case .renameIndex(let id, let name): element(12, id, name: name)
     case .retireIndex(let id): element(13, id)
     case .removeIndex(let id): element(14, id)
+    case .replaceIndex(let old, let new):
+      writer.field(21) {
+        $0.field(1, old)
+        $0.field(6, new)
+      }
+    case .replaceColumn(let old, let new):
+      writer.field(22) {
+        $0.field(1, old)
+        $0.field(6, new)
+      }
+    case .setType(let id, let type):
+      writer.field(23) {
+        $0.field(1, id)
+        $0.field(7) { type.encode(into: &$0) }
+      }
     case .addConstraint(let constraint): writer.field(15) { constraint.encode(into: &$0) }
     case .setConstraintState(let id, let state): element(16, id, state: state)
     case .renameConstraint(let id, let name): element(17, id, name: name)
@@ -55,13 +71,15 @@ extension DescriptorEdit {
     case 5: self = .addColumn(try ColumnDescriptor(decoding: try field.slice()))
     case 10: self = .addIndex(try IndexDescriptor(decoding: try field.slice()))
     case 15: self = .addConstraint(try ConstraintDescriptor(decoding: try field.slice()))
-    case 6...9, 11...14, 16...20:
+    case 6...9, 11...14, 16...23:
       var nested = try field.reader()
       var id: UInt64 = 0
       var name: String?
       var isNullable = false
       var expression: [UInt8]?
       var state = ElementState.absent
+      var successor: UInt64 = 0
+      var type = SQLType.unknown
       while let part = try nested.nextField() {
         switch part.number {
         case 1: id = try part.integer()
@@ -69,6 +87,10 @@ extension DescriptorEdit {
         case 3: state = try Self.state(try part.integer())
         case 4: isNullable = try part.boolean()
         case 5: expression = try part.bytes()
+        case 6: successor = try part.integer()
+        case 7:
+          var nested = try part.reader()
+          type = try SQLType.decode(from: &nested)
         default: break
         }
       }
@@ -85,6 +107,9 @@ extension DescriptorEdit {
       case 17: self = .renameConstraint(ConstraintID(id), name ?? "")
       case 18: self = .removeConstraint(ConstraintID(id))
       case 19: self = .setNullable(ColumnID(id), isNullable)
+      case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
+      case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
+      case 23: self = .setType(ColumnID(id), type)
       default: self = .setDefault(ColumnID(id), expression: expression, text: name)
       }
     default: throw reader.failure("unknown kind of edit \(field.number)")

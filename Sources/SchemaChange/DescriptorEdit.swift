@@ -1,5 +1,6 @@
 import Basics
 import Catalog
+import SQLValues
 
 /// One change of a table descriptor. A stage is a list of them, applied to the descriptor in force when its entry is made.
 public enum DescriptorEdit: Hashable, Sendable {
@@ -21,6 +22,12 @@ public enum DescriptorEdit: Hashable, Sendable {
   /// An index on its way out has given its name back.
   case retireIndex(IndexID)
   case removeIndex(IndexID)
+  /// The second takes name and place of the first, which is gone; the primary index's too.
+  case replaceIndex(IndexID, with: IndexID)
+  /// The second takes name and place of the first, which is gone.
+  case replaceColumn(ColumnID, with: ColumnID)
+  /// All values of the old type are values of the new one, in the same form.
+  case setType(ColumnID, SQLType)
   /// In the state that the descriptor says.
   case addConstraint(ConstraintDescriptor)
   case setConstraintState(ConstraintID, ElementState)
@@ -70,6 +77,27 @@ extension DescriptorEdit {
       changed.indexes[try Self.position(of: id, in: changed, orPrimary: true)].name = name
     case .retireIndex(let id): changed.indexes[try Self.position(of: id, in: changed)].name = ""
     case .removeIndex(let id): changed.indexes.remove(at: try Self.position(of: id, in: changed))
+    case .replaceIndex(let old, let new):
+      let position = try Self.position(of: new, in: changed)
+      var index = changed.indexes[position]
+      let place = try Self.position(of: old, in: changed, orPrimary: true)
+      index.name = changed.indexes[place].name
+      index.state = .public
+      index.replaces = nil
+      // The primary index holds every column anyway.
+      if place == 0 { index.storedColumns = [] }
+      changed.indexes[place] = index
+      changed.indexes.remove(at: position)
+    case .replaceColumn(let old, let new):
+      let position = try Self.position(of: new, in: changed)
+      var column = changed.columns[position]
+      let place = try Self.position(of: old, in: changed)
+      column.name = changed.columns[place].name
+      column.state = .public
+      column.conversion = nil
+      changed.columns[place] = column
+      changed.columns.remove(at: position)
+    case .setType(let id, let type): changed.columns[try Self.position(of: id, in: changed)].type = type
     case .addConstraint(let constraint):
       guard changed.constraint(constraint.id) == nil else {
         throw PlanConflict("constraint \(constraint.id) exists already")

@@ -3,7 +3,7 @@ import Catalog
 import SQLValues
 
 /// One `ALTER TABLE` while its changes are gone through: what the table will be, and the stages so far.
-private struct Alteration {
+struct Alteration {
   let table: TableDescriptor
   /// That can be named after the changes so far.
   var columns: [ColumnDescriptor]
@@ -15,6 +15,9 @@ private struct Alteration {
   var nextConstraintID: ConstraintID
   /// Names of indexes that this statement adds.
   var indexNames: Set<String> = []
+  /// With the columns that take their places.
+  var conversions: [(old: ColumnDescriptor, new: ColumnDescriptor)] = []
+  var primaryKey: UniqueConstraint?
   var stages: StageBuilder
   var notices: [String] = []
 
@@ -62,11 +65,13 @@ extension Planner {
       return Plan(commandTag: "ALTER TABLE", notices: notices)
     }
     var alteration = Alteration(table, context.catalog)
+    try takePrimaryKey(changes, &alteration)
     // Whatever the order of writing: drops, columns, constraints (PostgreSQL's passes of ALTER TABLE). So a name can be dropped
     // and added again at once, and a constraint may name a column that is renamed.
     for change in changes where change.pass == .drop { try drop(change, in: &alteration) }
     for change in changes where change.pass == .column { try changeColumn(change, in: &alteration) }
     for change in changes where change.pass == .constraint { try changeConstraint(change, in: &alteration) }
+    try rewriteRows(besides: changes, &alteration)
     return alteration.stages.plan(commandTag: "ALTER TABLE", notices: notices + alteration.notices)
   }
 
@@ -95,7 +100,10 @@ extension Planner {
       if let position = alteration.constraints.firstIndex(where: { $0.name == name && !name.isEmpty }) {
         alteration.stages.drop(alteration.constraints.remove(at: position), of: table)
       } else if let index = table.indexes.first(where: { $0.name == name && $0.isUnique }) {
-        guard index.id != table.primaryIndex.id else { throw SQLError.unsupported("dropping a primary key") }
+        if index.id == table.primaryIndex.id {
+          guard alteration.primaryKey != nil else { throw SQLError.unsupported("dropping a primary key") }
+          return
+        }
         alteration.stages.drop(index, of: table)
       } else if isOptional {
         alteration.notices.append("constraint \"\(name)\" of relation \"\(table.name)\" does not exist, skipping")
@@ -148,6 +156,7 @@ extension Planner {
       alteration.stages.edit(
         table.id, [.setDefault(column.id, expression: expression, text: text)],
         "column \(name): default \(text ?? "NULL")")
+    case .setType(let change): try setType(change, in: &alteration)
     case .setNotNull(let name):
       let column = try alteration.existingColumn(name, for: "SET NOT NULL")
       guard column.isNullable else { return }
@@ -188,7 +197,8 @@ extension Planner {
     let table = alteration.table
     switch change {
     case .addCheck(let definition, let isValidated):
-      let rule = try checkRule(definition, alteration.columns, table: table.name)
+      let rule = try rowExpression(
+        definition.rule, alteration.columns, table: table.name, of: "a CHECK constraint of table \"\(table.name)\"")
       for column in alteration.columns where alteration.added.contains(column.id) && rule.columns.contains(column.id) {
         throw SQLError.unsupported("a CHECK constraint of a column that the same statement adds")
       }
@@ -271,26 +281,20 @@ extension Planner {
   }
 
   /// With its columns found by name.
-  func checkRule(
-    _ definition: CheckDefinition, _ columns: [ColumnDescriptor], table: String
-  ) throws(SQLError) -> CheckRule {
-    guard definition.expression.count <= SchemaLimits.maximumDefaultBytes else {
-      throw Self.expressionTooLong("a CHECK constraint of table \"\(table)\"")
-    }
+  func rowExpression(
+    _ definition: RowExpressionDefinition, _ columns: [ColumnDescriptor], table: String, of what: String
+  ) throws(SQLError) -> RowExpression {
+    guard definition.expression.count <= SchemaLimits.maximumDefaultBytes else { throw Self.expressionTooLong(what) }
     var ids: [ColumnID] = []
     for wanted in definition.columns {
       guard let column = columns.first(where: { $0.name == wanted.name }) else {
         throw SQLError(
           .undefinedColumn, "column \"\(wanted.name)\" does not exist", tableName: table, columnName: wanted.name)
       }
-      guard column.type == wanted.type else {
-        throw SQLError(
-          .serializationFailure, "column \"\(wanted.name)\" was changed by another statement",
-          hint: "Try the statement again.", tableName: table, columnName: wanted.name)
-      }
+      guard column.type == wanted.type else { throw Self.changedMeanwhile(wanted.name, table) }
       ids.append(column.id)
     }
-    return CheckRule(columns: ids, expression: definition.expression)
+    return RowExpression(columns: ids, expression: definition.expression)
   }
 
   /// As given, or `table_column_check`, `table_check`, with a number where that is taken (PostgreSQL's ChooseConstraintName).
@@ -302,14 +306,21 @@ extension Planner {
       guard !taken.contains(name) else { throw Self.duplicateConstraint(name, table) }
       return name
     }
-    let parts = definition.columns.count == 1 ? [table, definition.columns[0].name] : [table]
+    let columns = definition.rule.columns
+    let parts = columns.count == 1 ? [table, columns[0].name] : [table]
     return freeRelationName(parts, suffix: "check", taken: Set(taken))
+  }
+
+  static func changedMeanwhile(_ column: String, _ table: String) -> SQLError {
+    SQLError(
+      .serializationFailure, "column \"\(column)\" was changed by another statement",
+      hint: "Try the statement again.", tableName: table, columnName: column)
   }
 
   static let tooManyConstraints = SQLError(
     .programLimitExceeded, "a table can have at most \(SchemaLimits.maximumConstraintsPerTable) constraints")
 
-  private static func expressionTooLong(_ what: String) -> SQLError {
+  static func expressionTooLong(_ what: String) -> SQLError {
     SQLError(.programLimitExceeded, "\(what) exceeds \(SchemaLimits.maximumDefaultBytes) bytes")
   }
 
@@ -340,8 +351,8 @@ extension TableAlteration {
   fileprivate var pass: Pass {
     switch self {
     case .dropColumn, .dropConstraint: .drop
-    case .addColumn, .renameColumn, .setDefault, .setNotNull, .dropNotNull: .column
-    case .addCheck, .addUnique, .validateConstraint, .renameConstraint: .constraint
+    case .addColumn, .renameColumn, .setDefault, .setType, .setNotNull, .dropNotNull: .column
+    case .addCheck, .addUnique, .addPrimaryKey, .validateConstraint, .renameConstraint: .constraint
     }
   }
 }

@@ -67,7 +67,8 @@ extension Planner {
     guard create.checks.count <= SchemaLimits.maximumConstraintsPerTable else { throw Self.tooManyConstraints }
     var constraints: [ConstraintDescriptor] = []
     for check in create.checks {
-      let rule = try checkRule(check, columns, table: create.name.name)
+      let rule = try rowExpression(
+        check.rule, columns, table: create.name.name, of: "a CHECK constraint of table \"\(create.name.name)\"")
       let name = try constraintName(
         check, taken: constraints.map(\.name) + indexes.map(\.name), table: create.name.name)
       constraints.append(

@@ -181,6 +181,21 @@ extension UniqueConstraint {
 extension CheckDefinition {
   func encode(into writer: inout ByteWriter) {
     if let name { writer.field(1, name) }
+    rule.encode(into: &writer)
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    self.init(name: nil, rule: try RowExpressionDefinition(decoding: bytes))
+    var reader = ByteReader(bytes)
+    while let field = try reader.nextField() {
+      if field.number == 1 { name = try field.string() }
+    }
+  }
+}
+
+extension RowExpressionDefinition {
+  /// Fields from 2 on: the first is free for a name.
+  func encode(into writer: inout ByteWriter) {
     for column in columns {
       writer.field(2) {
         $0.field(1, column.name)
@@ -192,10 +207,9 @@ extension CheckDefinition {
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
-    self.init(name: nil, columns: [], expression: [])
+    self.init(columns: [], expression: [])
     while let field = try reader.nextField() {
       switch field.number {
-      case 1: name = try field.string()
       case 2:
         var nested = try field.reader()
         var column = Column(name: "", type: .unknown)
@@ -210,6 +224,38 @@ extension CheckDefinition {
         }
         columns.append(column)
       case 3: expression = try field.bytes()
+      default: break
+      }
+    }
+  }
+}
+
+extension TypeChange {
+  func encode(into writer: inout ByteWriter) {
+    writer.field(1, column)
+    writer.field(2) { type.encode(into: &$0) }
+    writer.field(3) { conversion.encode(into: &$0) }
+    writer.field(4, hasUsing)
+    if let oldDefault { writer.field(5, oldDefault) }
+    if let newDefault { writer.field(6, newDefault) }
+    if let newDefaultText { writer.field(7, newDefaultText) }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(
+      column: "", type: .unknown, conversion: RowExpressionDefinition(columns: [], expression: []), hasUsing: false)
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: column = try field.string()
+      case 2:
+        var nested = try field.reader()
+        type = try SQLType.decode(from: &nested)
+      case 3: conversion = try RowExpressionDefinition(decoding: try field.slice())
+      case 4: hasUsing = try field.boolean()
+      case 5: oldDefault = try field.bytes()
+      case 6: newDefault = try field.bytes()
+      case 7: newDefaultText = try field.string()
       default: break
       }
     }
@@ -278,6 +324,8 @@ extension TableAlteration {
         $0.field(1) { check.encode(into: &$0) }
         $0.field(2, isValidated)
       }
+    case .setType(let change): writer.field(12) { $0.field(1) { change.encode(into: &$0) } }
+    case .addPrimaryKey(let constraint): writer.field(13) { $0.field(1) { constraint.encode(into: &$0) } }
     case .addUnique(let constraint): writer.field(8) { $0.field(1) { constraint.encode(into: &$0) } }
     case .validateConstraint(let name): writer.field(9) { $0.field(1, name) }
     case .dropConstraint(let name, let ifExists):
@@ -304,11 +352,13 @@ extension TableAlteration {
     var expression: [UInt8]?
     var check: CheckDefinition?
     var unique: UniqueConstraint?
+    var typeChange: TypeChange?
     while let part = try nested.nextField() {
       switch (field.number, part.number) {
       case (1, 1): definition = try ColumnDefinition(decoding: try part.slice())
       case (7, 1): check = try CheckDefinition(decoding: try part.slice())
-      case (8, 1): unique = try UniqueConstraint(decoding: try part.slice())
+      case (12, 1): typeChange = try TypeChange(decoding: try part.slice())
+      case (8, 1), (13, 1): unique = try UniqueConstraint(decoding: try part.slice())
       case (1, 2), (2, 2), (7, 2), (10, 2): flag = try part.boolean()
       case (_, 1): name = try part.string()
       case (3, 2), (4, 2), (11, 2): text = try part.string()
@@ -331,6 +381,12 @@ extension TableAlteration {
     case 8:
       guard let unique else { throw reader.failure("no unique constraint") }
       self = .addUnique(unique)
+    case 12:
+      guard let typeChange else { throw reader.failure("no type") }
+      self = .setType(typeChange)
+    case 13:
+      guard let unique else { throw reader.failure("no primary key") }
+      self = .addPrimaryKey(unique)
     case 9: self = .validateConstraint(name: name)
     case 10: self = .dropConstraint(name: name, ifExists: flag)
     case 11: self = .renameConstraint(name: name, to: text ?? "")

@@ -52,8 +52,8 @@ public struct CreateTable: Hashable, Sendable {
   }
 }
 
-/// `CHECK (…)`.
-public struct CheckDefinition: Hashable, Sendable {
+/// An expression over columns that are still names.
+public struct RowExpressionDefinition: Hashable, Sendable {
   public struct Column: Hashable, Sendable {
     public var name: String
     public var type: SQLType
@@ -63,17 +63,54 @@ public struct CheckDefinition: Hashable, Sendable {
       self.type = type
     }
   }
-  /// nil: made up of the table's and, if it reads only one, the column's name.
-  public var name: String?
   /// What the expression's positions stand for.
   public var columns: [Column]
-  /// Encoded (module SQLExpressions), of type boolean.
+  /// Encoded (module SQLExpressions); calls immutable functions only.
   public var expression: [UInt8]
 
-  public init(name: String?, columns: [Column], expression: [UInt8]) {
-    self.name = name
+  public init(columns: [Column], expression: [UInt8]) {
     self.columns = columns
     self.expression = expression
+  }
+}
+
+/// `CHECK (…)`.
+public struct CheckDefinition: Hashable, Sendable {
+  /// nil: made up of the table's and, if it reads only one, the column's name.
+  public var name: String?
+  /// Of type boolean.
+  public var rule: RowExpressionDefinition
+
+  public init(name: String?, rule: RowExpressionDefinition) {
+    self.name = name
+    self.rule = rule
+  }
+}
+
+/// `ALTER COLUMN … TYPE … [USING …]`.
+public struct TypeChange: Hashable, Sendable {
+  public var column: String
+  public var type: SQLType
+  /// The new value, of the new type.
+  public var conversion: RowExpressionDefinition
+  /// Not: the conversion is the cast.
+  public var hasUsing: Bool
+  /// What the statement was made for; another one in force is a conflict.
+  public var oldDefault: [UInt8]?
+  public var newDefault: [UInt8]?
+  public var newDefaultText: String?
+
+  public init(
+    column: String, type: SQLType, conversion: RowExpressionDefinition, hasUsing: Bool, oldDefault: [UInt8]? = nil,
+    newDefault: [UInt8]? = nil, newDefaultText: String? = nil
+  ) {
+    self.column = column
+    self.type = type
+    self.conversion = conversion
+    self.hasUsing = hasUsing
+    self.oldDefault = oldDefault
+    self.newDefault = newDefault
+    self.newDefaultText = newDefaultText
   }
 }
 
@@ -116,11 +153,13 @@ public enum TableAlteration: Hashable, Sendable {
   case renameColumn(name: String, to: String)
   /// For later inserts: encoded expression with its text; nil: NULL.
   case setDefault(column: String, expression: [UInt8]?, text: String?)
+  case setType(TypeChange)
   case setNotNull(column: String)
   case dropNotNull(column: String)
   /// Not `isValidated`: existing rows are not looked at.
   case addCheck(CheckDefinition, isValidated: Bool)
   case addUnique(UniqueConstraint)
+  case addPrimaryKey(UniqueConstraint)
   case validateConstraint(name: String)
   case dropConstraint(name: String, ifExists: Bool)
   case renameConstraint(name: String, to: String)

@@ -18,6 +18,9 @@ struct StageBuilder: Sendable {
     var state: ElementState
     /// Created together with the element.
     var range: RangeDescriptor?
+    /// Of the index that it replaces.
+    var replacedRange: RangeID?
+    var replacedColumn: ColumnID?
     /// Columns of dropped indexes: their values are written as long as an index needs them.
     var usedColumns: Set<ColumnID> = []
 
@@ -42,6 +45,25 @@ struct StageBuilder: Sendable {
     elements.append(
       Element(
         tableID: table.id, subject: .index(index), kind: .index, target: .public, state: index.state, range: range))
+  }
+
+  /// To take the place of `old` when everything becomes visible.
+  mutating func add(
+    _ index: IndexDescriptor, with range: RangeDescriptor, inPlaceOf old: IndexDescriptor, of table: TableDescriptor
+  ) {
+    elements.append(
+      Element(
+        tableID: table.id, subject: .index(index), kind: .replacingIndex, target: .public, state: index.state,
+        range: range, replacedRange: old.rangeID))
+  }
+
+  mutating func add(
+    _ column: ColumnDescriptor, inPlaceOf old: ColumnDescriptor, of table: TableDescriptor
+  ) {
+    elements.append(
+      Element(
+        tableID: table.id, subject: .column(column), kind: .replacingColumn, target: .public, state: column.state,
+        replacedColumn: old.id))
   }
 
   mutating func add(_ column: ColumnDescriptor, to table: TableDescriptor) {
@@ -213,6 +235,7 @@ struct StageBuilder: Sendable {
       result.work += element.work(for: transition)
       if transition.from == .absent, let range = element.range { result.newRanges.append(range) }
       if transition.to == .absent { result.retiredRanges += element.ranges }
+      if transition.to == .public, let replaced = element.replacedRange { result.retiredRanges.append(replaced) }
       elements[position].state = transition.to
     }
     result.name = names.joined(separator: "; ")
@@ -261,8 +284,10 @@ extension ConstraintDescriptor {
 extension StageBuilder.Element {
   fileprivate var label: String {
     switch subject {
-    case .index(let index): "index \(index.name.isEmpty ? "#\(index.id)" : index.name)"
-    case .column(let column): "column \(column.name.isEmpty ? "#\(column.id)" : column.name)"
+    case .index(let index):
+      index.name.isEmpty ? "index #\(index.id)" + (index.replaces.map { " for #\($0)" } ?? "") : "index \(index.name)"
+    case .column(let column):
+      (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)") + (replacedColumn == nil ? "" : ", converted")
     case .table(let table): "table \(table.name)"
     case .constraint(let constraint): constraint.label
     }
@@ -285,6 +310,7 @@ extension StageBuilder.Element {
         return [.addIndex(index)]
       }
       if transition.to == .absent { return [.removeIndex(index.id)] }
+      if transition.to == .public, let old = index.replaces { return [.replaceIndex(old, with: index.id)] }
       let change = DescriptorEdit.setIndexState(index.id, transition.to)
       return target == .absent ? [change, .retireIndex(index.id)] : [change]
     case .column(var column):
@@ -293,6 +319,7 @@ extension StageBuilder.Element {
         return [.addColumn(column)]
       }
       if transition.to == .absent { return [.removeColumn(column.id)] }
+      if transition.to == .public, let replacedColumn { return [.replaceColumn(replacedColumn, with: column.id)] }
       let change = DescriptorEdit.setColumnState(column.id, transition.to)
       return target == .absent ? [change, .retireColumn(column.id)] : [change]
     case .table:

@@ -23,6 +23,10 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   case check = 4
   /// `NOT NULL` of a column that is there: plans of queries rely on it once it is public.
   case notNull = 5
+  /// An index that takes the place of another, whole rows included (`IndexDescriptor.replaces`).
+  case replacingIndex = 6
+  /// A column that takes the place of another and whose values follow from it (`ColumnDescriptor.conversion`).
+  case replacingColumn = 7
 }
 
 /// What has to be done with the rows that are there before the next transition.
@@ -76,6 +80,8 @@ public struct TransitionTable: Hashable, Sendable {
     case .table: .table
     case .check: .check
     case .notNull: .notNull
+    case .replacingIndex: .replacingIndex
+    case .replacingColumn: .replacingColumn
     }
   }
 
@@ -110,6 +116,15 @@ public struct TransitionTable: Hashable, Sendable {
         .deleteOnly, .absent, floor: .previous, "nobody adds entries, so what is left is removed with the range"),
     ])
 
+  public static let replacingIndex = TransitionTable(
+    kind: .replacingIndex,
+    adding: index.adding.dropLast() + [
+      Transition(
+        .backfilling, .public, floor: .current,
+        "both sides agree; who wrote by the old key may not commit beside those who write by the new one")
+    ],
+    dropping: index.dropping)
+
   public static let column = TransitionTable(
     kind: .column,
     adding: [
@@ -127,6 +142,16 @@ public struct TransitionTable: Hashable, Sendable {
       Transition(
         .deleteOnly, .absent, floor: .previous, "its id is never used again, so values left in rows are never read"),
     ])
+
+  public static let replacingColumn = TransitionTable(
+    kind: .replacingColumn,
+    adding: [
+      Transition(
+        .absent, .writeOnly, floor: .unchanged,
+        "its value follows from the row, and only indexes that come with it hold it"),
+      Transition(.writeOnly, .public, floor: .current, "rows hold it instead of the column that it replaces"),
+    ],
+    dropping: column.dropping)
 
   public static let requiredColumn = TransitionTable(
     kind: .requiredColumn,

@@ -29,9 +29,9 @@ struct BackfillChunk: Sendable {
     entries.reserveCapacity(rowLimit)
     var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
     chunk.resumeKey = try scanner.forEach(examinedLimit: rowLimit * 4) { key, value in
-      do throws(MalformedBytes) {
+      do {
         entries.append(try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span))
-      } catch {
+      } catch let error as MalformedBytes {
         throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
       }
       chunk.lastKey.removeAll(keepingCapacity: true)
@@ -71,9 +71,9 @@ enum IndexMessages {
     let names = columns.map(\.name).joined(separator: ", ")
     let texts = zip(columns, values).map { $1.isNull ? "null" : $1.text(as: $0.type) }.joined(separator: ", ")
     return SQLError(
-      .uniqueViolation, "could not create unique index \"\(index.name)\"",
+      .uniqueViolation, "could not create unique index \"\(table.displayName(of: index))\"",
       detail: "Key (\(names))=(\(texts)) \(isOver ? "was duplicated while the index was built" : "is duplicated").",
-      hint: isOver ? "Create the index again." : nil, tableName: table.name, constraintName: index.name)
+      hint: isOver ? "Create the index again." : nil, tableName: table.name, constraintName: table.displayName(of: index))
   }
 
   static func containsNull(table: TableDescriptor, column: ColumnDescriptor) -> SQLError {
@@ -91,8 +91,8 @@ enum IndexMessages {
 
   static func mismatch(table: TableDescriptor, index: IndexDescriptor, detail: String) -> SQLError {
     SQLError(
-      .dataCorrupted, "index \"\(index.name)\" does not agree with table \"\(table.name)\"", detail: detail,
-      tableName: table.name, constraintName: index.name)
+      .dataCorrupted, "index \"\(table.displayName(of: index))\" does not agree with table \"\(table.name)\"", detail: detail,
+      tableName: table.name, constraintName: table.displayName(of: index))
   }
 
   /// Not the table is damaged but this replica's copy of it: the work goes on where there is another.

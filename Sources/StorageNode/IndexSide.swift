@@ -66,10 +66,10 @@ enum IndexSide {
     var encoder = BackfillEncoder(table: table, index: index)
     var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
     result.resumeKey = try scanner.forEach(examinedLimit: rowsPerStep) { _, value in
-      do throws(MalformedBytes) {
+      do {
         let entry = try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span)
         result.add(key: entry.key.span, value: entry.value.span, reading)
-      } catch {
+      } catch let error as MalformedBytes {
         throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
       }
       return true
@@ -107,25 +107,17 @@ enum IndexSide {
   /// Rows that violate a check; returns how many rows were read, and the first violations as text.
   static func readViolations(
     _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, table: TableDescriptor,
-    check: CheckRule
+    check: RowExpression
   ) throws -> (rows: UInt64, violations: [String], resumeKey: [UInt8]?) {
-    let layout = RowLayout(table: table, columnIDs: table.columns.map(\.id))
     let condition: Expression
-    switch check.condition(over: table.columns.map(\.id)) {
+    switch check.bound(to: table.columns.map(\.id)) {
     case .success(let decoded): condition = decoded
     case .failure(let error): throw StorageFailure.corrupted("a check of table \(table.name): \(error)")
     }
     var context = EvaluationContext()
     var rows: UInt64 = 0
     var violations: [String] = []
-    var row: [Datum] = []
-    var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
-    let resumeKey = try scanner.forEach(examinedLimit: rowsPerStep) { _, value in
-      do throws(MalformedBytes) {
-        try layout.decode(value.assumingMemoryBound(to: UInt8.self).span, into: &row)
-      } catch {
-        throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
-      }
+    let resumeKey = try forEachRow(state, span, at: timestamp, table) { row in
       rows += 1
       if try condition.evaluate(row, &context) == .boolean(false) { violations.append(table.text(ofRow: row)) }
       return violations.count < maximumViolations
@@ -137,21 +129,36 @@ enum IndexSide {
   static func readNulls(
     _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, table: TableDescriptor, column: ColumnID
   ) throws -> (rows: UInt64, containsNull: Bool, resumeKey: [UInt8]?) {
-    let layout = RowLayout(table: table, columnIDs: [column])
     var rows: UInt64 = 0
     var containsNull = false
+    let position = table.columns.firstIndex { $0.id == column }
+    let resumeKey = try forEachRow(state, span, at: timestamp, table) { row in
+      rows += 1
+      if position.map({ row[$0].isNull }) ?? true { containsNull = true }
+      return !containsNull
+    }
+    return (rows, containsNull, resumeKey)
+  }
+
+  /// Rows with all columns, in their order, until `body` returns false. Returns where to go on.
+  private static func forEachRow(
+    _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, _ table: TableDescriptor,
+    _ body: ([Datum]) throws -> Bool
+  ) throws -> [UInt8]? {
+    let columns = table.columns.map(\.id)
+    let layout = RowLayout(table: table, columnIDs: columns)
+    let conversions = ColumnConversions(of: table, over: columns)
+    var context = EvaluationContext()
     var row: [Datum] = []
     var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
-    let resumeKey = try scanner.forEach(examinedLimit: rowsPerStep) { _, value in
+    return try scanner.forEach(examinedLimit: rowsPerStep) { _, value in
       do throws(MalformedBytes) {
         try layout.decode(value.assumingMemoryBound(to: UInt8.self).span, into: &row)
       } catch {
         throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
       }
-      rows += 1
-      if row[0].isNull { containsNull = true }
-      return !containsNull
+      try conversions.fill(&row, of: table, &context)
+      return try body(row)
     }
-    return (rows, containsNull, resumeKey)
   }
 }

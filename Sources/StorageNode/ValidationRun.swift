@@ -141,7 +141,7 @@ import Wire
 
   // MARK: - Constraints
 
-  func validateCheck(_ constraint: ConstraintDescriptor, _ check: CheckRule) async throws -> ValidateProgress {
+  func validateCheck(_ constraint: ConstraintDescriptor, _ check: RowExpression) async throws -> ValidateProgress {
     var rows: UInt64 = 0
     var violations: [String] = []
     let (timestamp, table) = (timestamp, table)

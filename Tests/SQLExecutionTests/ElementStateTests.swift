@@ -48,7 +48,7 @@ import Testing
     table.constraints = [
       ConstraintDescriptor(
         id: ConstraintID(1), name: "positive", state: state,
-        rule: .check(CheckRule(columns: [amount.id], expression: condition.encoded))),
+        rule: .check(RowExpression(columns: [amount.id], expression: condition.encoded))),
       ConstraintDescriptor(id: ConstraintID(2), name: "", state: state, rule: .notNull(table.columns[1].id)),
     ]
     try database.install(table)

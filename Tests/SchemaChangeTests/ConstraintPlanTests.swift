@@ -69,7 +69,7 @@ import Testing
     let constraint = try #require(world.table("t")?.constraints.first)
     #expect(
       constraint.state == .public
-        && constraint.rule == .check(CheckRule(columns: [ColumnID(2)], expression: [1, 2, 3])))
+        && constraint.rule == .check(RowExpression(columns: [ColumnID(2)], expression: [1, 2, 3])))
     // Nobody relies on it: it goes with one entry.
     let drop = try world.plan(alter("t", .dropConstraint(name: "t_a_check", ifExists: false)))
     #expect(drop.isInstant)

@@ -178,7 +178,7 @@ import Wire
         table.constraints.append(
           ConstraintDescriptor(
             id: ConstraintID(UInt64(id)), name: name, state: .validating,
-            rule: .check(CheckRule(columns: [ColumnID(3)], expression: id == 1 ? condition.encoded : [0xff]))))
+            rule: .check(RowExpression(columns: [ColumnID(3)], expression: id == 1 ? condition.encoded : [0xff]))))
       }
       let refused = try await storage.validate(table, constraint: 1)
       #expect(refused.error?.state == "23514")

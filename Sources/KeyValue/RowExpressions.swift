@@ -3,13 +3,13 @@ import Catalog
 import SQLExpressions
 import SQLValues
 
-extension CheckRule {
-  /// The condition over rows of these columns; a column that is missing reads NULL.
-  public func condition(over rowColumns: [ColumnID]) -> Result<Expression, MalformedBytes> {
+extension RowExpression {
+  /// Over rows of these columns; a column that is missing reads NULL.
+  public func bound(to rowColumns: [ColumnID]) -> Result<Expression, MalformedBytes> {
     do throws(MalformedBytes) {
       let expression = try Expression(decoding: self.expression)
       guard expression.columns.allSatisfy(columns.indices.contains) else {
-        throw MalformedBytes("a check reads a column it does not name")
+        throw MalformedBytes("an expression reads a column it does not name")
       }
       return .success(
         expression.mapColumns { number, type in

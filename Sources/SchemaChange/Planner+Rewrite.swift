@@ -1,0 +1,173 @@
+import Basics
+import Catalog
+import SQLValues
+
+/// Changes that every row has to follow: types of columns, another primary key.
+///
+/// The rows are copied. What is to be new is built beside what is in use, as an index is: a copy of the primary index, and of each
+/// other index that holds a changed column or ends with a changed key. One entry puts the copies in place of the originals.
+extension Planner {
+  /// Finds out beforehand whether the statement gives the table another primary key: dropping the old one is then no loss.
+  func takePrimaryKey(_ changes: [TableAlteration], _ alteration: inout Alteration) throws(SQLError) {
+    let table = alteration.table
+    let isDropped = changes.contains { change in
+      if case .dropConstraint(let name, _) = change { name == table.primaryIndex.name } else { false }
+    }
+    for change in changes {
+      guard case .addPrimaryKey(let constraint) = change else { continue }
+      guard alteration.primaryKey == nil, isDropped || table.hasHiddenPrimaryKey else {
+        throw SQLError(
+          .invalidTableDefinition, "multiple primary keys for table \"\(table.name)\" are not allowed",
+          tableName: table.name)
+      }
+      alteration.primaryKey = constraint
+    }
+  }
+
+  func setType(_ change: TypeChange, in alteration: inout Alteration) throws(SQLError) {
+    let table = alteration.table
+    let column = try alteration.existingColumn(change.column, for: "ALTER COLUMN … TYPE")
+    try validate(ColumnDefinition(name: change.column, type: change.type, defaultExpression: change.newDefault))
+    guard column.defaultExpression == change.oldDefault else { throw Self.changedMeanwhile(change.column, table.name) }
+    guard !alteration.conversions.contains(where: { $0.old.id == column.id }) else {
+      throw SQLError(
+        .featureNotSupported, "cannot alter type of column \"\(change.column)\" twice", tableName: table.name,
+        columnName: change.column)
+    }
+    guard !alteration.constraints.contains(where: { $0.rule.columns.contains(column.id) }) else {
+      throw SQLError.unsupported("changing the type of a column that a CHECK constraint reads")
+    }
+    let conversion = try rowExpression(
+      change.conversion, alteration.columns, table: table.name, of: "the conversion of column \"\(change.column)\"")
+    if !change.hasUsing, change.type.holdsValues(of: column.type) {
+      guard column.type != change.type else { return }
+      alteration.columns[try alteration.position(of: change.column)].type = change.type
+      alteration.stages.edit(
+        table.id,
+        [
+          .setType(column.id, change.type),
+          .setDefault(column.id, expression: change.newDefault, text: change.newDefaultText),
+        ], "column \(change.column): type \(change.type)")
+      return
+    }
+    let new = ColumnDescriptor(
+      id: alteration.nextColumnID, name: column.name, type: change.type, isNullable: true, state: .absent,
+      defaultExpression: change.newDefault, defaultText: change.newDefaultText, conversion: conversion)
+    alteration.nextColumnID = ColumnID(new.id.rawValue + 1)
+    alteration.conversions.append((old: column, new: new))
+  }
+
+  mutating func rewriteRows(
+    besides changes: [TableAlteration], _ alteration: inout Alteration
+  ) throws(SQLError) {
+    if alteration.conversions.isEmpty, alteration.primaryKey == nil { return }
+    let table = alteration.table
+    let what = alteration.primaryKey == nil ? "ALTER COLUMN … TYPE" : "ADD PRIMARY KEY"
+    for change in changes where !change.isRewritingAlone(table) {
+      throw SQLError.unsupported("\(what) together with another change of the table")
+    }
+    let successors = Dictionary(uniqueKeysWithValues: alteration.conversions.map { ($0.old.id, $0.new.id) })
+    for (old, new) in alteration.conversions {
+      alteration.stages.add(new, inPlaceOf: old, of: table)
+      if !old.isNullable { require(new.id, &alteration) }
+    }
+    let old = table.primaryIndex
+    var key = old.keyColumns.map { $0.succeeded(by: successors) }
+    var dropped: Set<ColumnID> = []
+    if let constraint = alteration.primaryKey {
+      key = try self.key(constraint.columns, alteration.columns, constraint: "primary key")
+        .map { $0.succeeded(by: successors) }
+      for part in key where table.column(part.columnID)?.isNullable == true { require(part.columnID, &alteration) }
+      for (old, new) in alteration.conversions where old.isNullable && key.contains(where: { $0.columnID == new.id }) {
+        require(new.id, &alteration)
+      }
+      for column in table.columns where column.isHidden { dropped.insert(column.id) }
+      try renamePrimaryIndex(constraint.name, &alteration)
+    }
+    for id in dropped.sorted() {
+      alteration.stages.edit(table.id, [.removeColumn(id)], "column #\(id): public -> absent")
+    }
+    let stored = table.columns.filter { !dropped.contains($0.id) }.map { successors[$0.id] ?? $0.id }
+      .filter { id in !key.contains { $0.columnID == id } }
+    try replace(old, key: key, stored: stored, &alteration)
+    let isMoved = key.map(\.columnID) != old.keyColumns.map(\.columnID)
+    for index in table.indexes.dropFirst() where isMoved || successors.keys.contains(where: { index.uses($0) }) {
+      try replace(
+        index, key: index.keyColumns.map { $0.succeeded(by: successors) },
+        stored: index.storedColumns.map { successors[$0] ?? $0 }, &alteration)
+    }
+  }
+
+  private func require(_ column: ColumnID, _ alteration: inout Alteration) {
+    alteration.stages.add(
+      ConstraintDescriptor(id: alteration.takeConstraintID(), name: "", state: .absent, rule: .notNull(column)),
+      to: alteration.table)
+  }
+
+  private mutating func replace(
+    _ old: IndexDescriptor, key: [IndexKeyColumn], stored: [ColumnID], _ alteration: inout Alteration
+  ) throws(SQLError) {
+    let id = alteration.nextIndexID
+    alteration.nextIndexID = IndexID(id.rawValue + 1)
+    let range = try context.allocateRange(table: alteration.table.id, index: id)
+    let index = IndexDescriptor(
+      id: id, name: "", isUnique: old.isUnique, state: .absent, keyColumns: key, storedColumns: stored,
+      rangeID: range.id, replaces: old.id)
+    alteration.stages.add(index, with: range, inPlaceOf: old, of: alteration.table)
+  }
+
+  /// The new key has the name that is given, or the one that a new table's would have.
+  private func renamePrimaryIndex(_ given: String?, _ alteration: inout Alteration) throws(SQLError) {
+    let table = alteration.table
+    let old = table.primaryIndex
+    let name: String
+    if let given {
+      if given == old.name { return }
+      try requireFreeIndexName(given)
+      name = given
+    } else {
+      // Its own name is free for the new one.
+      if old.name.hasPrefix("\(table.name)_pkey") { return }
+      name = freeRelationName([table.name], suffix: "pkey", taken: [])
+    }
+    alteration.stages.edit(table.id, [.renameIndex(old.id, name)], "primary key: named \(name)")
+  }
+}
+
+extension TableDescriptor {
+  /// Nobody has declared one: rows are told apart by a column that nobody sees.
+  var hasHiddenPrimaryKey: Bool {
+    primaryIndex.keyColumns.contains { key in columns.contains { $0.id == key.columnID && $0.isHidden } }
+  }
+}
+
+extension IndexKeyColumn {
+  fileprivate func succeeded(by successors: [ColumnID: ColumnID]) -> IndexKeyColumn {
+    IndexKeyColumn(columnID: successors[columnID] ?? columnID, isDescending: isDescending)
+  }
+}
+
+extension TableAlteration {
+  /// Whether it can be part of a statement that copies the rows.
+  fileprivate func isRewritingAlone(_ table: TableDescriptor) -> Bool {
+    switch self {
+    case .setType, .addPrimaryKey: true
+    case .dropConstraint(let name, _): name == table.primaryIndex.name
+    default: false
+    }
+  }
+}
+
+extension SQLType {
+  /// Every value of the other type is one of this type, in the same form, in rows and in keys.
+  fileprivate func holdsValues(of other: SQLType) -> Bool {
+    switch (other, self) {
+    case (.varchar, .varchar(nil)), (.varchar, .text), (.text, .varchar(nil)): true
+    case (.varchar(let old?), .varchar(let new?)): old <= new
+    case (.numeric, .numeric(nil, _)): true
+    case (.numeric(let old?, let oldScale), .numeric(let new?, let newScale)):
+      (oldScale ?? 0) == (newScale ?? 0) && old <= new
+    default: other == self
+    }
+  }
+}
