@@ -39,7 +39,8 @@ public struct ColumnConversions: Sendable {
   /// For a row that was found when the conversion came: names it when it has no new value.
   ///
   /// - Parameter row: of all columns of the table, in their order.
-  public func fill(_ row: inout [Datum], of table: TableDescriptor, _ context: inout EvaluationContext) throws(SQLError) {
+  public func fill(_ row: inout [Datum], of table: TableDescriptor, _ context: inout EvaluationContext) throws(SQLError)
+  {
     if isEmpty { return }
     do throws(SQLError) {
       try fill(&row, &context)
@@ -62,7 +63,8 @@ extension ColumnConversions.Conversion {
   fileprivate func evaluate(_ row: [Datum], _ context: inout EvaluationContext) throws(SQLError) -> Datum {
     switch value {
     case .success(let expression): try expression.evaluate(row, &context)
-    case .failure(let error): throw SQLError(.dataCorrupted, "a column's conversion cannot be read", detail: error.reason)
+    case .failure(let error):
+      throw SQLError(.dataCorrupted, "a column's conversion cannot be read", detail: error.reason)
     }
   }
 }

@@ -21,6 +21,7 @@ public enum ConstraintViolation {
     let values = zip(keyValues, columns).map { $0.isNull ? "null" : $0.text(as: $1.type) }.joined(separator: ", ")
     return SQLError(
       .uniqueViolation, "duplicate key value violates unique constraint \"\(table.displayName(of: index))\"",
-      detail: "Key (\(names))=(\(values)) already exists.", tableName: table.name, constraintName: table.displayName(of: index))
+      detail: "Key (\(names))=(\(values)) already exists.", tableName: table.name,
+      constraintName: table.displayName(of: index))
   }
 }

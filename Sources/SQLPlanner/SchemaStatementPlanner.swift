@@ -233,7 +233,8 @@ struct SchemaStatementPlanner {
     let old: Expression
     if let using {
       old = try bind(
-        using, over: columns, table: table.name, as: .transform, otherwise: "cannot use subquery in transform expression")
+        using, over: columns, table: table.name, as: .transform,
+        otherwise: "cannot use subquery in transform expression")
     } else {
       old = .column(position, column.type)
     }
@@ -244,7 +245,8 @@ struct SchemaStatementPlanner {
       throw using == nil
         ? SQLError(
           .datatypeMismatch, "column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
-          hint: "You might need to specify \"USING \(name)::\(type.baseName)\".", tableName: table.name, columnName: name)
+          hint: "You might need to specify \"USING \(name)::\(type.baseName)\".", tableName: table.name,
+          columnName: name)
         : SQLError(
           .datatypeMismatch,
           "result of USING clause for column \"\(name)\" cannot be cast automatically to type \(type.baseName)",

@@ -287,7 +287,8 @@ extension StageBuilder.Element {
     case .index(let index):
       index.name.isEmpty ? "index #\(index.id)" + (index.replaces.map { " for #\($0)" } ?? "") : "index \(index.name)"
     case .column(let column):
-      (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)") + (replacedColumn == nil ? "" : ", converted")
+      (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)")
+        + (replacedColumn == nil ? "" : ", converted")
     case .table(let table): "table \(table.name)"
     case .constraint(let constraint): constraint.label
     }

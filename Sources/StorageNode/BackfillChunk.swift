@@ -73,7 +73,8 @@ enum IndexMessages {
     return SQLError(
       .uniqueViolation, "could not create unique index \"\(table.displayName(of: index))\"",
       detail: "Key (\(names))=(\(texts)) \(isOver ? "was duplicated while the index was built" : "is duplicated").",
-      hint: isOver ? "Create the index again." : nil, tableName: table.name, constraintName: table.displayName(of: index))
+      hint: isOver ? "Create the index again." : nil, tableName: table.name,
+      constraintName: table.displayName(of: index))
   }
 
   static func containsNull(table: TableDescriptor, column: ColumnDescriptor) -> SQLError {
@@ -91,7 +92,8 @@ enum IndexMessages {
 
   static func mismatch(table: TableDescriptor, index: IndexDescriptor, detail: String) -> SQLError {
     SQLError(
-      .dataCorrupted, "index \"\(table.displayName(of: index))\" does not agree with table \"\(table.name)\"", detail: detail,
+      .dataCorrupted, "index \"\(table.displayName(of: index))\" does not agree with table \"\(table.name)\"",
+      detail: detail,
       tableName: table.name, constraintName: table.displayName(of: index))
   }
 

@@ -164,3 +164,23 @@ def test_a_queued_change_can_be_canceled(loaded):
         control(cluster, "CANCEL", job)
     assert refused.value.sqlstate == "55000"
     cluster.execute("DROP INDEX t_first")
+
+
+def test_a_canceled_type_change_leaves_nothing_behind(loaded):
+    cluster = loaded
+    cluster.execute("CREATE INDEX t_k ON t (k)")
+    columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 't'"
+    before, content = cluster.execute(columns), cluster.execute("SELECT count(*), sum(k) FROM t")
+    with Traffic(cluster, "t", threads=4, first_id=3_000_000) as traffic:
+        with Build(cluster, "type", "ALTER TABLE t ALTER k TYPE numeric, ALTER v TYPE varchar(90) USING v") as build:
+            job = build.wait_for_rows(ROWS // 2)
+            control(cluster, "CANCEL", job, gateway=2)
+            build.wait_for(lambda job: job["state"] == "canceled", "the cancellation")
+        assert build.error is not None and build.error.sqlstate == "57014"
+        traffic.progress(50)
+    traffic.verify()
+    cluster.check_table("t", indexes=["t_k"])
+    assert cluster.execute(columns, gateway=2) == before
+    cluster.execute("DELETE FROM t WHERE id >= 3000000")
+    assert cluster.execute("SELECT count(*), sum(k) FROM t", gateway=2) == content
+    cluster.execute("DROP INDEX t_k")

@@ -65,7 +65,20 @@ import Testing
       ("alter table nope add check (a > 1)", "42P01", "relation \"nope\" does not exist", 13),
       ("alter table t alter nope set default 1", "42703", "column \"nope\" of relation \"t\" does not exist", nil),
       ("alter table t alter a set default 'x'", "22P02", "invalid input syntax for type integer: \"x\"", 35),
-      ("alter table t add primary key (a)", "0A000", "ADD PRIMARY KEY is not supported yet", 19),
+      ("alter table t alter nope type text", "42703", "column \"nope\" of relation \"t\" does not exist", nil),
+      ("alter table t alter a type bool", "42804", "column \"a\" cannot be cast automatically to type boolean", nil),
+      (
+        "alter table t alter a type date using 'x'::text", "42804",
+        "result of USING clause for column \"a\" cannot be cast automatically to type date", nil
+      ),
+      (
+        "alter table t alter a type text using (select 'x')", "0A000", "cannot use subquery in transform expression", 38
+      ),
+      (
+        "alter table t alter a type text using now()::text", "0A000",
+        "ALTER COLUMN … TYPE with a conversion that is not immutable is not supported yet", nil
+      ),
+      ("alter table t alter a type nope", "42704", "type \"nope\" does not exist", 28),
       ("create table q (a serial)", "0A000", "type serial is not supported yet", 19),
       ("select * from t full join u on true", "0A000", "FULL JOIN is not supported yet", nil),
     ]

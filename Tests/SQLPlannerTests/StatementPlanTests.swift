@@ -175,10 +175,12 @@ import Testing
     // The expression reads the columns that the statement names, by position among them.
     let text = SQLType.text
     let definition = CheckDefinition(
-      name: "c", columns: [.init(name: "a", type: .int4), .init(name: "b", type: text)],
-      expression: Expression.or([
-        .comparison(.less, .column(0, .int4), .constant(.integer(3), .int4)), .isNull(.column(1, text)),
-      ]).encoded)
+      name: "c",
+      rule: RowExpressionDefinition(
+        columns: [.init(name: "a", type: .int4), .init(name: "b", type: text)],
+        expression: Expression.or([
+          .comparison(.less, .column(0, .int4), .constant(.integer(3), .int4)), .isNull(.column(1, text)),
+        ]).encoded))
     #expect(
       try alteration("add constraint c check (a < 1 + 2 or b is null)") == .addCheck(definition, isValidated: true))
     #expect(
@@ -203,11 +205,29 @@ import Testing
       return
     }
     #expect(table.checks.map(\.name) == [nil, "c"])
-    #expect(table.checks.map { $0.columns.map(\.name) } == [["a", "b"], []])
+    #expect(table.checks.map { $0.rule.columns.map(\.name) } == [["a", "b"], []])
     // A table that may be missing is looked for where the change is made.
     #expect(
       try change("alter table if exists nope add check (a > 1)")
         == .alterTable(ObjectName(name: "nope"), ifExists: true, changes: []))
+  }
+
+  @Test func typesOfColumns() throws {
+    func typeChange(_ text: String) throws -> TypeChange? {
+      guard case .alterTable(_, _, let changes)? = try change("alter table t alter \(text)"),
+        case .setType(let change)? = changes.first
+      else { return nil }
+      return change
+    }
+    let cast = try #require(try typeChange("a type text"))
+    #expect(cast.column == "a" && cast.type == .text && !cast.hasUsing)
+    #expect(cast.conversion.columns == [.init(name: "a", type: .int4)])
+    #expect(
+      try Expression(decoding: cast.conversion.expression)
+        == .cast(.column(0, .int4), from: .int4, to: .text, isExplicit: false))
+    let using = try #require(try typeChange("column a set data type int8 using a * length(b)"))
+    #expect(using.type == .int8 && using.hasUsing && using.conversion.columns.map(\.name) == ["a", "b"])
+    #expect(try change("alter table if exists nope alter a type text") != nil)
   }
 
   @Test func indexes() throws {

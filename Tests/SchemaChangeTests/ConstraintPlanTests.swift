@@ -15,8 +15,9 @@ import Testing
 
   private func check(_ name: String?, _ columns: String...) -> CheckDefinition {
     CheckDefinition(
-      name: name, columns: columns.map { CheckDefinition.Column(name: $0, type: $0 == "b" ? .text : .int8) },
-      expression: [1, 2, 3])
+      name: name,
+      rule: RowExpressionDefinition(
+        columns: columns.map { .init(name: $0, type: $0 == "b" ? .text : .int8) }, expression: [1, 2, 3]))
   }
 
   @Test(arguments: [TransitionTable.check, .notNull]) func everyWriterEnforcesBeforeRowsAreLookedAt(
@@ -179,7 +180,7 @@ import Testing
     #expect(state(.addCheck(check("t_pkey", "b"), isValidated: true)) == "42710")
     #expect(state(.addCheck(check("d", "x"), isValidated: true)) == "42703")
     var changed = check("d", "a")
-    changed.columns[0].type = .text
+    changed.rule.columns[0].type = .text
     #expect(state(.addCheck(changed, isValidated: true)) == "40001", "the gateway saw another column")
     #expect(state(.dropConstraint(name: "x", ifExists: false)) == "42704")
     #expect(state(.dropConstraint(name: "x", ifExists: true)) == "fine")

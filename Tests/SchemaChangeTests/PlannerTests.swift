@@ -306,11 +306,24 @@ extension String {
       .setNotNull(column: "a"), .dropNotNull(column: "b"),
       .addCheck(
         CheckDefinition(
-          name: "c", columns: [CheckDefinition.Column(name: "a", type: .varchar(maximumCharacters: 3))],
-          expression: [9]), isValidated: true),
-      .addCheck(CheckDefinition(name: nil, columns: [], expression: [9]), isValidated: false),
+          name: "c",
+          rule: RowExpressionDefinition(
+            columns: [.init(name: "a", type: .varchar(maximumCharacters: 3))],
+            expression: [9])), isValidated: true),
+      .addCheck(
+        CheckDefinition(name: nil, rule: RowExpressionDefinition(columns: [], expression: [9])), isValidated: false),
       .addUnique(UniqueConstraint(name: "u", columns: ["a", "b"])), .validateConstraint(name: "c"),
       .dropConstraint(name: "c", ifExists: true), .renameConstraint(name: "c", to: "d")),
+    alter(
+      "t",
+      .setType(
+        TypeChange(
+          column: "a", type: .text, conversion: RowExpressionDefinition(columns: [], expression: [9]), hasUsing: true,
+          oldDefault: [1], newDefault: [2], newDefaultText: "two")),
+      .setType(
+        TypeChange(
+          column: "b", type: .int4, conversion: RowExpressionDefinition(columns: [], expression: []), hasUsing: false)),
+      .addPrimaryKey(UniqueConstraint(name: nil, columns: ["a", "b"]))),
     createIndex("i", on: "t", ["a", "b"], isUnique: true), createIndex(nil, on: "t", ["a"]),
     .dropIndexes(names: [ObjectName(name: "i")], ifExists: false),
     .renameIndex(ObjectName(name: "i"), to: "j", ifExists: false),
@@ -329,8 +342,24 @@ extension String {
         .renameColumn(name: "id", to: "key")),
       alter(
         "t", .setNotNull(column: "a"), .setDefault(column: "a", expression: [1], text: "1"),
-        .addCheck(CheckDefinition(name: "c", columns: [], expression: [1]), isValidated: true)),
+        .addCheck(
+          CheckDefinition(name: "c", rule: RowExpressionDefinition(columns: [], expression: [1])), isValidated: true)),
       alter("t", .dropNotNull(column: "a")),
+      alter(
+        "t",
+        .setType(
+          TypeChange(
+            column: "a", type: .text,
+            conversion: RowExpressionDefinition(columns: [.init(name: "a", type: .int8)], expression: [9]),
+            hasUsing: true
+          ))),
+      alter(
+        "t",
+        .setType(
+          TypeChange(
+            column: "a", type: .int8,
+            conversion: RowExpressionDefinition(columns: [.init(name: "a", type: .int8)], expression: [9]),
+            hasUsing: false))),
       .dropTables(names: [ObjectName(name: "t")], ifExists: false),
       .renameTable(ObjectName(name: "t"), to: "v", ifExists: false),
       .renameIndex(ObjectName(name: "t_pkey"), to: "w", ifExists: false),

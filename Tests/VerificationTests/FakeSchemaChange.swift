@@ -231,7 +231,9 @@ private struct FakeEdit {
       guard let place = table.columns.firstIndex(where: { $0.name == column }) else {
         throw .failed(state: "42703", message: "no \(column)")
       }
-      table.columns[place].isNullable = statement.next() == "DROP"
+      let what = statement.next()
+      if what == "TYPE" { return }
+      table.columns[place].isNullable = what == "DROP"
       try statement.expect("NOT", "NULL")
       for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
     } else if statement.take("ADD", "CONSTRAINT") {
@@ -244,6 +246,16 @@ private struct FakeEdit {
       for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
     } else if statement.take("DROP", "CONSTRAINT") {
       let check = statement.next()
+      if statement.take(",", "ADD", "CONSTRAINT") {
+        _ = statement.next()
+        try statement.expect("PRIMARY", "KEY", "(")
+        let column = statement.next()
+        guard let place = table.columns.firstIndex(where: { $0.name == column }) else { throw missing(column) }
+        table.columns[place].isNullable = false
+        for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
+        state.tables[name] = table
+        return
+      }
       guard table.checks.removeValue(forKey: check) != nil else {
         throw .failed(state: "42704", message: "no \(check)")
       }

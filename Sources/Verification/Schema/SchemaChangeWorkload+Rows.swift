@@ -78,12 +78,12 @@ extension SchemaChangeWorkload {
     switch write.kind {
     case .insert:
       let columns = (["id"] + write.values.map(\.column)).joined(separator: ", ")
-      let values = ([String(write.id)] + write.values.map(literal)).joined(separator: ", ")
+      let values = (["'\(write.id)'"] + write.values.map(literal)).joined(separator: ", ")
       return "INSERT INTO \(write.table) (\(columns)) VALUES (\(values)) RETURNING id"
     case .update:
       let assignments = write.values.map { "\($0.column) = \(literal($0))" }.joined(separator: ", ")
-      return "UPDATE \(write.table) SET \(assignments) WHERE id = \(write.id) RETURNING id"
-    case .delete: return "DELETE FROM \(write.table) WHERE id = \(write.id) RETURNING id"
+      return "UPDATE \(write.table) SET \(assignments) WHERE id = '\(write.id)' RETURNING id"
+    case .delete: return "DELETE FROM \(write.table) WHERE id = '\(write.id)' RETURNING id"
     }
   }
 
@@ -171,7 +171,7 @@ extension SchemaChangeWorkload {
     let list = (["id"] + columns).joined(separator: ", ")
     let invoked = context.now
     let answer = await context.execute(
-      "SELECT \(list) FROM \(table.name) WHERE \(condition.column) = \(condition.value ?? "NULL")",
+      "SELECT \(list) FROM \(table.name) WHERE \(condition.column) = '\(condition.value ?? "")'",
       allowing: SchemaErrors.judgedByChecker)
     switch answer {
     case .success(let rows):

@@ -67,9 +67,11 @@ public struct SchemaStatementKind: Sendable {
         ColumnModel(serial: context.serial(), name: "u", kind: .integer, hasUniqueValues: true),
         ColumnModel(serial: context.serial(), name: "v", kind: .text),
       ]
+      let serial = context.serial()
+      let key = PrimaryKeyModel(name: "\(name)_\(serial)_pkey", column: columns[0].serial)
       return Made(
-        sql: "CREATE TABLE \(name) (id int8 PRIMARY KEY, k int8 NOT NULL, u int8, v text)",
-        after: TableModel(serial: context.serial(), name: name, columns: columns))
+        sql: "CREATE TABLE \(name) (id int8 CONSTRAINT \(key.name) PRIMARY KEY, k int8 NOT NULL, u int8, v text)",
+        after: TableModel(serial: serial, name: name, columns: columns, primaryKey: key))
     },
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
       table.map { Made(sql: "DROP TABLE \($0.name)", after: nil) }
@@ -120,11 +122,40 @@ public struct SchemaStatementKind: Sendable {
     },
     alter("DROP NOT NULL", weight: 5) { table, context in
       guard
-        let position = table.columns.indices.filter({ !table.columns[$0].isNullable && table.columns[$0].name != "id" })
-          .randomElement(using: &context.random)
+        let position = table.columns.indices.filter({
+          !table.columns[$0].isNullable && table.columns[$0].name != "id"
+            && table.columns[$0].serial != table.primaryKey.column
+        }).randomElement(using: &context.random)
       else { return nil }
       table.columns[position].isNullable = true
       return ("ALTER TABLE \(table.name) ALTER COLUMN \(table.columns[position].name) DROP NOT NULL", [])
+    },
+    // Not of `k`, which checks read. All values are numbers, whatever the type.
+    alter("ALTER COLUMN TYPE", weight: 8) { table, context in
+      guard
+        let position = table.columns.indices.filter({ position in
+          let column = table.columns[position]
+          return column.name != "k" && (column.kind == .integer || column.defaultValue == nil)
+        }).randomElement(using: &context.random)
+      else { return nil }
+      let name = table.columns[position].name
+      let isInteger = table.columns[position].kind == .integer
+      table.columns[position].kind = isInteger ? .text : .integer
+      return (
+        "ALTER TABLE \(table.name) ALTER COLUMN \(name) TYPE \(isInteger ? "text" : "int8 USING \(name)::int8")", []
+      )
+    },
+    alter("ALTER PRIMARY KEY", weight: 4) { table, context in
+      guard let column = context.pick(table.columns.filter { $0.hasUniqueValues }),
+        let position = table.columns.firstIndex(of: column)
+      else { return nil }
+      let old = table.primaryKey.name
+      table.primaryKey = PrimaryKeyModel(name: "\(table.name)_\(context.serial())_pkey", column: column.serial)
+      table.columns[position].isNullable = false
+      return (
+        "ALTER TABLE \(table.name) DROP CONSTRAINT \(old), "
+          + "ADD CONSTRAINT \(table.primaryKey.name) PRIMARY KEY (\(column.name))", ["23502"]
+      )
     },
     // Of the column `k`, whose values are below 40: sometimes a row stands in the way, sometimes a write is refused.
     alter("ADD CHECK", weight: 6) { table, context in

@@ -6,15 +6,18 @@ public struct TableModel: Hashable, Sendable {
   /// Without the primary key's.
   public var indexes: [IndexModel]
   public var checks: [CheckModel]
+  public var primaryKey: PrimaryKeyModel
 
   public init(
-    serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = [], checks: [CheckModel] = []
+    serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = [], checks: [CheckModel] = [],
+    primaryKey: PrimaryKeyModel = PrimaryKeyModel(name: "", column: 0)
   ) {
     self.serial = serial
     self.name = name
     self.columns = columns
     self.indexes = indexes
     self.checks = checks
+    self.primaryKey = primaryKey
   }
 
   public func column(_ name: String) -> ColumnModel? { columns.first { $0.name == name } }
@@ -51,9 +54,19 @@ public struct ColumnModel: Hashable, Sendable {
     self.hasUniqueValues = hasUniqueValues
   }
 
-  func literal(_ value: String?) -> String {
-    guard let value else { return "NULL" }
-    return kind == .integer ? value : "'\(value)'"
+  /// One that takes the type of the column: the client may not know the newest.
+  func literal(_ value: String?) -> String { value.map { "'\($0)'" } ?? "NULL" }
+}
+
+public struct PrimaryKeyModel: Hashable, Sendable {
+  /// Ends in `_pkey`.
+  public var name: String
+  /// The column's serial.
+  public var column: Int
+
+  public init(name: String, column: Int) {
+    self.name = name
+    self.column = column
   }
 }
 
