@@ -63,6 +63,12 @@ CHANGES = [
            setup=("UPDATE {t} SET u = -1 WHERE id = {rows}",), error="23514"),
     Change("DROP CONSTRAINT", "ALTER TABLE {t} DROP CONSTRAINT {t}_c",
            setup=("ALTER TABLE {t} ADD CONSTRAINT {t}_c CHECK (k >= 0)",)),
+    # The rows are copied, and the index of the column.
+    Change("ALTER COLUMN TYPE", "ALTER TABLE {t} ALTER COLUMN spare TYPE text", setup=(INDEX,),
+           wrong_rows="SELECT count(*) FROM {t} WHERE u::text <> spare"),
+    Change("ALTER COLUMN TYPE of a bad value", "ALTER TABLE {t} ALTER COLUMN spare TYPE text USING 1 / (spare - {rows})",
+           setup=(INDEX,), error="22012"),
+    Change("ALTER PRIMARY KEY", "ALTER TABLE {t} DROP CONSTRAINT {t}_pkey, ADD PRIMARY KEY (id, k)", setup=(INDEX,)),
     Change("CREATE INDEX", "CREATE INDEX {t}_i ON {t} (k)"),
     Change("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX {t}_i ON {t} (k, id)"),
     Change("CREATE UNIQUE INDEX over duplicates", "CREATE UNIQUE INDEX {t}_i ON {t} (u)",
