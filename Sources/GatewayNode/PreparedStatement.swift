@@ -77,7 +77,8 @@ import Wire
   /// Needs the catalog and a transaction.
   var isPlanned: Bool {
     switch statement {
-    case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .drop, .explain,
+    case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .drop, .truncate,
+      .explain,
       .checkTable:
       true
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job, .unsupported: false
@@ -92,7 +93,7 @@ import Wire
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
     switch statement {
-    case .createTable, .alterTable, .rename, .createIndex, .drop: true
+    case .createTable, .alterTable, .rename, .createIndex, .drop, .truncate: true
     default: false
     }
   }

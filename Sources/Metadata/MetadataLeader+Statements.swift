@@ -239,7 +239,8 @@ extension SchemaStatement {
   var objectName: String {
     switch self {
     case .createTable(let create): create.name.description
-    case .dropTables(let names, _), .dropIndexes(let names, _): names.first?.description ?? ""
+    case .dropTables(let names, _), .dropIndexes(let names, _), .truncateTables(let names):
+      names.first?.description ?? ""
     case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _): name.description
     case .createIndex(let create): create.table.description
     }

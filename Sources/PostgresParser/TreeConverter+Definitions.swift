@@ -165,6 +165,17 @@ extension TreeConverter {
       isCascade: drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
   }
 
+  /// `CASCADE` has nothing to follow, as long as there are no foreign keys.
+  func truncate(_ truncate: PgQuery__TruncateStmt) throws(SQLError) -> [RelationNameSyntax] {
+    if truncate.restart_seqs != 0 { throw .unsupported("TRUNCATE … RESTART IDENTITY") }
+    var names: [RelationNameSyntax] = []
+    for node in nodes(truncate.relations, truncate.n_relations) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_RANGE_VAR else { throw Self.malformed }
+      names.append(try relation(node.pointee.range_var))
+    }
+    return names
+  }
+
   func rename(_ rename: PgQuery__RenameStmt) throws(SQLError) -> RenameStatement {
     let object: RenameStatement.Object
     switch rename.rename_type {

@@ -31,6 +31,7 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_RENAME_STMT: return .rename(try rename(node.pointee.rename_stmt.pointee))
     case PG_QUERY__NODE__NODE_INDEX_STMT: return .createIndex(try createIndex(node.pointee.index_stmt.pointee))
     case PG_QUERY__NODE__NODE_DROP_STMT: return .drop(try drop(node.pointee.drop_stmt.pointee))
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return .truncate(try truncate(node.pointee.truncate_stmt.pointee))
     case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
       return .transaction(try transaction(node.pointee.transaction_stmt.pointee))
     case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:

@@ -29,6 +29,10 @@ struct SchemaStatementPlanner {
       case .table: return .dropTables(names: names, ifExists: drop.ifExists)
       case .index: return .dropIndexes(names: names, ifExists: drop.ifExists)
       }
+    case .truncate(let tables):
+      var names: [ObjectName] = []
+      for name in tables { names.append(try objectName(name)) }
+      return .truncateTables(names: names)
     case .rename(let rename):
       let name = try objectName(rename.relation)
       switch rename.object {

@@ -11,6 +11,7 @@ public indirect enum Statement: Hashable, Sendable {
   case rename(RenameStatement)
   case createIndex(CreateIndexStatement)
   case drop(DropStatement)
+  case truncate([RelationNameSyntax])
   case transaction(TransactionStatement)
   case session(SessionStatement)
   case prepare(name: String, parameterTypes: [TypeNameSyntax], Statement)

@@ -15,6 +15,41 @@ extension Planner {
     return stages.plan(commandTag: "DROP TABLE", notices: notices)
   }
 
+  /// Every index gets an empty one in its place, in one entry: who reads at an older timestamp still finds the rows, and who
+  /// wrote before may not commit any more.
+  mutating func planTruncate(_ names: [ObjectName]) throws(SQLError) -> Plan {
+    try requireObjectCount(names.count)
+    var notices: [String] = []
+    var stage = PlanStage(name: "", changes: [])
+    var labels: [String] = []
+    for name in names {
+      guard let table = try resolveTable(name, kind: "relation", notices: &notices),
+        !stage.changes.contains(where: { $0.tableID == table.id })
+      else { continue }
+      var change = PlannedTableChange(tableID: table.id, edits: [], floor: .current)
+      var id = table.nextIndexID
+      for old in table.indexes {
+        let range = try context.allocateRange(table: table.id, index: id)
+        var empty = old
+        empty.id = id
+        empty.name = ""
+        empty.rangeID = range.id
+        empty.replaces = old.id
+        change.edits += [.addIndex(empty), .replaceIndex(old.id, with: id)]
+        stage.newRanges.append(range)
+        stage.retiredRanges.append(old.rangeID)
+        id = IndexID(id.rawValue + 1)
+      }
+      stage.changes.append(change)
+      labels.append("table \(table.name): emptied")
+    }
+    stage.name = labels.joined(separator: "; ")
+    stage.changes.sort { $0.tableID < $1.tableID }
+    return Plan(
+      commandTag: "TRUNCATE TABLE", tables: stage.changes.map(\.tableID), stages: stage.changes.isEmpty ? [] : [stage],
+      notices: notices)
+  }
+
   /// Tables and indexes: `ALTER TABLE … RENAME TO` takes an index's name too, as PostgreSQL does.
   mutating func planRename(
     _ name: ObjectName, to newName: String, ifExists: Bool, commandTag: String = "ALTER TABLE"

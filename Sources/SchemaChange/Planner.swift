@@ -14,6 +14,7 @@ public struct Planner: Sendable {
     switch statement {
     case .createTable(let create): try planCreateTable(create)
     case .dropTables(let names, let ifExists): try planDropTables(names, ifExists: ifExists)
+    case .truncateTables(let names): try planTruncate(names)
     case .renameTable(let name, let newName, let ifExists): try planRename(name, to: newName, ifExists: ifExists)
     case .alterTable(let name, let ifExists, let changes): try planAlterTable(name, ifExists, changes)
     case .createIndex(let create): try planCreateIndex(create)
@@ -36,7 +37,7 @@ public struct Planner: Sendable {
     let found: [TableID] =
       switch statement {
       case .createTable: []
-      case .dropTables(let names, _), .dropIndexes(let names, _): names.compactMap(table)
+      case .dropTables(let names, _), .dropIndexes(let names, _), .truncateTables(let names): names.compactMap(table)
       case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _):
         [name].compactMap(table)
       case .createIndex(let create): [create.table].compactMap(table)

@@ -10,6 +10,7 @@ extension SchemaStatement {
     switch self {
     case .createTable(let statement): writer.field(1) { statement.encode(into: &$0) }
     case .dropTables(let names, let ifExists): writer.field(2) { Self.encode(names, ifExists, into: &$0) }
+    case .truncateTables(let names): writer.field(8) { Self.encode(names, false, into: &$0) }
     case .renameTable(let name, let newName, let ifExists):
       writer.field(3) { Self.encode(name, newName, ifExists, into: &$0) }
     case .alterTable(let name, let ifExists, let changes):
@@ -59,6 +60,7 @@ extension SchemaStatement {
     case 7:
       let (name, newName, ifExists) = try Self.decodeRename(body)
       self = .renameIndex(name, to: newName, ifExists: ifExists)
+    case 8: self = .truncateTables(names: try Self.decodeNames(body).names)
     default: throw reader.failure("unknown kind of statement \(field.number)")
     }
   }

@@ -7,6 +7,7 @@ import SQLValues
 public enum SchemaStatement: Hashable, Sendable {
   case createTable(CreateTable)
   case dropTables(names: [ObjectName], ifExists: Bool)
+  case truncateTables(names: [ObjectName])
   case renameTable(ObjectName, to: String, ifExists: Bool)
   case alterTable(ObjectName, ifExists: Bool, changes: [TableAlteration])
   case createIndex(CreateIndex)

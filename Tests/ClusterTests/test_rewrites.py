@@ -135,3 +135,33 @@ def test_a_transaction_that_spans_the_change(cluster, table):
     assert cluster.execute(f"SELECT id, k FROM {table} ORDER BY id") == [(1, "10"), (2, "20")]
     cluster.check_table(table)
 
+
+def test_truncate_empties_at_once_for_all_and_leaves_older_snapshots_alone(cluster, table):
+    cluster.fill(table, 5_000)
+    cluster.execute(f"CREATE UNIQUE INDEX {table}_k ON {table} (k)")
+    with cluster.connect(1, autocommit=False) as reader, cluster.connect(2, autocommit=False) as writer:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (5_000,)
+        writer.execute(f"UPDATE {table} SET v = 'late' WHERE id = 2")
+        cluster.execute(f"TRUNCATE {table}")
+        for gateway in (1, 2):
+            assert cluster.execute(f"SELECT count(*) FROM {table}", gateway=gateway) == [(0,)]
+        assert reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (5_000,)
+        reader.commit()
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            writer.commit()
+    # The keys are free again.
+    cluster.execute(f"INSERT INTO {table} VALUES (2, 2 * 7919, 'new')", gateway=2)
+    assert cluster.execute(f"SELECT * FROM {table} WHERE k = 2 * 7919") == [(2, 15838, "new")]
+    cluster.check_table(table)
+    with Traffic(cluster, table, threads=4) as traffic:
+        for number in range(5):
+            traffic.progress(20)
+            other = f"{table}_other"
+            cluster.execute(f"CREATE TABLE {other} (a int)")
+            cluster.execute(f"INSERT INTO {other} VALUES (1)")
+            cluster.execute(f"TRUNCATE TABLE {other}", gateway=1 + number % 2)
+            assert cluster.execute(f"SELECT count(*) FROM {other}", gateway=2) == [(0,)]
+            cluster.execute(f"DROP TABLE {other}")
+        assert traffic.retries == 0
+    traffic.verify()

@@ -72,7 +72,7 @@ import Testing
         "result of USING clause for column \"a\" cannot be cast automatically to type date", nil
       ),
       (
-        "alter table t alter a type text using (select 'x')", "0A000", "cannot use subquery in transform expression", 38
+        "alter table t alter a type text using (select 'x')", "0A000", "cannot use subquery in transform expression", 39
       ),
       (
         "alter table t alter a type text using now()::text", "0A000",

@@ -326,6 +326,7 @@ extension String {
       .addPrimaryKey(UniqueConstraint(name: nil, columns: ["a", "b"]))),
     createIndex("i", on: "t", ["a", "b"], isUnique: true), createIndex(nil, on: "t", ["a"]),
     .dropIndexes(names: [ObjectName(name: "i")], ifExists: false),
+    .truncateTables(names: [ObjectName(name: "a"), ObjectName(schema: "s", name: "b")]),
     .renameIndex(ObjectName(name: "i"), to: "j", ifExists: false),
   ])
   func roundTrip(statement: SchemaStatement) throws {

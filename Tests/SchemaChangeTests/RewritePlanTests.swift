@@ -151,6 +151,21 @@ struct RewritePlanTests {
     #expect(table.primaryIndex.keyColumns.map(\.columnID) == [ColumnID(2)])
   }
 
+  @Test func truncateIsOneEntryWithEmptyIndexes() throws {
+    var world = try world()
+    let before = try #require(world.table("t"))
+    let plan = try world.plan(.truncateTables(names: [ObjectName(name: "t"), ObjectName(name: "t")]))
+    #expect(plan.isInstant && plan.commandTag == "TRUNCATE TABLE" && plan.stages[0].name == "table t: emptied")
+    #expect(plan.stages[0].retiredRanges == before.indexes.map(\.rangeID))
+    try world.apply(plan.stages[0])
+    let after = try #require(world.table("t"))
+    #expect(after.indexes.map(\.name) == before.indexes.map(\.name) && after.commitFloor == after.version)
+    #expect(after.indexes.map(\.id.rawValue) == [4, 5, 6] && after.columns == before.columns)
+    #expect(after.indexes.map(\.keyColumns) == before.indexes.map(\.keyColumns))
+    #expect(throws: SQLError.self) { try world.plan(.truncateTables(names: [ObjectName(name: "t_a")])) }
+    #expect(throws: SQLError.self) { try world.plan(.truncateTables(names: [ObjectName(name: "x")])) }
+  }
+
   @Test func mistakesAreNamed() throws {
     var world = try world()
     func state(_ changes: TableAlteration...) -> String {

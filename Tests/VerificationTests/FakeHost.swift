@@ -118,7 +118,7 @@ final class FakeClient: SQLClient, @unchecked Sendable {
     case "SET":
       operation = parser.strings.first ?? ""
       return []
-    case "CREATE", "ALTER", "DROP":
+    case "CREATE", "ALTER", "DROP", "TRUNCATE":
       defer { operation = "" }
       var change = FakeSchemaChange(host, statement, operation: operation)
       return try await change.run()

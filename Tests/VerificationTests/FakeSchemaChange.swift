@@ -121,6 +121,15 @@ private struct FakeEdit {
     let verb = statement.next()
     if verb == "CREATE", statement.take("TABLE") { return try createTable(&state) }
     if verb == "CREATE" { return try createIndex(&state) }
+    if verb == "TRUNCATE" {
+      let name = statement.next()
+      guard var table = state.tables[name] else { throw missing(name) }
+      table.rows = [:]
+      table.deleted = [:]
+      table.schemaCommit = state.commit
+      state.tables[name] = table
+      return
+    }
     if verb == "DROP", statement.take("TABLE") {
       let name = statement.next()
       guard state.tables[name] != nil else { throw missing(name) }

@@ -5,14 +5,17 @@ import Verification
 /// What workloads see of a simulated cluster.
 @EventLoopActor final class ClusterWorkloadHost: WorkloadHost {
   nonisolated let seed: UInt64
+  nonisolated let snapshotLife: UInt64?
   private let cluster: SimulatedCluster
   private let onPhase: @EventLoopActor (WorkloadPhase) async -> Void
 
   init(
-    _ cluster: SimulatedCluster, seed: UInt64, onPhase: @escaping @EventLoopActor (WorkloadPhase) async -> Void
+    _ cluster: SimulatedCluster, seed: UInt64, snapshotLife: UInt64?,
+    onPhase: @escaping @EventLoopActor (WorkloadPhase) async -> Void
   ) {
     self.cluster = cluster
     self.seed = seed
+    self.snapshotLife = snapshotLife
     self.onPhase = onPhase
   }
 

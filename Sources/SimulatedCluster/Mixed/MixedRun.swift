@@ -47,7 +47,9 @@ import Verification
   public func run() async -> [Finding] {
     cluster.start()
     guard await cluster.ready(limit: .seconds(60)) else { return [notReady("at the beginning")] }
-    let host = ClusterWorkloadHost(cluster, seed: options.seed) { phase in await self.entered(phase) }
+    let host = ClusterWorkloadHost(
+      cluster, seed: options.seed, snapshotLife: Self.snapshotLife(options.seed)
+    ) { phase in await self.entered(phase) }
     let report = await Self.mix(options).run(on: host)
     for one in report.reports { note("\(one)") }
     world.note(report.description)
@@ -112,6 +114,15 @@ import Verification
   nonisolated static func hasSlowDisks(_ seed: UInt64) -> Bool { seed % 4 == 3 }
   nonisolated static func hasShortSessions(_ seed: UInt64) -> Bool { seed % 5 == 2 }
 
+  /// A gateway that lost its session no longer holds back the collection of versions. Half of the retention, as the clock that
+  /// measures it may be fast.
+  nonisolated static func snapshotLife(_ seed: UInt64) -> UInt64? {
+    collectsGarbage(seed) && hasShortSessions(seed) ? garbageRetentionSeconds * 500_000_000 : nil
+  }
+
+  nonisolated static func collectsGarbage(_ seed: UInt64) -> Bool { seed % 3 == 0 }
+  nonisolated static let garbageRetentionSeconds: UInt64 = 4
+
   /// Connections break now and then without any fault, and gateways soon ask what became of a commit.
   nonisolated static func hasBrittleLinks(_ seed: UInt64) -> Bool { seed % 6 == 4 }
 
@@ -134,8 +145,8 @@ import Verification
     if hasShortSessions(seed) { shape.flags[.metadata]?.append(contentsOf: ["--session-lease", "1s"]) }
     if hasBrittleLinks(seed) { shape.flags[.gateway] = ["--commit-patience", "600ms"] }
     // Every third cluster gives up the past while the traffic goes on.
-    if seed % 3 == 0 {
-      shape.flags[.metadata]?.append(contentsOf: ["--garbage-retention", "4s"])
+    if collectsGarbage(seed) {
+      shape.flags[.metadata]?.append(contentsOf: ["--garbage-retention", "\(garbageRetentionSeconds)s"])
       shape.flags[.storage]?.append(contentsOf: ["--garbage-rest", "1s"])
     }
     return shape

@@ -76,6 +76,11 @@ public struct SchemaStatementKind: Sendable {
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
       table.map { Made(sql: "DROP TABLE \($0.name)", after: nil) }
     },
+    // Rows of before are of another table: nobody may see them again.
+    alter("TRUNCATE", weight: 2) { table, context in
+      table.serial = context.serial()
+      return ("TRUNCATE \(table.name)", [])
+    },
     alter("RENAME TABLE", weight: 4) { table, context in
       guard let name = context.free(context.tableNames, besides: [table.name]) else { return nil }
       defer { table.name = name }

@@ -65,11 +65,13 @@ public final class ClientContext {
     _ body: (any SQLClient) async throws(WorkloadError) -> Value?
   ) async -> (value: Value?, outcome: Outcome, error: WorkloadError?) {
     let value: Value?
+    let began = now
     do throws(WorkloadError) {
       _ = try await client.execute(begin)
       value = try await body(client)
     } catch {
-      note(error, of: "a transaction", allowing: states)
+      let hasOutlivedItsSnapshot = host.snapshotLife.map { error.state == "72000" && now - began >= $0 } ?? false
+      if !hasOutlivedItsSnapshot { note(error, of: "a transaction", allowing: states) }
       await abandon(after: error)
       // COMMIT was never sent, so whatever happened is undone.
       return (nil, .failed("\(error)"), error)

@@ -4,11 +4,18 @@ public protocol WorkloadHost: AnyObject, Sendable {
   var now: UInt64 { get }
   /// Every choice of a workload derives from it.
   var seed: UInt64 { get }
+  /// How long a transaction may surely read what it began with, even if its gateway loses its session (72000 afterwards); nil: as
+  /// long as any lasts.
+  var snapshotLife: UInt64? { get }
   func pause(milliseconds: UInt64) async
   /// A session with the gateway of that number (counted from 0, modulo their number); it connects when first used.
   func client(preferredGateway: Int) async -> any SQLClient
   /// The mix has come to a phase; it goes on when this returns.
   func entered(_ phase: WorkloadPhase) async
+}
+
+extension WorkloadHost {
+  public var snapshotLife: UInt64? { nil }
 }
 
 /// What a mix goes through.

@@ -177,6 +177,26 @@ private let fuzzStatements: [SchemaStatement] = {
         keyColumns: [IndexColumnDefinition(columnName: "price", isDescending: true)], storedColumns: ["name"])),
     .dropIndexes(names: [ObjectName(name: "t_name_idx")], ifExists: false),
     .renameIndex(ObjectName(name: "t_name_idx"), to: "i", ifExists: true),
+    .truncateTables(names: [t]),
+    .alterTable(
+      t, ifExists: false,
+      changes: [
+        .setType(
+          TypeChange(
+            column: "price", type: .text,
+            conversion: RowExpressionDefinition(
+              columns: [.init(name: "price", type: .numeric(precision: 10, scale: 2))],
+              expression: Expression.cast(
+                .column(0, .numeric(precision: 10, scale: 2)), from: .numeric(precision: 10, scale: 2), to: .text,
+                isExplicit: false
+              ).encoded), hasUsing: true))
+      ]),
+    .alterTable(
+      t, ifExists: false,
+      changes: [
+        .dropConstraint(name: "t_pkey", ifExists: false),
+        .addPrimaryKey(UniqueConstraint(name: "k", columns: ["name", "price"])),
+      ]),
     .alterTable(
       t, ifExists: false,
       changes: [.addColumn(column, ifNotExists: false), .renameColumn(name: column.name, to: "title")]),
