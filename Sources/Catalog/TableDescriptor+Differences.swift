@@ -1,3 +1,5 @@
+import Basics
+
 /// What one entry does to a table, for people: a sentence for each thing that changes, in the order of the descriptor.
 public enum TableDifferences {
   /// nil: the table is not there.
@@ -45,14 +47,21 @@ public enum TableDifferences {
 
   private static func ofColumns(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
     var result: [String] = []
+    var replaced: Set<String> = []
     for column in after.columns {
+      let title = column.conversion == nil ? column.name : "\(column.name), converted,"
       guard let old = before.column(column.id) else {
-        result.append(transition(ofColumn: column.name, from: .absent, to: column.state, isNew: true))
+        result.append(transition(ofColumn: title, from: .absent, to: column.state, isNew: true))
+        continue
+      }
+      if old.conversion != nil, column.conversion == nil {
+        replaced.insert(column.name)
+        result.append("column \(column.name) has its new type")
         continue
       }
       if old.name != column.name { result.append("column \(old.name) is renamed to \(column.name)") }
       if old.state != column.state {
-        result.append(transition(ofColumn: column.name, from: old.state, to: column.state, isNew: false))
+        result.append(transition(ofColumn: title, from: old.state, to: column.state, isNew: false))
       }
       if old.type != column.type { result.append("column \(column.name) has another type") }
       if old.isNullable != column.isNullable {
@@ -67,7 +76,9 @@ public enum TableDifferences {
         )
       }
     }
-    for old in before.columns where after.column(old.id) == nil { result.append("column \(old.name) is gone") }
+    for old in before.columns where after.column(old.id) == nil && !replaced.contains(old.name) && !old.isHidden {
+      result.append("column \(old.name) is gone")
+    }
     return result
   }
 
@@ -87,18 +98,29 @@ public enum TableDifferences {
 
   private static func ofIndexes(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
     var result: [String] = []
+    var replaced: Set<IndexID> = []
     for index in after.indexes {
       let kind = index.isUnique ? "unique index" : "index"
+      let title = index.replaces == nil ? "\(kind) \(index.name)" : "the copy of index \(after.displayName(of: index))"
       guard let old = before.index(index.id) else {
-        result.append(transition(ofIndex: "\(kind) \(index.name)", from: .absent, to: index.state))
+        result.append(transition(ofIndex: title, from: .absent, to: index.state))
+        continue
+      }
+      if let original = old.replaces, index.replaces == nil {
+        replaced.insert(original)
+        result.append("the copy of index \(before.displayName(of: old)) takes its place")
         continue
       }
       if old.name != index.name { result.append("\(kind) \(old.name) is renamed to \(index.name)") }
       if old.state != index.state {
-        result.append(transition(ofIndex: "\(kind) \(index.name)", from: old.state, to: index.state))
+        result.append(transition(ofIndex: title, from: old.state, to: index.state))
       }
     }
-    for old in before.indexes where after.index(old.id) == nil { result.append("index \(old.name) is gone") }
+    for old in before.indexes where after.index(old.id) == nil && !replaced.contains(old.id) {
+      result.append(
+        old.replaces == nil
+          ? "index \(old.name) is gone" : "the copy of index \(before.displayName(of: old)) is gone")
+    }
     return result
   }
 

@@ -1,3 +1,4 @@
+import SQLPlanner
 import Wire
 
 /// A schema-change job for people: what `SHOW JOB n` prints, one property a row.
@@ -74,6 +75,30 @@ enum JobView {
       return job.waitReason.hasPrefix(opening) ? String(job.waitReason.dropFirst(opening.count)) : job.waitReason
     }
     return ""
+  }
+
+  /// The builds among the unfinished jobs, in the words of PostgreSQL's `pg_stat_progress_create_index`.
+  static func indexBuilds(_ jobs: [JobInfo]) -> [IndexBuild] {
+    jobs.compactMap { job in
+      guard !isFinished(job), let table = job.tableIDs.first,
+        job.commandTag == "CREATE INDEX" || job.history.contains(where: { $0.name.hasPrefix("backfill ") })
+      else { return nil }
+      let work = work(job)
+      let hasBuilt = job.history.contains { $0.name.hasPrefix("backfill ") }
+      let phase =
+        switch true {
+        case work.hasPrefix("backfill "): "building index"
+        case work.hasPrefix("validate "): "index validation: scanning table"
+        case !job.barriers.isEmpty && hasBuilt: "waiting for writers before validation"
+        case !job.barriers.isEmpty: "waiting for writers before build"
+        default: "initializing"
+        }
+      return IndexBuild(
+        job: Int64(clamping: job.jobID), table: Int64(clamping: table), phase: phase,
+        lockersTotal: Int64(job.barriers.reduce(0) { $0 + $1.laggards.count }),
+        tuplesTotal: Int64(clamping: work.isEmpty ? 0 : max(job.workRowsTotal, job.workRowsDone)),
+        tuplesDone: Int64(clamping: work.isEmpty ? 0 : job.workRowsDone))
+    }
   }
 
   private static func text(_ step: JobStepInfo) -> String {

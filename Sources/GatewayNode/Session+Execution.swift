@@ -164,7 +164,7 @@ extension Session {
       let commitPins = isOwnTransaction && !transaction.locksEarly ? request.prepared.earlyCommitPins() : []
       snapshot = try await transaction.beginStatement(
         deadline: request.control.callDeadline, commitPins: commitPins)
-      plan = try currentPlan(request.prepared, snapshot.catalog)
+      plan = try await livePlan(request, snapshot.catalog)
       if case .some(let described) = request.describedColumns, !Self.isSameShape(described, plan.resultColumns) {
         throw SQLError(.featureNotSupported, "cached plan must not change result type")
       }
@@ -178,6 +178,7 @@ extension Session {
       let access = TransactionAccess(
         transaction, snapshot, request.control, rowIDs: gateway.rowIDs, isOwnTransaction: isOwnTransaction)
       let run = StatementRun(plan, request.parameters, access, evaluationContext)
+      if plan.liveInput == .schemaAgreement { return try await awaitAgreement(run, output, request.control) }
       if let columns = plan.resultColumns { output.begin(columns) }
       return try await pull(run, output, rowLimit: request.rowLimit, request.control)
     case .explain, .schemaChange, .explainSchemaChange, .checkTable:
@@ -235,6 +236,18 @@ extension Session {
     let plan = try planner.plan(prepared.parsed, parameterTypes: types)
     prepared.plan = plan
     return plan
+  }
+
+  /// As `currentPlan`, with what the statement wants to know of the present.
+  private func livePlan(
+    _ request: ExecutionRequest, _ catalog: CatalogView
+  ) async throws(SQLError) -> StatementPlan {
+    let plan = try currentPlan(request.prepared, catalog)
+    guard plan.liveInput == .indexBuilds else { return plan }
+    var session = plannerSession(catalog)
+    session.indexBuilds = JobView.indexBuilds(try await listJobs(JobID(0), request.control))
+    return try StatementPlanner(catalog: catalog, session: session)
+      .plan(request.prepared.parsed, parameterTypes: plan.parameterTypes)
   }
 
   private func plannerSession(_ catalog: CatalogView) -> PlannerSession {

@@ -159,7 +159,7 @@ extension Session {
   }
 
   /// From the first words of the statement, e.g. `CREATE INDEX`.
-  static func commandTag(_ text: String) -> String {
+  nonisolated static func commandTag(_ text: String) -> String {
     text.prefix(200).split(whereSeparator: \.isWhitespace).map { $0.uppercased() }.filter { $0 != "UNIQUE" }.prefix(2)
       .joined(separator: " ")
   }

@@ -85,6 +85,59 @@ extension Session {
     }
   }
 
+  // MARK: - wait_for_schema_agreement
+
+  static let maximumAgreementMilliseconds: Int64 = 3_600_000
+  /// Between two questions, growing.
+  static let agreementPauses: [UInt64] = [2, 5, 10, 20, 50, 100]
+
+  /// Waits until every live process that uses the schema has applied what was in force when the statement began. `run` yields the
+  /// timeout; the client gets the schema index.
+  func awaitAgreement(
+    _ run: StatementRun, _ output: RowOutput, _ control: StatementControl
+  ) async throws(TransactionFault) -> ExecutionResult {
+    guard case .integer(let timeout)? = try await run.next(limit: 1).first?.first,
+      (0...Self.maximumAgreementMilliseconds).contains(timeout)
+    else {
+      throw .failed(
+        SQLError(
+          .invalidParameterValue,
+          "the timeout of wait_for_schema_agreement is 0 to \(Self.maximumAgreementMilliseconds) milliseconds"))
+    }
+    let deadline = EventLoop.now.advanced(byMilliseconds: UInt64(timeout))
+    var wanted: UInt64?
+    for round in 0... {
+      try control.check()
+      let answer: SchemaAgreementResponse
+      do throws(SQLError) {
+        answer = try await metadata(MetadataService.schemaAgreement, Empty(), control)
+      } catch {
+        throw .failed(error)
+      }
+      let index = wanted ?? answer.schemaIndex
+      wanted = index
+      let missing = answer.nodes.filter { $0.usesSchema && ($0.node?.isLive ?? false) }
+        .compactMap(\.node).filter { $0.appliedSchemaIndex < index }
+      if missing.isEmpty {
+        output.begin(run.plan.resultColumns ?? [])
+        output.append([[Self.integer(index)]])
+        return .finished(tag: "SELECT 1")
+      }
+      let left = deadline.milliseconds(since: EventLoop.now)
+      guard left > 0 else {
+        let names = missing.prefix(5).map { "\($0.name) (\($0.appliedSchemaIndex))" }.joined(separator: ", ")
+        throw .failed(
+          SQLError(
+            .queryCanceled, "no schema agreement on index \(index) within \(timeout) ms",
+            detail: "Not yet there: \(names)\(missing.count > 5 ? " and \(missing.count - 5) more" : "").",
+            hint: "SHOW SCHEMA AGREEMENT shows how far each process is."))
+      }
+      try await control.sleep(
+        milliseconds: min(left, Self.agreementPauses[min(round, Self.agreementPauses.count - 1)]))
+    }
+    throw .failed(SQLError(.internalError, "the wait for schema agreement ended"))
+  }
+
   // MARK: - SHOW SCHEMA LOG
 
   func schemaLog(

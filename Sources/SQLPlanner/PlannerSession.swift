@@ -9,15 +9,18 @@ public struct PlannerSession: Hashable, Sendable {
   public var userName: String
   /// Schemas that unqualified names are looked up in, after `pg_catalog`.
   public var searchPath: [String]
+  /// See `LiveInput.indexBuilds`.
+  public var indexBuilds: [IndexBuild]
 
   public init(
     databaseID: DatabaseID = .defaultDatabase, databaseName: String = "defaultdb", userName: String = "root",
-    searchPath: [String] = ["public"]
+    searchPath: [String] = ["public"], indexBuilds: [IndexBuild] = []
   ) {
     self.databaseID = databaseID
     self.databaseName = databaseName
     self.userName = userName
     self.searchPath = searchPath
+    self.indexBuilds = indexBuilds
   }
 }
 

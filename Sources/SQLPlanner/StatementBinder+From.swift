@@ -88,6 +88,7 @@ extension StatementBinder {
     }
     if let system = SystemCatalog.relation(name, catalog: catalog, session: session) {
       dependsOnCatalog = true
+      if name.name == SystemCatalog.indexBuildsView { liveInput = .indexBuilds }
       return Relation(
         name: alias?.name ?? name.name, source: .derived(.values(system.plan)), firstColumn: scope.nextColumn,
         columns: zip(system.columnNames, system.plan.types).map {

@@ -14,6 +14,7 @@ final class StatementBinder {
   private var uses: [TableID: TableUse] = [:]
   /// The plan holds what the catalog said about more than `uses`.
   var dependsOnCatalog = false
+  var liveInput: LiveInput?
   var subqueryDepth = 0
   /// Types that the next select list's untyped literals and parameters take (`INSERT … SELECT`).
   var targetTypes: [SQLType] = []

@@ -32,6 +32,7 @@ public struct StatementPlan: Hashable, Sendable {
   public var tables: [TableUse]
   /// Set if the plan holds what it found in the catalog (system catalogs, names missing with IF EXISTS): valid at that schema index only.
   public var catalogIndex: SchemaIndex?
+  public var liveInput: LiveInput?
 
   public init(
     action: Action, parameterTypes: [SQLType] = [], resultColumns: [ResultColumn]? = nil,
@@ -49,6 +50,8 @@ public struct StatementPlan: Hashable, Sendable {
 
   /// Whether the plan may be used with this catalog.
   public func isValid(in catalog: CatalogView) -> Bool {
+    // What it holds of the present is past.
+    if liveInput == .indexBuilds { return false }
     if let catalogIndex, catalogIndex != catalog.schemaIndex { return false }
     return tables.allSatisfy { use in
       guard let table = catalog.table(id: use.tableID) else { return false }

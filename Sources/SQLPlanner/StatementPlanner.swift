@@ -33,6 +33,7 @@ public struct StatementPlanner: Sendable {
         plan.preliminaryQueries = binder.preliminaryQueries
         plan.slotCount = binder.slotCount
         plan.tables = binder.tableUses
+        if let input = binder.liveInput { plan.liveInput = input }
         if binder.dependsOnCatalog { plan.catalogIndex = catalog.schemaIndex }
         return plan
       }
@@ -43,7 +44,10 @@ public struct StatementPlanner: Sendable {
 
   private func plan(_ statement: Statement, _ binder: StatementBinder) throws(SQLError) -> StatementPlan {
     switch statement {
-    case .select(let query):
+    case .select(let written):
+      let timeout = SchemaAgreementCall.timeoutQuery(written)
+      if timeout != nil { binder.liveInput = .schemaAgreement }
+      let query = timeout ?? written
       let planned = try binder.plan(query, frame: nil, commonTables: [:])
       return StatementPlan(
         action: .query(planned.plan),

@@ -34,6 +34,7 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_index"): indexTable(tables(catalog, session))
     case ("pg_catalog", "pg_constraint"): constraintTable(tables(catalog, session))
     case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
+    case ("pg_catalog", indexBuildsView): indexBuilds(catalog, session)
     case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
     case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
     case ("information_schema", "columns"): informationColumns(tables(catalog, session), session)
@@ -193,6 +194,32 @@ enum SystemCatalog {
         ("indexrelid", .oid), ("indrelid", .oid), ("indnatts", .int2), ("indnkeyatts", .int2),
         ("indisunique", .boolean),
         ("indisprimary", .boolean), ("indisvalid", .boolean), ("indisready", .boolean), ("indkey", .text),
+      ], rows)
+  }
+
+  static let indexBuildsView = "pg_stat_progress_create_index"
+
+  /// PostgreSQL's columns. Rows stand for tuples; blocks and partitions there are none; `pid` is the number of the job.
+  private static func indexBuilds(_ catalog: CatalogView, _ session: PlannerSession) -> Contents {
+    let database = catalog.database(id: session.databaseID)
+    let rows = session.indexBuilds.compactMap { build -> [Datum]? in
+      guard let table = catalog.tables.first(where: { number($0) == build.table }),
+        table.databaseID == session.databaseID
+      else { return nil }
+      let index = table.indexes.first { $0.id != table.primaryIndex.id && !$0.state.isReadable }
+      return [
+        .integer(build.job), .integer(Int64(clamping: session.databaseID.rawValue)), .text(database?.name ?? ""),
+        .integer(build.table), .integer(index.map { number(table, $0) } ?? 0), .text("CREATE INDEX CONCURRENTLY"),
+        .text(build.phase), .integer(build.lockersTotal), .integer(0), .integer(0), .integer(0), .integer(0),
+        .integer(build.tuplesTotal), .integer(build.tuplesDone), .integer(0), .integer(0),
+      ]
+    }
+    return contents(
+      [
+        ("pid", .int4), ("datid", .oid), ("datname", .name), ("relid", .oid), ("index_relid", .oid),
+        ("command", .text), ("phase", .text), ("lockers_total", .int8), ("lockers_done", .int8),
+        ("current_locker_pid", .int8), ("blocks_total", .int8), ("blocks_done", .int8), ("tuples_total", .int8),
+        ("tuples_done", .int8), ("partitions_total", .int8), ("partitions_done", .int8),
       ], rows)
   }
 

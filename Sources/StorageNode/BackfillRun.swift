@@ -71,7 +71,8 @@ import Wire
   func run(report: @EventLoopActor (BackfillProgress) async throws -> Void) async throws {
     guard let replica = store.replica(source) else { throw SourceReader.LedElsewhere(leader: nil) }
     let whole = replica.span
-    let estimate = store.rowEstimate(of: replica)
+    let state = store.state.frozen()
+    let estimate = try await worker.run { try RangeEstimate.measure(state, whole) }.rows
     // The next key after the checkpoint: row keys are prefix-free, so nothing lies between.
     var position: [UInt8]? = checkpoint.isEmpty ? whole.start : checkpoint + [0]
     var admitted: ReadableSpan?

@@ -141,21 +141,6 @@ import Wire
       isQuiesced: status?.isQuiesced ?? false)
   }
 
-  /// Rows of a range, roughly: from its size and the size of its first rows.
-  func rowEstimate(of replica: RangeReplica) -> UInt64 {
-    let span = replica.span
-    var sampled = (rows: 0, bytes: 0)
-    var scanner = VersionScanner(state, span, at: .max, isReverse: false)
-    _ = try? scanner.forEach(examinedLimit: 256) { key, value in
-      sampled.rows += 1
-      sampled.bytes += key.count + value.count + DataRecord.headerLengthBytes + DataRecord.suffixLengthBytes
-      return true
-    }
-    if scanner.examined < 256 || sampled.rows == 0 { return UInt64(sampled.rows) }
-    let size = (try? state.database.approximateSizeBytes(in: state.data, from: span.start, to: span.end)) ?? 0
-    return max(UInt64(sampled.rows), size / UInt64(max(1, sampled.bytes / sampled.rows)))
-  }
-
   /// No lock of a transaction that started below this is on any replica of this node.
   var resolvedBelow: Timestamp { replicasByID.values.reduce(.max) { min($0, $1.garbage.resolvedBelow) } }
 

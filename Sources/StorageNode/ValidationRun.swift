@@ -28,7 +28,8 @@ import Wire
   private let report: @EventLoopActor (ValidateProgress) async throws -> Void
   private var rowsDone: UInt64 = 0
   private var lastReport = EventLoop.now
-  private lazy var estimate = store.replica(source).map { store.rowEstimate(of: $0) } ?? 0
+  /// Nil until the first report.
+  private var estimate: UInt64?
 
   init(
     _ store: RangeStore, ranges: RangeClient, locks: LockResolver, worker: WorkerThread, table: TableDescriptor,
@@ -295,6 +296,10 @@ import Wire
     rowsDone += rows
     guard EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds else { return }
     lastReport = EventLoop.now
-    try await report(ValidateProgress(rowsDone: rowsDone, rowsTotalEstimate: max(rowsDone, estimate)))
+    if estimate == nil, let span = store.replica(source)?.span {
+      let state = store.state.frozen()
+      estimate = try await worker.run { try RangeEstimate.measure(state, span) }.rows
+    }
+    try await report(ValidateProgress(rowsDone: rowsDone, rowsTotalEstimate: max(rowsDone, estimate ?? 0)))
   }
 }

@@ -51,6 +51,72 @@ import Testing
     #expect(!world.work.isEmpty)
   }
 
+  @Test func aLimitIsKeptAndTakenOverAtTheCheckpoint() throws {
+    var world = world()
+    _ = world.start(createIndex("i", on: "t"))
+    advanceToWork(&world)
+    let job = world.state.unfinishedJobRecords[0].id
+    #expect(world.work[job]?.maximumRowsPerSecond == nil)
+    world.advance(milliseconds: 1_000)
+    world.perform(
+      world.leader.report(
+        job, .progressed(checkpoint: [7], rowsDone: 500, rowsTotal: 2_000), now: world.now,
+        wallMilliseconds: world.wall))
+    world.applyAll()
+    #expect(world.leader.progress(job, now: world.now)?.rowsPerSecond == 500)
+    #expect(world.leader.progress(job, now: world.now)?.remainingMilliseconds == 3_000)
+    let steps = world.state.jobs[job]?.history.count
+
+    #expect(control(&world, job, .limit(rowsPerSecond: 100)) == nil)
+    let order = try #require(world.work[job])
+    #expect((order.maximumRowsPerSecond, order.checkpoint, order.rowsDone) == (100, [7], 500))
+    #expect(world.state.jobs[job]?.history.count == steps, "the same step, taken up again")
+    // The next leader knows it.
+    world.changeLeader()
+    world.advance(milliseconds: 10)
+    #expect(world.state.jobs[job]?.maximumRowsPerSecond == 100)
+    #expect(try JobRecord(decoding: try #require(world.state.jobs[job]).encoded()) == world.state.jobs[job])
+    #expect(world.work[job]?.maximumRowsPerSecond == 100)
+    #expect(control(&world, job, .pause) == nil)
+    #expect(control(&world, job, .limit(rowsPerSecond: 0)) == nil)
+    #expect(world.work[job] == nil && world.state.jobs[job]?.state == .paused)
+    #expect(control(&world, job, .resume) == nil)
+    #expect(world.work[job]?.maximumRowsPerSecond == 0)
+    finish(&world)
+    #expect(control(&world, job, .limit(rowsPerSecond: 5))?.state == .objectNotInPrerequisiteState)
+    #expect(world.state.jobs[job]?.backfillMilliseconds ?? 0 >= 1_000)
+  }
+
+  @Test func waitsAndAgreementNameWhoLagsBehind() throws {
+    var world = world()
+    _ = world.start(createIndex("i", on: "t"))
+    world.applyAll()
+    let job = world.state.unfinishedJobRecords[0].id
+    for node in [1, 11, 12] as [UInt64] { world.acknowledge(node) }
+    world.acknowledge(2, held: [HeldTable(table: TableID(1), oldestIndex: SchemaIndex(1))])
+    world.advance(milliseconds: 500)
+    let wait = try #require(world.leader.waits(of: job).first)
+    #expect(wait.barrier == Barrier(table: TableID(1), index: world.state.catalog.schemaIndex))
+    #expect(wait.waitedMilliseconds == 500 && wait.boundMilliseconds == 2_000)
+    #expect(
+      wait.laggards == [
+        Laggard(node: NodeID(2), reason: .holds(TableID(1), SchemaIndex(1))),
+        Laggard(node: NodeID(13), reason: .notApplied(SchemaIndex(1))),
+      ])
+    let agreement = Dictionary(uniqueKeysWithValues: world.leader.agreement().map { ($0.node, $0) })
+    #expect(agreement[NodeID(1)]?.lagMilliseconds == 0 && agreement[NodeID(1)]?.isLive == true)
+    #expect(agreement[NodeID(2)]?.oldestHeld == HeldTable(table: TableID(1), oldestIndex: SchemaIndex(1)))
+    #expect(agreement[NodeID(13)]?.appliedIndex == SchemaIndex(1))
+    // Since the entry's effective timestamp, a little after it was proposed.
+    #expect((400...500).contains(agreement[NodeID(13)]?.lagMilliseconds ?? 0))
+    // The bound passes: who still lags is fenced.
+    world.renewAll()
+    world.advance(milliseconds: 1_600)
+    world.applyAll()
+    #expect(world.leader.agreement().first { $0.node == NodeID(13) }?.fence != nil)
+    #expect(world.leader.agreement().first { $0.node == NodeID(1) }?.fence == nil)
+  }
+
   @Test func instantStatementIsOneCommand() {
     var world = world()
     let request = world.start(addColumn("b", to: "t"))
