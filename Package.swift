@@ -54,7 +54,7 @@ let cores: [Target] = [
   core("SQLExpressions", ["Basics", "SQLValues"]),
   core("Catalog", ["Basics", "SQLValues"]),
   core("KeyValue", ["Basics", "SQLValues", "SQLExpressions", "Catalog"]),
-  core("SchemaChange", ["Basics", "SQLValues", "Catalog"]),
+  core("SchemaChange", ["Basics", "SQLValues", "SQLExpressions", "Catalog"]),
   core("Metadata", ["Basics", "SQLValues", "Catalog", "SchemaChange", "Convergence"]),
   core("SQLPlanner", ["Basics", "SQLValues", "SQLExpressions", "SQLSyntax", "Catalog", "SchemaChange"]),
   core("SQLExecution", ["Basics", "SQLValues", "SQLExpressions", "SQLPlanner", "Catalog", "KeyValue"]),

@@ -55,9 +55,21 @@ public struct CatalogState: Sendable {
   public func table(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> TableDescriptor? {
-    guard case .table(let id)? = relations[RelationName(databaseID: databaseID, schema: schema, name: name)] else {
-      return nil
+    tableOrSequence(RelationName(databaseID: databaseID, schema: schema, name: name)).flatMap {
+      $0.isSequence ? nil : $0
     }
+  }
+
+  public func sequence(
+    named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
+  ) -> TableDescriptor? {
+    tableOrSequence(RelationName(databaseID: databaseID, schema: schema, name: name)).flatMap {
+      $0.isSequence ? $0 : nil
+    }
+  }
+
+  private func tableOrSequence(_ name: RelationName) -> TableDescriptor? {
+    guard case .table(let id)? = relations[name] else { return nil }
     return tablesByID[id]
   }
 

@@ -1,6 +1,6 @@
 import Basics
 
-/// The name of a table or index: tables and indexes of one schema share one namespace (PostgreSQL 15, 5.9 and `pg_class`).
+/// The name of a table, index or sequence: those of one schema share one namespace (PostgreSQL 15, 5.9 and `pg_class`).
 public struct RelationName: Hashable, Comparable, Sendable, CustomStringConvertible {
   public let databaseID: DatabaseID
   public let schema: String
@@ -21,6 +21,7 @@ public struct RelationName: Hashable, Comparable, Sendable, CustomStringConverti
 
 /// What a relation name stands for.
 public enum RelationReference: Hashable, Sendable {
+  /// Or a sequence.
   case table(TableID)
   case index(TableID, IndexID)
 }

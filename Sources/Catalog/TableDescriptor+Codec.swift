@@ -18,6 +18,7 @@ extension TableDescriptor {
     writer.field(11, commitFloor)
     for constraint in constraints { writer.field(12) { constraint.encode(into: &$0) } }
     writer.field(13, nextConstraintID)
+    if let sequence { writer.field(20) { sequence.encode(into: &$0) } }
   }
 
   public func encoded() -> [UInt8] {
@@ -50,6 +51,7 @@ extension TableDescriptor {
       case 11: table.commitFloor = try field.identifier()
       case 12: table.constraints.append(try ConstraintDescriptor(decoding: try field.slice()))
       case 13: table.nextConstraintID = try field.identifier()
+      case 20: table.sequence = try SequenceDescriptor(decoding: try field.slice())
       default: break
       }
     }
@@ -70,6 +72,8 @@ extension ColumnDescriptor {
     if let defaultText { writer.field(8, defaultText) }
     if !missingValue.isNull { writer.field(9) { missingValue.encode(into: &$0) } }
     if let conversion { writer.field(10) { conversion.encode(into: &$0) } }
+    for sequence in sequences { writer.field(20, sequence) }
+    if let identity { writer.field(21, UInt64(identity.rawValue)) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -91,6 +95,12 @@ extension ColumnDescriptor {
         var nested = try field.reader()
         column.missingValue = try Datum.decode(from: &nested)
       case 10: column.conversion = try RowExpression(decoding: try field.slice())
+      case 20: column.sequences.append(try field.identifier())
+      case 21:
+        guard let raw = UInt8(exactly: try field.integer()), let kind = IdentityKind(rawValue: raw) else {
+          throw reader.failure("unknown kind of identity")
+        }
+        column.identity = kind
       default: break
       }
     }

@@ -20,6 +20,8 @@ public struct TableDescriptor: Hashable, Sendable {
   public var nextConstraintID: ConstraintID
   /// The oldest version whose writes may still commit (Architecture.md, "One order"). Raised by entries, never lowered.
   public var commitFloor: TableVersion
+  /// nil: a table.
+  public var sequence: SequenceDescriptor?
 
   public init(
     id: TableID, databaseID: DatabaseID, schemaName: String = "public", name: String, version: TableVersion,
@@ -98,11 +100,15 @@ public struct ColumnDescriptor: Hashable, Sendable {
   /// On its way to replace another column: its value follows from the rest of the row, and only replacing indexes
   /// (`IndexDescriptor.replaces`) hold it.
   public var conversion: RowExpression?
+  /// Those that `defaultExpression` takes values from, ascending.
+  public var sequences: [TableID]
+  /// nil: not `GENERATED … AS IDENTITY`.
+  public var identity: IdentityKind?
 
   public init(
     id: ColumnID, name: String, type: SQLType, isNullable: Bool = true, state: ElementState = .public,
     isHidden: Bool = false, defaultExpression: [UInt8]? = nil, defaultText: String? = nil, missingValue: Datum = .null,
-    conversion: RowExpression? = nil
+    conversion: RowExpression? = nil, sequences: [TableID] = [], identity: IdentityKind? = nil
   ) {
     self.id = id
     self.name = name
@@ -114,6 +120,8 @@ public struct ColumnDescriptor: Hashable, Sendable {
     self.defaultText = defaultText
     self.missingValue = missingValue
     self.conversion = conversion
+    self.sequences = sequences
+    self.identity = identity
   }
 }
 

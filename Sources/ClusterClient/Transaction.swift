@@ -48,7 +48,7 @@ import Wire
   var heldTables: Set<TableID> = []
 
   /// Committed or rolled back.
-  var isOver = false
+  public internal(set) var isOver = false
   /// Ranges in which row locks are held.
   var lockedRanges: Set<RangeID> = []
   var lockedKeys: Set<[UInt8]> = []

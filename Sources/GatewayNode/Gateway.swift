@@ -17,6 +17,7 @@ import Wire
   let freedMemory = FreedMemory()
   let metrics: GatewayMetrics
   let rowIDs: RowIDSource
+  let sequences: SequenceAllocator
   private let runtime: NodeRuntime?
   private let server = RPCServer()
   private var listener: TCPListener?
@@ -39,6 +40,7 @@ import Wire
     self.metrics = GatewayMetrics(metrics)
     parser = StatementParser(limits: ParserLimits(maximumBytes: options.protocolLimits.statementBytes))
     rowIDs = RowIDSource(node: options.nodeID)
+    sequences = SequenceAllocator(cluster)
   }
 
   /// Starts the listeners, then registers with the metadata service; ready when the catalog is there.

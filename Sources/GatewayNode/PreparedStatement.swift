@@ -78,8 +78,7 @@ import Wire
   var isPlanned: Bool {
     switch statement {
     case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .drop, .truncate,
-      .explain,
-      .checkTable:
+      .createSequence, .alterSequence, .explain, .checkTable:
       true
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job, .unsupported: false
     }
@@ -93,7 +92,7 @@ import Wire
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
     switch statement {
-    case .createTable, .alterTable, .rename, .createIndex, .drop, .truncate: true
+    case .createTable, .alterTable, .rename, .createIndex, .drop, .truncate, .createSequence, .alterSequence: true
     default: false
     }
   }

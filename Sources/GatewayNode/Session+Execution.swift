@@ -176,7 +176,7 @@ extension Session {
     case .query, .insert, .update, .delete:
       for use in plan.tables { transaction.pin(use.tableID, version: use.version, isWritten: use.isWritten) }
       let access = TransactionAccess(
-        transaction, snapshot, request.control, rowIDs: gateway.rowIDs, isOwnTransaction: isOwnTransaction)
+        transaction, snapshot, request.control, session: self, isOwnTransaction: isOwnTransaction)
       let run = StatementRun(plan, request.parameters, access, evaluationContext)
       if plan.liveInput == .schemaAgreement { return try await awaitAgreement(run, output, request.control) }
       if let columns = plan.resultColumns { output.begin(columns) }
@@ -250,7 +250,7 @@ extension Session {
       .plan(request.prepared.parsed, parameterTypes: plan.parameterTypes)
   }
 
-  private func plannerSession(_ catalog: CatalogView) -> PlannerSession {
+  func plannerSession(_ catalog: CatalogView) -> PlannerSession {
     PlannerSession(
       databaseID: catalog.database(named: databaseName)?.id ?? .defaultDatabase, databaseName: databaseName,
       userName: userName)

@@ -62,6 +62,8 @@ extension Session {
 @EventLoopActor final class SchemaChangeCall {
   private unowned let session: Session
   private let request: DDLRequest
+  /// Part of another statement: not told to the client.
+  private let isInternal: Bool
   private(set) var explanation: [String] = []
   private var jobID: UInt64 = 0
   /// The client is told no more of the change's progress.
@@ -75,12 +77,15 @@ extension Session {
   /// Between two notices about a change that is waited for.
   static let noticeMilliseconds: Int64 = 3_000
 
-  init(_ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool) {
+  init(
+    _ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool, isInternal: Bool = false
+  ) {
     self.session = session
+    self.isInternal = isInternal
     request = DDLRequest(
-      operationID: explainOnly ? session.gateway.makeOperationID() : session.takeOperationID(),
+      operationID: explainOnly || isInternal ? session.gateway.makeOperationID() : session.takeOperationID(),
       database: session.databaseName, statement: statement.encoded(), statementText: text,
-      isAsynchronous: session.settings["theseus.ddl_mode"] == "async",
+      isAsynchronous: !isInternal && session.settings["theseus.ddl_mode"] == "async",
       boundedWaitMilliseconds: session.settings.milliseconds("theseus.ddl_wait"),
       gatewayNodeID: session.gateway.cluster.connection.nodeID.rawValue, explainOnly: explainOnly)
   }
@@ -132,9 +137,9 @@ extension Session {
   private func take(_ progress: DDLProgress, _ control: StatementControl) async throws(SQLError) -> String? {
     if progress.jobID != 0 {
       jobID = progress.jobID
-      session.settings.setInternally("theseus.last_job", String(progress.jobID))
+      if !isInternal { session.settings.setInternally("theseus.last_job", String(progress.jobID)) }
     }
-    if !progress.notice.isEmpty {
+    if !progress.notice.isEmpty, !isInternal {
       session.client.writer.notice(progress.notice)
       session.client.flush()
     }

@@ -35,8 +35,7 @@ extension Session {
     case .execute: throw SQLError.unsupported("EXECUTE as a statement (the protocol's Bind and Execute are)")
     case .unsupported(let error): throw error
     case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .drop, .truncate,
-      .explain,
-      .checkTable:
+      .createSequence, .alterSequence, .explain, .checkTable:
       throw SQLError(.internalError, "a planned statement came to the wrong place")
     }
   }
@@ -127,12 +126,15 @@ extension Session {
         throw SQLError(.activeTransaction, "DISCARD ALL cannot run inside a transaction block")
       }
       settings.resetAll()
+      sequences = SessionSequences()
       reportAll()
       statements = [:]
       portals = [:]
       return "DISCARD ALL"
     case .plans: return "DISCARD PLANS"
-    case .sequences: return "DISCARD SEQUENCES"
+    case .sequences:
+      sequences = SessionSequences()
+      return "DISCARD SEQUENCES"
     case .temporary: return "DISCARD TEMP"
     }
   }

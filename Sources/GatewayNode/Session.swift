@@ -32,6 +32,8 @@ import SQLValues
   /// Microseconds since 2000, what `now()` answers in this transaction.
   var transactionTime: Int64 = 0
 
+  var sequences = SessionSequences()
+
   // Extended protocol.
   var statements: [String: NamedStatement] = [:]
   var portals: [String: Portal] = [:]

@@ -16,19 +16,22 @@ import SQLValues
   private let snapshot: ReadSnapshot
   private var control: StatementControl
   private let rowIDs: RowIDSource
+  /// A portal, which holds this, ends before its session.
+  private unowned let session: Session
   private var turnStart = EventLoop.now
   nonisolated let checksInsertsAtCommit: Bool
   /// Why the last call threw: says more than the error that the executor passes on.
   private var fault: TransactionFault?
 
   init(
-    _ transaction: Transaction, _ snapshot: ReadSnapshot, _ control: StatementControl, rowIDs: RowIDSource,
+    _ transaction: Transaction, _ snapshot: ReadSnapshot, _ control: StatementControl, session: Session,
     isOwnTransaction: Bool
   ) {
     self.transaction = transaction
     self.snapshot = snapshot
     self.control = control
-    self.rowIDs = rowIDs
+    self.session = session
+    rowIDs = session.gateway.rowIDs
     checksInsertsAtCommit = isOwnTransaction
   }
 
@@ -188,6 +191,16 @@ import SQLValues
       throw fail(error)
     }
     turnStart = EventLoop.now
+  }
+
+  // MARK: - Sequences
+
+  @EventLoopActor func value(of call: SequenceCall) async throws(SQLError) -> Datum {
+    do throws(TransactionFault) {
+      return try await session.value(of: call, snapshot, isReadOnly: transaction.isReadOnly, control)
+    } catch {
+      throw fail(error)
+    }
   }
 
   nonisolated func nextRowID() -> Int64 {

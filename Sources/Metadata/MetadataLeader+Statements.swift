@@ -239,9 +239,12 @@ extension SchemaStatement {
   var objectName: String {
     switch self {
     case .createTable(let create): create.name.description
-    case .dropTables(let names, _), .dropIndexes(let names, _), .truncateTables(let names):
+    case .dropTables(let names, _, _), .dropIndexes(let names, _), .dropSequences(let names, _, _),
+      .truncateTables(let names):
       names.first?.description ?? ""
-    case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _): name.description
+    case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _),
+      .createSequence(let name, _, _), .alterSequence(let name, _, _), .renameSequence(let name, _, _):
+      name.description
     case .createIndex(let create): create.table.description
     }
   }

@@ -53,6 +53,10 @@ extension TreeConverter {
         try refuseVariants(constraint)
         kind = .unique
       case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: kind = .check(try check(constraint))
+      case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
+        kind = .identity(
+          isAlways: string(constraint.generated_when) == "a",
+          try sequenceOptions(constraint.options, constraint.n_options))
       default: throw unsupportedConstraint(constraint)
       }
       constraints.append(
@@ -148,7 +152,7 @@ extension TreeConverter {
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: kind = .table
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: kind = .index
     case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW, PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: throw .unsupported("DROP VIEW")
-    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: throw .unsupported("DROP SEQUENCE")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: kind = .sequence
     case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA: throw .unsupported("DROP SCHEMA")
     case PG_QUERY__OBJECT_TYPE__OBJECT_TYPE, PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN: throw .unsupported("DROP TYPE")
     case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION: throw .unsupported("DROP FUNCTION")
@@ -181,6 +185,7 @@ extension TreeConverter {
     switch rename.rename_type {
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: object = .table
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: object = .index
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: object = .sequence
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN where rename.relation_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
       object = .column(string(rename.subname))
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT: object = .constraint(string(rename.subname))

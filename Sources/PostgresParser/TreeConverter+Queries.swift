@@ -197,11 +197,12 @@ extension TreeConverter {
   // MARK: Changing rows
 
   mutating func insert(_ insert: PgQuery__InsertStmt) throws(SQLError) -> InsertStatement {
-    if insert.override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_USER_VALUE
-      || insert.override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_SYSTEM_VALUE
-    {
-      throw .unsupported("OVERRIDING")
-    }
+    let overriding: Overriding? =
+      switch insert.override {
+      case PG_QUERY__OVERRIDING_KIND__OVERRIDING_USER_VALUE: .userValue
+      case PG_QUERY__OVERRIDING_KIND__OVERRIDING_SYSTEM_VALUE: .systemValue
+      default: nil
+      }
     var columns: [InsertColumn] = []
     for node in nodes(insert.cols, insert.n_cols) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_RES_TARGET else { throw Self.malformed }
@@ -221,7 +222,7 @@ extension TreeConverter {
     }
     return InsertStatement(
       table: try relation(insert.relation), alias: alias(insert.relation.pointee.alias)?.name, columns: columns,
-      source: source, conflict: try conflict(insert.on_conflict_clause),
+      source: source, overriding: overriding, conflict: try conflict(insert.on_conflict_clause),
       returning: try targets(insert.returning_list, insert.n_returning_list))
   }
 

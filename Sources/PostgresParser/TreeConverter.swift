@@ -30,6 +30,10 @@ struct TreeConverter {
       return .alterTable(try alterTable(node.pointee.alter_table_stmt.pointee))
     case PG_QUERY__NODE__NODE_RENAME_STMT: return .rename(try rename(node.pointee.rename_stmt.pointee))
     case PG_QUERY__NODE__NODE_INDEX_STMT: return .createIndex(try createIndex(node.pointee.index_stmt.pointee))
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
+      return .createSequence(try createSequence(node.pointee.create_seq_stmt.pointee))
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
+      return .alterSequence(try alterSequence(node.pointee.alter_seq_stmt.pointee))
     case PG_QUERY__NODE__NODE_DROP_STMT: return .drop(try drop(node.pointee.drop_stmt.pointee))
     case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return .truncate(try truncate(node.pointee.truncate_stmt.pointee))
     case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
@@ -157,8 +161,6 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_MERGE_STMT: "MERGE"
     case PG_QUERY__NODE__NODE_VIEW_STMT: "CREATE VIEW"
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT: "CREATE TABLE AS"
-    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT: "CREATE SEQUENCE"
-    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT: "ALTER SEQUENCE"
     case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: "CREATE SCHEMA"
     case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: "CREATE ROLE"
     case PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT: "ALTER ROLE"

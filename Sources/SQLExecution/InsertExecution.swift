@@ -84,7 +84,7 @@ final class InsertExecution {
     }
     if !mutations.isEmpty { try await state.access.write(table: plan.table, mutations: mutations) }
     affectedRows += rows.count
-    try appendReturned(rows)
+    try await appendReturned(rows)
   }
 
   private func fullRow(_ values: [Datum]) throws(SQLError) -> [Datum] {
@@ -146,11 +146,10 @@ final class InsertExecution {
     }
   }
 
-  private func appendReturned(_ rows: [[Datum]]) throws(SQLError) {
+  private nonisolated(nonsending) func appendReturned(_ rows: [[Datum]]) async throws(SQLError) {
     guard let returning = plan.returning else { return }
     for row in rows {
-      var output: [Datum] = []
-      for expression in returning { output.append(try expression.evaluate(row, &state.context)) }
+      let output = try await state.values(of: returning, over: row)
       try state.hold(output)
       returned.append(output)
     }

@@ -43,12 +43,7 @@ final class ValuesSource: RowSource {
     let end = min(position + state.limits.batchRows, plan.rows.count)
     var batch: [[Datum]] = []
     batch.reserveCapacity(end - position)
-    for expressions in plan.rows[position..<end] {
-      var row: [Datum] = []
-      row.reserveCapacity(expressions.count)
-      for expression in expressions { row.append(try expression.evaluate([], &state.context)) }
-      batch.append(row)
-    }
+    for expressions in plan.rows[position..<end] { batch.append(try await state.values(of: expressions, over: [])) }
     position = end
     return batch
   }
@@ -125,17 +120,23 @@ final class SeriesSource: RowSource {
 final class FilterSource: RowSource {
   private let input: any RowSource
   private let condition: Expression
+  private let callsSequences: Bool
   private let state: ExecutionState
 
   init(_ input: any RowSource, _ condition: Expression, _ state: ExecutionState) {
     self.input = input
     self.condition = condition
+    callsSequences = condition.callsSequences
     self.state = state
   }
 
   nonisolated(nonsending) func next() async throws(SQLError) -> [[Datum]]? {
     guard let batch = try await input.next() else { return nil }
     var kept: [[Datum]] = []
+    if callsSequences {
+      for row in batch where try await state.holds(condition, over: row) { kept.append(row) }
+      return kept
+    }
     for row in batch where try condition.holds(row, &state.context) { kept.append(row) }
     return kept
   }
@@ -144,11 +145,13 @@ final class FilterSource: RowSource {
 final class ProjectSource: RowSource {
   private let input: any RowSource
   private let expressions: [Expression]
+  private let callsSequences: Bool
   private let state: ExecutionState
 
   init(_ input: any RowSource, _ expressions: [Expression], _ state: ExecutionState) {
     self.input = input
     self.expressions = expressions
+    callsSequences = expressions.contains { $0.callsSequences }
     self.state = state
   }
 
@@ -156,6 +159,10 @@ final class ProjectSource: RowSource {
     guard let batch = try await input.next() else { return nil }
     var result: [[Datum]] = []
     result.reserveCapacity(batch.count)
+    if callsSequences {
+      for row in batch { result.append(try await state.values(of: expressions, over: row)) }
+      return result
+    }
     for row in batch {
       var output: [Datum] = []
       output.reserveCapacity(expressions.count)

@@ -1,6 +1,7 @@
 import Basics
 import Catalog
 import KeyValue
+import SQLExpressions
 import SQLValues
 
 /// How a statement reaches the data: the port that a transaction implements. One object stands for one statement of
@@ -38,10 +39,17 @@ public protocol TableAccess: AnyObject {
 
   /// A number that no other row of the cluster gets: the row id of tables without primary key.
   func nextRowID() -> Int64
+
+  /// What a sequence function yields. Sequences take no part in the transaction: what was taken stays taken.
+  nonisolated(nonsending) func value(of call: SequenceCall) async throws(SQLError) -> Datum
 }
 
 extension TableAccess {
   public nonisolated(nonsending) func checkpoint() async throws(SQLError) {}
+
+  public nonisolated(nonsending) func value(of call: SequenceCall) async throws(SQLError) -> Datum {
+    throw SQLError.unsupported("\(call.name)()")
+  }
 }
 
 public struct ScanRequest: Sendable {

@@ -64,11 +64,11 @@ final class ModifyExecution {
       switch change {
       case .delete:
         try delete(row, into: &batch)
-        try appendReturned(row)
+        try await appendReturned(row)
       case .update(let assignments):
-        let new = try updated(row, assignments)
+        let new = try await updated(row, assignments)
         try update(row, to: new, into: &batch)
-        try appendReturned(new)
+        try await appendReturned(new)
       }
     }
     if batch.isEmpty { return }
@@ -78,11 +78,12 @@ final class ModifyExecution {
 
   // MARK: Rows
 
-  private func updated(
+  private nonisolated(nonsending) func updated(
     _ row: [Datum], _ assignments: [(position: Int, value: Expression)]
-  ) throws(SQLError) -> [Datum] {
+  ) async throws(SQLError) -> [Datum] {
     var new = row
-    for assignment in assignments { new[assignment.position] = try assignment.value.evaluate(row, &state.context) }
+    let values = try await state.values(of: assignments.map(\.value), over: row)
+    for (assignment, value) in zip(assignments, values) { new[assignment.position] = value }
     try writer.check(&new, &state.context)
     return new
   }
@@ -173,10 +174,9 @@ final class ModifyExecution {
     }
   }
 
-  private func appendReturned(_ row: [Datum]) throws(SQLError) {
+  private nonisolated(nonsending) func appendReturned(_ row: [Datum]) async throws(SQLError) {
     guard let returning else { return }
-    var output: [Datum] = []
-    for expression in returning { output.append(try expression.evaluate(row, &state.context)) }
+    let output = try await state.values(of: returning, over: row)
     try state.hold(output)
     returned.append(output)
   }

@@ -10,6 +10,7 @@ enum Builtins {
     case 1..<40: return try NumberFunctions.evaluate(function, arguments, type, &context)
     case 40..<100: return try TextFunctions.evaluate(function, arguments, type)
     case 100..<140: return try DateTimeFunctions.evaluate(function, arguments, type, context)
+    case 180..<190: return try SequenceFunctions.evaluate(function, arguments, &context)
     default: return try session(function, arguments, &context)
     }
   }

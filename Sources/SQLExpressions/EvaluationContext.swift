@@ -10,6 +10,7 @@ public struct EvaluationContext: Sendable {
   public var statementTime: Int64
   public var random: SeededGenerator
   public var session: SessionInformation
+  public var sequences = SequenceJournal()
 
   public init(
     parameters: [Datum] = [], transactionTime: Int64 = 0, statementTime: Int64 = 0,

@@ -101,4 +101,10 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case sessionUser = 145
   case backendPID = 146
   case typeOf = 147
+
+  // Sequences.
+  case nextValue = 180
+  case currentValue = 181
+  case lastValue = 182
+  case setValue = 183
 }

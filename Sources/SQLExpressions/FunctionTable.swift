@@ -18,7 +18,7 @@ public enum FunctionTable {
 
   public static func volatility(of function: FunctionID) -> Volatility {
     switch function {
-    case .random, .clockTimestamp, .randomUUID: .volatile
+    case .random, .clockTimestamp, .randomUUID, .nextValue, .currentValue, .lastValue, .setValue: .volatile
     case .now, .statementTimestamp, .currentDate, .localTimestamp, .ageToday, .currentDatabase, .currentSchema,
       .currentUser, .sessionUser, .backendPID, .concat, .concatWithSeparator, .version:
       .stable
@@ -248,6 +248,15 @@ extension FunctionTable {
     rows.append(row("session_user", .sessionUser, [], .name))
     rows.append(row("pg_backend_pid", .backendPID, [], .int4))
     rows.append(row("pg_typeof", .typeOf, [any], .text))
+
+    // What the first argument names is found when a statement is planned, or by name when it runs.
+    for type in [SQLType.oid, .text] {
+      rows.append(row("nextval", .nextValue, [type], .int8))
+      rows.append(row("currval", .currentValue, [type], .int8))
+      rows.append(row("setval", .setValue, [type, .int8], .int8))
+      rows.append(row("setval", .setValue, [type, .int8, .boolean], .int8))
+    }
+    rows.append(row("lastval", .lastValue, [], .int8))
     return rows
   }()
 }

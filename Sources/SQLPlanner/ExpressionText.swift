@@ -4,6 +4,13 @@ import SQLValues
 /// Bound expressions as SQL, for people: `EXPLAIN` and stored defaults.
 struct ExpressionText {
   var columnNames: [String]
+  /// What sequence functions name by number.
+  var relationName: (Int64) -> String?
+
+  init(columnNames: [String], relationName: @escaping (Int64) -> String? = { _ in nil }) {
+    self.columnNames = columnNames
+    self.relationName = relationName
+  }
 
   func text(_ expression: Expression) -> String {
     switch expression {
@@ -39,6 +46,7 @@ struct ExpressionText {
     case .greatest(let list, _): return "GREATEST(\(list.map(text).joined(separator: ", ")))"
     case .least(let list, _): return "LEAST(\(list.map(text).joined(separator: ", ")))"
     case .nullIf(let left, let right, _): return "NULLIF(\(text(left)), \(text(right)))"
+    case .cast(.call(.nextValue, let arguments, _), _, _, isExplicit: false): return call(.nextValue, arguments)
     case .cast(let operand, _, let to, _): return "(\(text(operand)))::\(to.description)"
     }
   }
@@ -67,6 +75,12 @@ struct ExpressionText {
       if arguments.count == 1 { return "(\(name) \(text(arguments[0])))" }
     }
     let name = Self.functionNames[function] ?? "\(function)"
+    if [.nextValue, .currentValue, .setValue].contains(function),
+      case .constant(.integer(let number), .oid)? = arguments.first
+    {
+      let rest = arguments.dropFirst().map { ", " + text($0) }.joined()
+      return "\(name)('\(relationName(number) ?? String(number))'::regclass\(rest))"
+    }
     return "\(name)(\(arguments.map(text).joined(separator: ", ")))"
   }
 
@@ -79,6 +93,8 @@ struct ExpressionText {
     for (name, signatures) in table.sorted(by: { $0.key < $1.key }) {
       for signature in signatures where result[signature.function] == nil { result[signature.function] = name }
     }
+    // Its other names are keywords, which stand without parentheses.
+    if result[.now] != nil { result[.now] = "now" }
     return result
   }
 }

@@ -26,6 +26,7 @@ struct ModifyPlanner {
       if case .values(let rows) = query.body, query.orderBy.isEmpty, query.limit == nil, query.offset == nil {
         source = try valuesSource(rows, query, statement, targets, columns)
       } else {
+        if statement.overriding == nil { for column in targets { try refuseValue(for: column, at: statement) } }
         source = try querySource(query, statement, targets, columns)
       }
     }
@@ -64,18 +65,30 @@ struct ModifyPlanner {
 
   /// One full row: the given values, defaults for the rest.
   private func row(
-    _ columns: [ColumnDescriptor], targets: [ColumnDescriptor], values: [Expression]
+    _ columns: [ColumnDescriptor], targets: [ColumnDescriptor], values: [Expression],
+    isOverridingUserValue: Bool = false
   ) throws(SQLError) -> [Expression] {
     var result: [Expression] = []
     result.reserveCapacity(columns.count)
     for column in columns {
-      if let index = targets.firstIndex(where: { $0.id == column.id }), index < values.count {
+      if let index = targets.firstIndex(where: { $0.id == column.id }), index < values.count,
+        !(isOverridingUserValue && column.identity != nil)
+      {
         result.append(values[index])
       } else {
         result.append(try defaultValue(of: column))
       }
     }
     return result
+  }
+
+  private func refuseValue(for column: ColumnDescriptor, at statement: InsertStatement) throws(SQLError) {
+    guard column.identity == .always else { return }
+    throw SQLError(
+      .generatedAlways, "cannot insert a non-DEFAULT value into column \"\(column.name)\"",
+      detail: "Column \"\(column.name)\" is an identity column defined as GENERATED ALWAYS.",
+      hint: "Use OVERRIDING SYSTEM VALUE to override.",
+      position: statement.columns.first { $0.name == column.name }?.position)
   }
 
   private func defaultValue(of column: ColumnDescriptor) throws(SQLError) -> Expression {
@@ -120,8 +133,13 @@ struct ModifyPlanner {
       try checkCount(row.count, targets, statement) { row[$0].position }
       var values: [Expression] = []
       values.reserveCapacity(row.count)
-      for (syntax, column) in zip(row, targets) { values.append(try value(syntax, for: column, in: scope)) }
-      result.append(try self.row(columns, targets: targets, values: values))
+      for (syntax, column) in zip(row, targets) {
+        if statement.overriding == nil, syntax.kind != .defaultValue { try refuseValue(for: column, at: statement) }
+        values.append(try value(syntax, for: column, in: scope))
+      }
+      result.append(
+        try self.row(
+          columns, targets: targets, values: values, isOverridingUserValue: statement.overriding == .userValue))
     }
     try binder.refuseCorrelated(scope, "VALUES")
     return .values(ValuesPlan(rows: result, types: columns.map(\.type)))
@@ -154,7 +172,10 @@ struct ModifyPlanner {
           try binder.builder.assign(.column(index, source.type), to: column.type, column: column.name)
         })
     }
-    return SelectPlanner.project(planned.plan, try row(columns, targets: targets, values: values))
+    return SelectPlanner.project(
+      planned.plan,
+      try row(
+        columns, targets: targets, values: values, isOverridingUserValue: statement.overriding == .userValue))
   }
 
   private func conflict(_ action: ConflictAction?, _ table: TableDescriptor) throws(SQLError) -> ConflictHandling {
@@ -194,6 +215,12 @@ struct ModifyPlanner {
       if assignments.contains(where: { $0.column == column.id }) {
         throw SQLError(
           .syntaxError, "multiple assignments to same column \"\(column.name)\"", position: assignment.position)
+      }
+      if column.identity == .always, assignment.value.kind != .defaultValue {
+        throw SQLError(
+          .generatedAlways, "column \"\(column.name)\" can only be updated to DEFAULT",
+          detail: "Column \"\(column.name)\" is an identity column defined as GENERATED ALWAYS.",
+          position: assignment.position)
       }
       let value = try value(assignment.value, for: column, in: scope)
       assignments.append(ColumnAssignment(column: column.id, value: value))

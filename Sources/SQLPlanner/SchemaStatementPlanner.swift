@@ -26,18 +26,26 @@ struct SchemaStatementPlanner {
       var names: [ObjectName] = []
       for name in drop.names { names.append(try objectName(name)) }
       switch drop.kind {
-      case .table: return .dropTables(names: names, ifExists: drop.ifExists)
+      case .table: return .dropTables(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
       case .index: return .dropIndexes(names: names, ifExists: drop.ifExists)
+      case .sequence: return .dropSequences(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
       }
     case .truncate(let tables):
       var names: [ObjectName] = []
       for name in tables { names.append(try objectName(name)) }
       return .truncateTables(names: names)
+    case .createSequence(let create):
+      return .createSequence(
+        try objectName(create.name), ifNotExists: create.ifNotExists, try sequenceOptions(create.options))
+    case .alterSequence(let alter):
+      return .alterSequence(
+        try objectName(alter.name), ifExists: alter.ifExists, try sequenceOptions(alter.options))
     case .rename(let rename):
       let name = try objectName(rename.relation)
       switch rename.object {
       case .table: return .renameTable(name, to: rename.newName, ifExists: rename.ifExists)
       case .index: return .renameIndex(name, to: rename.newName, ifExists: rename.ifExists)
+      case .sequence: return .renameSequence(name, to: rename.newName, ifExists: rename.ifExists)
       case .column(let column):
         return .alterTable(
           name, ifExists: rename.ifExists, changes: [.renameColumn(name: column, to: rename.newName)])
@@ -88,7 +96,7 @@ struct SchemaStatementPlanner {
         case .primaryKey: try setPrimaryKey([syntax.name], constraint.name, at: constraint.position)
         case .unique:
           result.uniqueConstraints.append(UniqueConstraint(name: constraint.name, columns: [syntax.name]))
-        case .null, .notNull, .defaultValue, .check: break
+        case .null, .notNull, .defaultValue, .check, .identity: break
         }
       }
     }
@@ -145,10 +153,16 @@ struct SchemaStatementPlanner {
           case .primaryKey: throw .unsupported("ADD COLUMN … PRIMARY KEY", position: constraint.position)
           case .unique: throw .unsupported("ADD COLUMN … UNIQUE", position: constraint.position)
           case .check: throw .unsupported("ADD COLUMN … CHECK", position: constraint.position)
+          case .identity: throw .unsupported("ADD COLUMN … GENERATED AS IDENTITY", position: constraint.position)
           case .null, .notNull, .defaultValue: break
           }
         }
-        changes.append(.addColumn(try column(syntax, table: name.name), ifNotExists: ifNotExists))
+        let definition = try column(syntax, table: name.name)
+        if definition.generator != nil {
+          throw .unsupported(
+            "ADD COLUMN … \(syntax.type.names.last?.uppercased() ?? "SERIAL")", position: syntax.position)
+        }
+        changes.append(.addColumn(definition, ifNotExists: ifNotExists))
       case .dropColumn(let column, let ifExists): changes.append(.dropColumn(name: column, ifExists: ifExists))
       case .setDefault(let column, let value):
         guard let value, let table = try existingTable(alter, name) else {
@@ -159,7 +173,9 @@ struct SchemaStatementPlanner {
         var definition = ColumnDefinition(name: column, type: found.type)
         try setDefault(value, of: &definition)
         changes.append(
-          .setDefault(column: column, expression: definition.defaultExpression, text: definition.defaultText))
+          .setDefault(
+            column: column, expression: definition.defaultExpression, text: definition.defaultText,
+            sequences: definition.sequences))
       case .setType(let column, let type, let conversion):
         guard let table = try existingTable(alter, name) else { continue }
         changes.append(.setType(try typeChange(of: column, to: type, using: conversion, table)))
@@ -314,7 +330,8 @@ struct SchemaStatementPlanner {
   // MARK: Columns
 
   private func column(_ syntax: ColumnSyntax, table: String) throws(SQLError) -> ColumnDefinition {
-    let type = try binder.type(syntax.type)
+    let serial = Self.serialType(syntax.type)
+    let type = serial == nil ? try binder.type(syntax.type) : serial!
     if type == .unknown || type == .void {
       throw SQLError(
         .invalidTableDefinition, "column \"\(syntax.name)\" has pseudo-type \(type.baseName)",
@@ -323,14 +340,23 @@ struct SchemaStatementPlanner {
     var definition = ColumnDefinition(name: syntax.name, type: type)
     var nullability: Bool?
     var hasDefault = false
+    if serial != nil {
+      hasDefault = true
+      definition.isNullable = false
+      nullability = false
+      definition.generator = ColumnGenerator(identity: nil)
+    }
+    func conflicting(at position: Int?) -> SQLError {
+      SQLError(
+        .syntaxError, "conflicting NULL/NOT NULL declarations for column \"\(syntax.name)\" of table \"\(table)\"",
+        position: position)
+    }
     for constraint in syntax.constraints {
       switch constraint.kind {
       case .null, .notNull:
         let isNullable = constraint.kind == .null
         if let nullability, nullability != isNullable {
-          throw SQLError(
-            .syntaxError, "conflicting NULL/NOT NULL declarations for column \"\(syntax.name)\" of table \"\(table)\"",
-            position: constraint.position)
+          throw conflicting(at: constraint.position)
         }
         nullability = isNullable
         definition.isNullable = isNullable
@@ -342,11 +368,82 @@ struct SchemaStatementPlanner {
         }
         hasDefault = true
         try setDefault(value, of: &definition)
+      case .identity(let isAlways, let options):
+        if definition.generator?.identity != nil {
+          throw SQLError(
+            .syntaxError,
+            "multiple identity specifications for column \"\(syntax.name)\" of table \"\(table)\"",
+            position: constraint.position)
+        }
+        if nullability == true { throw conflicting(at: constraint.position) }
+        nullability = false
+        definition.isNullable = false
+        guard [.int2, .int4, .int8].contains(type) else {
+          throw SQLError(
+            .invalidParameterValue, "identity column type must be smallint, integer, or bigint",
+            position: constraint.position)
+        }
+        definition.generator = ColumnGenerator(
+          identity: isAlways ? .always : .byDefault, options: try sequenceOptions(options))
       case .primaryKey: definition.isNullable = false
       case .unique, .check: break
       }
     }
+    if hasDefault, definition.generator?.identity != nil {
+      throw SQLError(
+        .syntaxError, "both default and identity specified for column \"\(syntax.name)\" of table \"\(table)\"",
+        position: syntax.position)
+    }
     return definition
+  }
+
+  /// The integer type that a serial type stands for.
+  private static func serialType(_ name: TypeNameSyntax) -> SQLType? {
+    guard name.names.count == 1, !name.isArray else { return nil }
+    return switch name.names[0] {
+    case "smallserial", "serial2": .int2
+    case "serial", "serial4": .int4
+    case "bigserial", "serial8": .int8
+    default: nil
+    }
+  }
+
+  // MARK: Sequences
+
+  private func sequenceOptions(_ syntax: SequenceOptionsSyntax) throws(SQLError) -> SequenceOptions {
+    var options = SequenceOptions()
+    if let name = syntax.type {
+      let type = try binder.type(name)
+      guard [.int2, .int4, .int8].contains(type) else {
+        throw SQLError(
+          .invalidParameterValue, "sequence type must be smallint, integer, or bigint", position: name.position)
+      }
+      options.type = type
+    }
+    func bound(_ bound: SequenceOptionsSyntax.Bound) -> SequenceOptions.Bound {
+      switch bound {
+      case .none: .none
+      case .value(let value): .value(value)
+      }
+    }
+    options.increment = syntax.increment
+    options.minimum = syntax.minimum.map(bound)
+    options.maximum = syntax.maximum.map(bound)
+    options.start = syntax.start
+    options.restart = syntax.restart.map { restart in
+      switch restart {
+      case .atStart: .atStart
+      case .value(let value): .value(value, isCalled: false)
+      }
+    }
+    options.cache = syntax.cache
+    options.isCycling = syntax.isCycling
+    switch syntax.owner {
+    case nil: break
+    case .some(.none): options.owner = SequenceOptions.Owner.none
+    case .column(let table, let name): options.owner = .column(table: try objectName(table), name: name)
+    }
+    return options
   }
 
   private func setDefault(_ syntax: ExpressionSyntax, of definition: inout ColumnDefinition) throws(SQLError) {
@@ -385,6 +482,19 @@ struct SchemaStatementPlanner {
       _ = try binder.located(syntax.position) { () throws(SQLError) in try value.evaluate([], &context) }
     }
     definition.defaultExpression = value.encoded
-    definition.defaultText = ExpressionText(columnNames: []).text(value)
+    definition.sequences = try sequences(in: value, at: syntax.position)
+    // The text of what names sequences follows their names.
+    definition.defaultText = definition.sequences.isEmpty ? ExpressionText(columnNames: []).text(value) : nil
+  }
+
+  private func sequences(in value: Expression, at position: Int?) throws(SQLError) -> [TableID] {
+    var found: [TableID] = []
+    for number in value.sequenceNumbers.sorted() {
+      guard let id = UInt64(exactly: number).map(TableID.init(rawValue:)),
+        let sequence = binder.catalog.table(id: id), sequence.isSequence
+      else { throw SQLError(.wrongObjectType, "relation \(number) is not a sequence", position: position) }
+      found.append(id)
+    }
+    return found
   }
 }

@@ -162,17 +162,6 @@ extension StatementBinder {
 
   // MARK: Leaves
 
-  /// `'name'::regclass`.
-  private func relationNumber(_ name: String, at position: Int?) throws(SQLError) -> Expression {
-    let parts = name.split(separator: ".").map { String($0.filter { $0 != "\"" }) }
-    let relation = RelationNameSyntax(schema: parts.count > 1 ? parts[0] : nil, name: parts.last ?? name, at: position)
-    dependsOnCatalog = true
-    guard let number = SystemCatalog.number(of: relation, catalog: catalog, session: session) else {
-      throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: position)
-    }
-    return .constant(.integer(number), .oid)
-  }
-
   /// The smallest of int4, int8 and numeric that holds it.
   private func number(_ digits: String) throws(SQLError) -> Expression {
     if let value = Int64(digits) {
@@ -365,9 +354,17 @@ extension StatementBinder {
       return .isTrue
     case ("pg_encoding_to_char", 1): return .constant(.text("UTF8"), .name)
     case ("pg_get_userbyid", 1): return .constant(.text(session.userName), .name)
-    case ("obj_description", _), ("col_description", _), ("pg_get_expr", _), ("shobj_description", _):
+    case ("obj_description", _), ("col_description", _), ("shobj_description", _):
       _ = try bindAll(call.arguments, in: scope)
       return .constant(.null, .text)
+    case ("nextval", 1), ("currval", 1), ("setval", 2), ("setval", 3):
+      return try sequenceFunction(name, call, at: position, in: scope)
+    case ("pg_get_serial_sequence", 2):
+      return try serialSequence(try bindAll(call.arguments, in: scope), at: position)
+    case ("pg_get_expr", _):
+      // `pg_attrdef` holds its expressions as text.
+      let arguments = try bindAll(call.arguments, in: scope)
+      return arguments.first.map { $0.type == .text } == true ? arguments[0] : .constant(.null, .text)
     case ("format_type", 2):
       return try formatType(try bind(call.arguments[0], in: scope))
     default: return try builder.call(name, try bindAll(call.arguments, in: scope))

@@ -95,6 +95,11 @@ extension StatementBinder {
           Relation.Column(name: $0, type: $1, isVisible: true, origin: nil)
         })
     }
+    if let sequence = findSequence(name),
+      let relation = sequenceRelation(sequence, alias: alias?.name, firstColumn: scope.nextColumn)
+    {
+      return relation
+    }
     return relation(of: try table(name, isWritten: false), alias: alias?.name, firstColumn: scope.nextColumn)
   }
 

@@ -36,7 +36,12 @@ final class StatementBinder {
   // MARK: Tables
 
   func table(_ name: RelationNameSyntax, isWritten: Bool) throws(SQLError) -> TableDescriptor {
-    guard let table = findTable(name) else { throw undefinedRelation(name) }
+    guard let table = findTable(name) else {
+      if isWritten, findSequence(name) != nil {
+        throw SQLError(.wrongObjectType, "cannot change sequence \"\(name.name)\"", position: name.position)
+      }
+      throw undefinedRelation(name)
+    }
     var use = uses[table.id] ?? TableUse(tableID: table.id, version: table.version, isWritten: false)
     use.isWritten = use.isWritten || isWritten
     uses[table.id] = use
@@ -53,6 +58,18 @@ final class StatementBinder {
     return nil
   }
 
+  func findSequence(_ name: RelationNameSyntax) -> TableDescriptor? {
+    for schema in name.schema.map({ [$0] }) ?? session.searchPath {
+      if let found = catalog.sequence(named: name.name, schema: schema, in: session.databaseID) { return found }
+    }
+    return nil
+  }
+
+  /// The plan holds for this version of the table.
+  func note(_ table: TableDescriptor) {
+    if uses[table.id] == nil { uses[table.id] = TableUse(tableID: table.id, version: table.version, isWritten: false) }
+  }
+
   func undefinedRelation(_ name: RelationNameSyntax) -> SQLError {
     if let schema = name.schema, !["public", "pg_catalog", "information_schema"].contains(schema) {
       return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)
@@ -61,6 +78,9 @@ final class StatementBinder {
     for schema in schemas where catalog.index(named: name.name, schema: schema, in: session.databaseID) != nil {
       return SQLError(
         SQLState("42809"), "\"\(name.name)\" is an index", position: name.position)
+    }
+    if findSequence(name) != nil {
+      return SQLError(.wrongObjectType, "\"\(name.name)\" is not a table", position: name.position)
     }
     return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)
   }

@@ -42,6 +42,11 @@ public struct StatementPlanner: Sendable {
     throw SQLError(.indeterminateDatatype, "could not determine the data types of the parameters")
   }
 
+  /// The sequence that a string names, as `nextval` reads it: 42P01, or 42809 for a relation of another kind.
+  public func sequence(named text: String) throws(SQLError) -> TableDescriptor {
+    try StatementBinder(catalog: catalog, session: session, parameterTypes: []).sequence(named: text, at: nil)
+  }
+
   private func plan(_ statement: Statement, _ binder: StatementBinder) throws(SQLError) -> StatementPlan {
     switch statement {
     case .select(let written):
@@ -61,7 +66,7 @@ public struct StatementPlanner: Sendable {
     case .delete(let delete):
       let planned = try ModifyPlanner(binder: binder).delete(delete)
       return StatementPlan(action: planned.action, resultColumns: planned.columns)
-    case .createTable, .alterTable, .createIndex, .drop, .truncate, .rename:
+    case .createTable, .alterTable, .createIndex, .drop, .truncate, .rename, .createSequence, .alterSequence:
       guard let change = try SchemaStatementPlanner(binder: binder).plan(statement) else { throw Self.notPlanned }
       return StatementPlan(action: .schemaChange(change))
     case .explain(let options, let inner): return try explain(options, inner, binder)

@@ -29,15 +29,20 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_namespace"): namespaceTable()
     case ("pg_catalog", "pg_database"): databaseTable(catalog)
     case ("pg_catalog", "pg_type"): typeTable()
-    case ("pg_catalog", "pg_class"): classTable(tables(catalog, session))
-    case ("pg_catalog", "pg_attribute"): attributeTable(tables(catalog, session))
+    case ("pg_catalog", "pg_class"): classTable(tables(catalog, session) + sequences(catalog, session))
+    case ("pg_catalog", "pg_attribute"): attributeTable(tables(catalog, session) + sequences(catalog, session))
+    case ("pg_catalog", "pg_attrdef"): defaultTable(tables(catalog, session), catalog)
+    case ("pg_catalog", "pg_sequence"): sequenceTable(sequences(catalog, session))
+    case ("pg_catalog", "pg_sequences"): sequencesView(sequences(catalog, session), session)
+    case ("pg_catalog", "pg_depend"): dependTable(tables(catalog, session), sequences(catalog, session))
+    case ("information_schema", "sequences"): informationSequences(sequences(catalog, session), session)
     case ("pg_catalog", "pg_index"): indexTable(tables(catalog, session))
     case ("pg_catalog", "pg_constraint"): constraintTable(tables(catalog, session))
     case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
     case ("pg_catalog", indexBuildsView): indexBuilds(catalog, session)
     case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
     case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
-    case ("information_schema", "columns"): informationColumns(tables(catalog, session), session)
+    case ("information_schema", "columns"): informationColumns(tables(catalog, session), session, catalog)
     case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session)
     case ("information_schema", "check_constraints"): informationChecks(tables(catalog, session), session)
     case ("information_schema", "schemata"): informationSchemata(session)
@@ -45,10 +50,13 @@ enum SystemCatalog {
     }
   }
 
-  /// The number by which `pg_class` knows a table or index.
+  /// The number by which `pg_class` knows a table, index or sequence.
   static func number(of name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Int64? {
     for schema in name.schema.map({ [$0] }) ?? session.searchPath {
       if let table = catalog.table(named: name.name, schema: schema, in: session.databaseID) { return number(table) }
+      if let found = catalog.sequence(named: name.name, schema: schema, in: session.databaseID) {
+        return number(found)
+      }
       if let found = catalog.index(named: name.name, schema: schema, in: session.databaseID) {
         return number(found.table, found.index)
       }
@@ -56,7 +64,7 @@ enum SystemCatalog {
     return nil
   }
 
-  private static func number(_ table: TableDescriptor) -> Int64 { Int64(clamping: table.id.rawValue) }
+  static func number(_ table: TableDescriptor) -> Int64 { Int64(clamping: table.id.rawValue) }
 
   /// Indexes have no number of their own: the table's, far away from the tables' numbers.
   private static func number(_ table: TableDescriptor, _ index: IndexDescriptor) -> Int64 {
@@ -64,17 +72,17 @@ enum SystemCatalog {
   }
 
   private static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
-    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID }
+    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID && !$0.isSequence }
   }
 
-  private static func contents(_ columns: [(String, SQLType)], _ rows: [[Datum]]) -> Contents {
+  static func contents(_ columns: [(String, SQLType)], _ rows: [[Datum]]) -> Contents {
     let types = columns.map(\.1)
     return Contents(
       columnNames: columns.map(\.0),
       plan: ValuesPlan(rows: rows.map { zip($0, types).map { .constant($0, $1) } }, types: types))
   }
 
-  private static func namespaceNumber(_ name: String) -> Int64 { namespaces.first { $0.name == name }?.number ?? 0 }
+  static func namespaceNumber(_ name: String) -> Int64 { namespaces.first { $0.name == name }?.number ?? 0 }
 
   // MARK: pg_catalog
 
@@ -138,7 +146,7 @@ enum SystemCatalog {
       ])
     }
     for table in tables {
-      add(number(table), table.name, table, kind: "r", columns: table.publicColumns.count)
+      add(number(table), table.name, table, kind: table.isSequence ? "S" : "r", columns: table.publicColumns.count)
       for index in table.readableIndexes where !index.name.isEmpty {
         add(number(table, index), index.name, table, kind: "i", columns: index.keyColumns.count)
       }
@@ -160,7 +168,8 @@ enum SystemCatalog {
         rows.append([
           .integer(number(table)), .text(column.name), .integer(Int64(column.type.oid)),
           .integer(Int64(column.type.size)), .integer(Int64(position + 1)), .integer(Int64(column.type.typeModifier)),
-          .boolean(!column.isNullable), .boolean(column.defaultExpression != nil), .boolean(false), .text(""),
+          .boolean(!column.isNullable), .boolean(column.defaultExpression != nil && column.identity == nil),
+          .boolean(false), .text(column.identity.map { $0 == .always ? "a" : "d" } ?? ""),
           .text(""), .integer(0), .integer(0),
         ])
       }
@@ -326,7 +335,9 @@ enum SystemCatalog {
       })
   }
 
-  private static func informationColumns(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  private static func informationColumns(
+    _ tables: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView
+  ) -> Contents {
     var rows: [[Datum]] = []
     for table in tables {
       for (position, column) in table.publicColumns.enumerated() {
@@ -339,12 +350,14 @@ enum SystemCatalog {
           precision = digits.map { .integer(Int64($0)) } ?? .null
           scale = places.map { .integer(Int64($0)) } ?? .null
         }
-        rows.append([
-          .text(session.databaseName), .text(table.schemaName), .text(table.name), .text(column.name),
-          .integer(Int64(position + 1)), column.defaultText.map { .text($0) } ?? .null,
-          .text(column.isNullable ? "YES" : "NO"), .text(column.type.baseName), length, precision, scale,
-          .text(column.type.internalName),
-        ])
+        rows.append(
+          [
+            .text(session.databaseName), .text(table.schemaName), .text(table.name), .text(column.name),
+            .integer(Int64(position + 1)),
+            column.identity == nil ? defaultText(of: column, catalog).map { .text($0) } ?? .null : .null,
+            .text(column.isNullable ? "YES" : "NO"), .text(column.type.baseName), length, precision, scale,
+            .text(column.type.internalName),
+          ] + identity(of: column, catalog))
       }
     }
     return contents(
@@ -352,7 +365,9 @@ enum SystemCatalog {
         ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("column_name", .name),
         ("ordinal_position", .int4), ("column_default", .text), ("is_nullable", .text), ("data_type", .text),
         ("character_maximum_length", .int4), ("numeric_precision", .int4), ("numeric_scale", .int4),
-        ("udt_name", .name),
+        ("udt_name", .name), ("is_identity", .text), ("identity_generation", .text), ("identity_start", .text),
+        ("identity_increment", .text), ("identity_maximum", .text), ("identity_minimum", .text),
+        ("identity_cycle", .text),
       ], rows)
   }
 

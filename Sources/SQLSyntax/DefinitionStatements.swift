@@ -36,6 +36,8 @@ public struct ColumnConstraintSyntax: Hashable, Sendable {
     case primaryKey
     case unique
     case check(ExpressionSyntax)
+    /// `GENERATED {ALWAYS | BY DEFAULT} AS IDENTITY`.
+    case identity(isAlways: Bool, SequenceOptionsSyntax)
   }
   public var name: String?
   public var kind: Kind
@@ -97,6 +99,7 @@ public struct RenameStatement: Hashable, Sendable {
     case index
     case column(String)
     case constraint(String)
+    case sequence
   }
   public var object: Object
   public var relation: RelationNameSyntax
@@ -142,9 +145,9 @@ public struct IndexKeySyntax: Hashable, Sendable {
   }
 }
 
-/// `DROP TABLE` or `DROP INDEX`.
+/// `DROP TABLE`, `DROP INDEX` or `DROP SEQUENCE`.
 public struct DropStatement: Hashable, Sendable {
-  public enum Kind: Hashable, Sendable { case table, index }
+  public enum Kind: Hashable, Sendable { case table, index, sequence }
   public var kind: Kind
   public var names: [RelationNameSyntax]
   public var ifExists: Bool

@@ -9,20 +9,30 @@ public struct InsertStatement: Hashable, Sendable {
   /// Empty: all columns in their order.
   public var columns: [InsertColumn]
   public var source: Source
+  public var overriding: Overriding?
   public var conflict: ConflictAction?
   public var returning: [SelectTarget]
 
   public init(
     table: RelationNameSyntax, alias: String? = nil, columns: [InsertColumn], source: Source,
-    conflict: ConflictAction? = nil, returning: [SelectTarget] = []
+    overriding: Overriding? = nil, conflict: ConflictAction? = nil, returning: [SelectTarget] = []
   ) {
     self.table = table
     self.alias = alias
     self.columns = columns
     self.source = source
+    self.overriding = overriding
     self.conflict = conflict
     self.returning = returning
   }
+}
+
+/// What happens with values given to identity columns.
+public enum Overriding: Hashable, Sendable {
+  /// They are taken, whatever the column says.
+  case systemValue
+  /// They are not: the sequence's are.
+  case userValue
 }
 
 public struct InsertColumn: Hashable, Sendable {

@@ -12,6 +12,8 @@ public indirect enum Statement: Hashable, Sendable {
   case createIndex(CreateIndexStatement)
   case drop(DropStatement)
   case truncate([RelationNameSyntax])
+  case createSequence(CreateSequenceStatement)
+  case alterSequence(AlterSequenceStatement)
   case transaction(TransactionStatement)
   case session(SessionStatement)
   case prepare(name: String, parameterTypes: [TypeNameSyntax], Statement)

@@ -51,12 +51,14 @@ extension DescriptorEdit {
         $0.field(1, id)
         $0.field(4, isNullable)
       }
-    case .setDefault(let id, let expression, let text):
+    case .setDefault(let id, let expression, let text, let sequences):
       writer.field(20) {
         $0.field(1, id)
         if let text { $0.field(2, text) }
         if let expression { $0.field(5, expression) }
+        for sequence in sequences { $0.field(20, sequence) }
       }
+    case .setSequence(let sequence): writer.field(40) { sequence.encode(into: &$0) }
     }
   }
 
@@ -71,6 +73,7 @@ extension DescriptorEdit {
     case 5: self = .addColumn(try ColumnDescriptor(decoding: try field.slice()))
     case 10: self = .addIndex(try IndexDescriptor(decoding: try field.slice()))
     case 15: self = .addConstraint(try ConstraintDescriptor(decoding: try field.slice()))
+    case 40: self = .setSequence(try SequenceDescriptor(decoding: try field.slice()))
     case 6...9, 11...14, 16...23:
       var nested = try field.reader()
       var id: UInt64 = 0
@@ -80,6 +83,7 @@ extension DescriptorEdit {
       var state = ElementState.absent
       var successor: UInt64 = 0
       var type = SQLType.unknown
+      var sequences: [TableID] = []
       while let part = try nested.nextField() {
         switch part.number {
         case 1: id = try part.integer()
@@ -91,6 +95,7 @@ extension DescriptorEdit {
         case 7:
           var nested = try part.reader()
           type = try SQLType.decode(from: &nested)
+        case 20: sequences.append(try part.identifier())
         default: break
         }
       }
@@ -110,7 +115,7 @@ extension DescriptorEdit {
       case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
       case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
       case 23: self = .setType(ColumnID(id), type)
-      default: self = .setDefault(ColumnID(id), expression: expression, text: name)
+      default: self = .setDefault(ColumnID(id), expression: expression, text: name, sequences: sequences)
       }
     default: throw reader.failure("unknown kind of edit \(field.number)")
     }

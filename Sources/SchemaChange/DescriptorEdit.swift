@@ -36,7 +36,8 @@ public enum DescriptorEdit: Hashable, Sendable {
   /// Whether a row without the column can exist.
   case setNullable(ColumnID, Bool)
   /// For later inserts: encoded expression with its text; nil: NULL.
-  case setDefault(ColumnID, expression: [UInt8]?, text: String?)
+  case setDefault(ColumnID, expression: [UInt8]?, text: String?, sequences: [TableID] = [])
+  case setSequence(SequenceDescriptor)
 }
 
 extension DescriptorEdit {
@@ -111,10 +112,14 @@ extension DescriptorEdit {
     case .removeConstraint(let id): changed.constraints.remove(at: try Self.position(of: id, in: changed))
     case .setNullable(let id, let isNullable):
       changed.columns[try Self.position(of: id, in: changed)].isNullable = isNullable
-    case .setDefault(let id, let expression, let text):
+    case .setDefault(let id, let expression, let text, let sequences):
       let position = try Self.position(of: id, in: changed)
       changed.columns[position].defaultExpression = expression
       changed.columns[position].defaultText = text
+      changed.columns[position].sequences = sequences
+    case .setSequence(let sequence):
+      guard changed.isSequence else { throw PlanConflict("table \(changed.id) is no sequence") }
+      changed.sequence = sequence
     }
     table = changed
   }

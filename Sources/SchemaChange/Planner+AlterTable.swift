@@ -95,6 +95,9 @@ extension Planner {
         alteration.stages.drop(constraint, of: table)
       }
       alteration.constraints.removeAll { $0.rule.columns.contains(column.id) }
+      try drop(
+        ownedSequences(of: table.id, column: column.id), isCascade: false, except: [table.id], columns: [column.id],
+        in: &alteration.stages, &alteration.notices)
       alteration.stages.drop(column, of: table)
     case .dropConstraint(let name, let isOptional):
       if let position = alteration.constraints.firstIndex(where: { $0.name == name && !name.isEmpty }) {
@@ -148,13 +151,20 @@ extension Planner {
       alteration.columns[position].name = newName
       alteration.stages.edit(
         table.id, [.renameColumn(alteration.columns[position].id, newName)], "column \(oldName): renamed to \(newName)")
-    case .setDefault(let name, let expression, let text):
+    case .setDefault(let name, let expression, let text, let sequences):
       let column = try alteration.existingColumn(name, for: "SET DEFAULT")
+      guard column.identity == nil else {
+        throw SQLError(
+          .syntaxError, "column \"\(name)\" of relation \"\(table.name)\" is an identity column",
+          hint: expression == nil ? "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead." : nil,
+          tableName: table.name, columnName: name)
+      }
+      try requireSequences(sequences, of: name)
       guard max(expression?.count ?? 0, text?.utf8.count ?? 0) <= SchemaLimits.maximumDefaultBytes else {
         throw Self.expressionTooLong("the default of column \"\(name)\"")
       }
       alteration.stages.edit(
-        table.id, [.setDefault(column.id, expression: expression, text: text)],
+        table.id, [.setDefault(column.id, expression: expression, text: text, sequences: sequences)],
         "column \(name): default \(text ?? "NULL")")
     case .setType(let change): try setType(change, in: &alteration)
     case .setNotNull(let name):
@@ -170,6 +180,11 @@ extension Planner {
         throw SQLError(
           .invalidTableDefinition, "column \"\(name)\" is in a primary key", tableName: table.name, columnName: name)
       }
+      guard column.identity == nil else {
+        throw SQLError(
+          .syntaxError, "column \"\(name)\" of relation \"\(table.name)\" is an identity column",
+          tableName: table.name, columnName: name)
+      }
       guard !column.isNullable else { return }
       alteration.columns[try alteration.position(of: name)].isNullable = true
       alteration.stages.drop(
@@ -180,6 +195,9 @@ extension Planner {
   }
 
   private func newColumn(_ definition: ColumnDefinition, id: ColumnID) throws(SQLError) -> ColumnDescriptor {
+    if let generator = definition.generator {
+      throw SQLError.unsupported("ADD COLUMN \(generator.identity == nil ? "… SERIAL" : "… GENERATED AS IDENTITY")")
+    }
     guard definition.defaultExpression == nil || definition.constantDefault != nil else {
       throw SQLError.unsupported("ADD COLUMN with a default that is no constant")
     }

@@ -14,9 +14,7 @@ extension Planner {
       }
       return Plan(commandTag: tag, notices: ["relation \"\(create.name.name)\" already exists, skipping"])
     }
-    guard context.catalog.tableCount < SchemaLimits.maximumTables else {
-      throw SQLError(.programLimitExceeded, "a cluster can have at most \(SchemaLimits.maximumTables) tables")
-    }
+    guard context.catalog.tableCount < SchemaLimits.maximumTables else { throw Self.tooManyTables }
     var columns = try newColumns(create)
     var taken: Set<String> = [create.name.name]
     let tableID = context.allocateTable()
@@ -64,6 +62,14 @@ extension Planner {
       ranges.append(range)
       indexes.append(IndexDescriptor(id: id, name: name, isUnique: true, keyColumns: uniqueKey, rangeID: range.id))
     }
+    var sequences: [TableDescriptor] = []
+    for (position, definition) in create.columns.enumerated() {
+      guard let generator = definition.generator else { continue }
+      let (sequence, range) = try generate(
+        &columns[position], by: generator, of: tableID, create.name, taken: &taken)
+      sequences.append(sequence)
+      ranges.append(range)
+    }
     guard create.checks.count <= SchemaLimits.maximumConstraintsPerTable else { throw Self.tooManyConstraints }
     var constraints: [ConstraintDescriptor] = []
     for check in create.checks {
@@ -80,10 +86,9 @@ extension Planner {
       version: TableVersion(1), columns: columns, indexes: indexes, constraints: constraints,
       nextColumnID: ColumnID(UInt64(columns.count + 1)), nextIndexID: IndexID(UInt64(indexes.count + 1)),
       nextConstraintID: ConstraintID(UInt64(constraints.count + 1)), commitFloor: TableVersion(1))
-    let stage = PlanStage(
-      name: "table \(create.name.name): absent -> public",
-      changes: [PlannedTableChange(tableID: tableID, edits: [.createTable(table)])], newRanges: ranges)
-    return Plan(commandTag: tag, tables: [tableID], stages: [stage])
+    return Plan(
+      commandTag: tag, tables: ([table] + sequences).map(\.id),
+      stages: [Self.creation([table] + sequences, ranges)])
   }
 
   static let tooManyIndexes = SQLError(
@@ -105,7 +110,7 @@ extension Planner {
         ColumnDescriptor(
           id: ColumnID(UInt64(columns.count + 1)), name: definition.name, type: definition.type,
           isNullable: definition.isNullable, defaultExpression: definition.defaultExpression,
-          defaultText: definition.defaultText))
+          defaultText: definition.defaultText, sequences: definition.sequences))
     }
     return columns
   }
@@ -128,6 +133,7 @@ extension Planner {
         .programLimitExceeded,
         "the default of column \"\(definition.name)\" exceeds \(SchemaLimits.maximumDefaultBytes) bytes")
     }
+    try requireSequences(definition.sequences, of: definition.name)
   }
 
   func key(

@@ -3,7 +3,9 @@ import Catalog
 import SQLValues
 
 extension Planner {
-  mutating func planDropTables(_ names: [ObjectName], ifExists: Bool) throws(SQLError) -> Plan {
+  mutating func planDropTables(
+    _ names: [ObjectName], ifExists: Bool, isCascade: Bool
+  ) throws(SQLError) -> Plan {
     try requireObjectCount(names.count)
     var notices: [String] = []
     var stages = StageBuilder(context.catalog)
@@ -11,6 +13,9 @@ extension Planner {
     for name in names {
       guard let table = try resolveTable(name, ifExists: ifExists, kind: "table", notices: &notices) else { continue }
       if seen.insert(table.id).inserted { stages.drop(table) }
+    }
+    for table in seen.sorted() {
+      try drop(ownedSequences(of: table), isCascade: isCascade, except: seen, in: &stages, &notices)
     }
     return stages.plan(commandTag: "DROP TABLE", notices: notices)
   }
@@ -50,7 +55,7 @@ extension Planner {
       notices: notices)
   }
 
-  /// Tables and indexes: `ALTER TABLE … RENAME TO` takes an index's name too, as PostgreSQL does.
+  /// Tables, indexes and sequences: `ALTER TABLE … RENAME TO` takes an index's name too, as PostgreSQL does.
   mutating func planRename(
     _ name: ObjectName, to newName: String, ifExists: Bool, commandTag: String = "ALTER TABLE"
   ) throws(SQLError) -> Plan {
@@ -68,7 +73,8 @@ extension Planner {
     var stages = StageBuilder(context.catalog)
     switch reference {
     case .table(let id):
-      stages.edit(id, [.renameTable(newName)], "table \(name.name): renamed to \(newName)")
+      let kind = context.catalog.table(id: id)?.isSequence == true ? "sequence" : "table"
+      stages.edit(id, [.renameTable(newName)], "\(kind) \(name.name): renamed to \(newName)")
     case .index(let id, let index):
       stages.edit(id, [.renameIndex(index, newName)], "index \(name.name): renamed to \(newName)")
     }

@@ -13,7 +13,8 @@ public struct Planner: Sendable {
   public mutating func plan(_ statement: SchemaStatement) throws(SQLError) -> Plan {
     switch statement {
     case .createTable(let create): try planCreateTable(create)
-    case .dropTables(let names, let ifExists): try planDropTables(names, ifExists: ifExists)
+    case .dropTables(let names, let ifExists, let isCascade):
+      try planDropTables(names, ifExists: ifExists, isCascade: isCascade)
     case .truncateTables(let names): try planTruncate(names)
     case .renameTable(let name, let newName, let ifExists): try planRename(name, to: newName, ifExists: ifExists)
     case .alterTable(let name, let ifExists, let changes): try planAlterTable(name, ifExists, changes)
@@ -21,6 +22,14 @@ public struct Planner: Sendable {
     case .dropIndexes(let names, let ifExists): try planDropIndexes(names, ifExists: ifExists)
     case .renameIndex(let name, let newName, let ifExists):
       try planRename(name, to: newName, ifExists: ifExists, commandTag: "ALTER INDEX")
+    case .createSequence(let name, let ifNotExists, let options):
+      try planCreateSequence(name, ifNotExists: ifNotExists, options)
+    case .alterSequence(let name, let ifExists, let options):
+      try planAlterSequence(name, ifExists: ifExists, options)
+    case .renameSequence(let name, let newName, let ifExists):
+      try planRenameSequence(name, to: newName, ifExists: ifExists)
+    case .dropSequences(let names, let ifExists, let isCascade):
+      try planDropSequences(names, ifExists: ifExists, isCascade: isCascade)
     }
   }
 
@@ -34,15 +43,28 @@ public struct Planner: Sendable {
       case nil: nil
       }
     }
-    let found: [TableID] =
+    var found: Set<TableID> =
       switch statement {
-      case .createTable: []
-      case .dropTables(let names, _), .dropIndexes(let names, _), .truncateTables(let names): names.compactMap(table)
-      case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _):
-        [name].compactMap(table)
-      case .createIndex(let create): [create.table].compactMap(table)
+      case .createTable, .createSequence: []
+      case .dropTables(let names, _, _), .dropIndexes(let names, _), .dropSequences(let names, _, _),
+        .truncateTables(let names):
+        Set(names.compactMap(table))
+      case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _),
+        .renameSequence(let name, _, _), .alterSequence(let name, _, _):
+        Set([name].compactMap(table))
+      case .createIndex(let create): Set([create.table].compactMap(table))
       }
-    return Set(found).sorted()
+    // With a table its sequences may go, with a sequence the defaults that use it.
+    switch statement {
+    case .dropTables, .alterTable, .dropSequences:
+      for other in catalog.tables where other.state == .public && !found.contains(other.id) {
+        let isOwned = other.sequence?.owner.map { found.contains($0.table) } ?? false
+        let uses = other.columns.contains { $0.sequences.contains(where: found.contains) }
+        if isOwned || uses { found.insert(other.id) }
+      }
+    default: break
+    }
+    return found.sorted()
   }
 
   // MARK: Names
@@ -69,10 +91,12 @@ public struct Planner: Sendable {
     if let table = context.catalog.table(named: name.name, schema: name.schema, in: context.databaseID) {
       return table
     }
-    if context.catalog.relation(relationName(name)) != nil {
+    if let other = context.catalog.relation(relationName(name)) {
+      let isIndex = if case .index = other { true } else { false }
       throw SQLError(
-        SQLState("42809"), "\"\(name.name)\" is not a table",
-        hint: kind == "table" ? "Use DROP INDEX to remove an index." : nil)
+        .wrongObjectType, "\"\(name.name)\" is not a table",
+        hint: kind != "table"
+          ? nil : isIndex ? "Use DROP INDEX to remove an index." : "Use DROP SEQUENCE to remove a sequence.")
     }
     guard ifExists else {
       throw SQLError(.undefinedTable, "\(kind) \"\(name)\" does not exist", tableName: name.name)

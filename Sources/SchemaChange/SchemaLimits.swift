@@ -9,7 +9,10 @@ public enum SchemaLimits {
   public static let maximumConstraintsPerTable = 256
   /// PostgreSQL's NAMEDATALEN - 1.
   public static let maximumNameBytes = 63
+  /// Sequences count as tables.
   public static let maximumTables = 100_000
+  /// `CACHE` of the sequences of serial and identity columns, if they do not say otherwise.
+  public static let generatedSequenceCache: Int64 = 128
   /// Alterations in one `ALTER TABLE`, tables in one `DROP TABLE`.
   public static let maximumObjectsPerStatement = 1_600
   /// An encoded default expression or constant of one column, or a CHECK constraint's expression.

@@ -9,7 +9,8 @@ extension SchemaStatement {
     var writer = ByteWriter(capacity: 256)
     switch self {
     case .createTable(let statement): writer.field(1) { statement.encode(into: &$0) }
-    case .dropTables(let names, let ifExists): writer.field(2) { Self.encode(names, ifExists, into: &$0) }
+    case .dropTables(let names, let ifExists, let isCascade):
+      writer.field(2) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
     case .truncateTables(let names): writer.field(8) { Self.encode(names, false, into: &$0) }
     case .renameTable(let name, let newName, let ifExists):
       writer.field(3) { Self.encode(name, newName, ifExists, into: &$0) }
@@ -23,6 +24,14 @@ extension SchemaStatement {
     case .dropIndexes(let names, let ifExists): writer.field(6) { Self.encode(names, ifExists, into: &$0) }
     case .renameIndex(let name, let newName, let ifExists):
       writer.field(7) { Self.encode(name, newName, ifExists, into: &$0) }
+    case .createSequence(let name, let ifNotExists, let options):
+      writer.field(20) { Self.encode(name, ifNotExists, options, into: &$0) }
+    case .alterSequence(let name, let ifExists, let options):
+      writer.field(21) { Self.encode(name, ifExists, options, into: &$0) }
+    case .renameSequence(let name, let newName, let ifExists):
+      writer.field(22) { Self.encode(name, newName, ifExists, into: &$0) }
+    case .dropSequences(let names, let ifExists, let isCascade):
+      writer.field(23) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
     }
     return writer.bytes
   }
@@ -34,8 +43,8 @@ extension SchemaStatement {
     switch field.number {
     case 1: self = .createTable(try CreateTable(decoding: body))
     case 2:
-      let (names, ifExists) = try Self.decodeNames(body)
-      self = .dropTables(names: names, ifExists: ifExists)
+      let (names, ifExists, isCascade) = try Self.decodeNames(body)
+      self = .dropTables(names: names, ifExists: ifExists, isCascade: isCascade)
     case 3:
       let (name, newName, ifExists) = try Self.decodeRename(body)
       self = .renameTable(name, to: newName, ifExists: ifExists)
@@ -55,35 +64,70 @@ extension SchemaStatement {
       self = .alterTable(name, ifExists: ifExists, changes: changes)
     case 5: self = .createIndex(try CreateIndex(decoding: body))
     case 6:
-      let (names, ifExists) = try Self.decodeNames(body)
+      let (names, ifExists, _) = try Self.decodeNames(body)
       self = .dropIndexes(names: names, ifExists: ifExists)
     case 7:
       let (name, newName, ifExists) = try Self.decodeRename(body)
       self = .renameIndex(name, to: newName, ifExists: ifExists)
     case 8: self = .truncateTables(names: try Self.decodeNames(body).names)
+    case 20, 21:
+      var nested = ByteReader(body)
+      var name = ObjectName(name: "")
+      var flag = false
+      var options = SequenceOptions()
+      while let part = try nested.nextField() {
+        switch part.number {
+        case 1: name = try ObjectName(decoding: try part.slice())
+        case 2: flag = try part.boolean()
+        case 3: options = try SequenceOptions(decoding: try part.slice())
+        default: break
+        }
+      }
+      self =
+        field.number == 20
+        ? .createSequence(name, ifNotExists: flag, options) : .alterSequence(name, ifExists: flag, options)
+    case 22:
+      let (name, newName, ifExists) = try Self.decodeRename(body)
+      self = .renameSequence(name, to: newName, ifExists: ifExists)
+    case 23:
+      let (names, ifExists, isCascade) = try Self.decodeNames(body)
+      self = .dropSequences(names: names, ifExists: ifExists, isCascade: isCascade)
     default: throw reader.failure("unknown kind of statement \(field.number)")
     }
   }
 
-  private static func encode(_ names: [ObjectName], _ ifExists: Bool, into writer: inout ByteWriter) {
+  private static func encode(
+    _ name: ObjectName, _ flag: Bool, _ options: SequenceOptions, into writer: inout ByteWriter
+  ) {
+    writer.field(1) { name.encode(into: &$0) }
+    writer.field(2, flag)
+    writer.field(3) { options.encode(into: &$0) }
+  }
+
+  private static func encode(
+    _ names: [ObjectName], _ ifExists: Bool, isCascade: Bool = false, into writer: inout ByteWriter
+  ) {
     for name in names { writer.field(1) { name.encode(into: &$0) } }
     writer.field(2, ifExists)
+    if isCascade { writer.field(3, true) }
   }
 
   private static func decodeNames(
     _ bytes: ArraySlice<UInt8>
-  ) throws(MalformedBytes) -> (names: [ObjectName], ifExists: Bool) {
+  ) throws(MalformedBytes) -> (names: [ObjectName], ifExists: Bool, isCascade: Bool) {
     var reader = ByteReader(bytes)
     var names: [ObjectName] = []
     var ifExists = false
+    var isCascade = false
     while let part = try reader.nextField() {
       switch part.number {
       case 1: names.append(try ObjectName(decoding: try part.slice()))
       case 2: ifExists = try part.boolean()
+      case 3: isCascade = try part.boolean()
       default: break
       }
     }
-    return (names, ifExists)
+    return (names, ifExists, isCascade)
   }
 
   private static func encode(
@@ -272,6 +316,8 @@ extension ColumnDefinition {
     if let defaultExpression { writer.field(4, defaultExpression) }
     if let defaultText { writer.field(5, defaultText) }
     if let constantDefault { writer.field(6) { constantDefault.encode(into: &$0) } }
+    for sequence in sequences { writer.field(20, sequence) }
+    if let generator { writer.field(21) { generator.encode(into: &$0) } }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -289,6 +335,8 @@ extension ColumnDefinition {
       case 6:
         var nested = try field.reader()
         constantDefault = try Datum.decode(from: &nested)
+      case 20: sequences.append(try field.identifier())
+      case 21: generator = try ColumnGenerator(decoding: try field.slice())
       default: break
       }
     }
@@ -313,11 +361,12 @@ extension TableAlteration {
         $0.field(1, name)
         $0.field(2, newName)
       }
-    case .setDefault(let column, let expression, let text):
+    case .setDefault(let column, let expression, let text, let sequences):
       writer.field(4) {
         $0.field(1, column)
         if let expression { $0.field(3, expression) }
         if let text { $0.field(2, text) }
+        for sequence in sequences { $0.field(20, sequence) }
       }
     case .setNotNull(let column): writer.field(5) { $0.field(1, column) }
     case .dropNotNull(let column): writer.field(6) { $0.field(1, column) }
@@ -355,6 +404,7 @@ extension TableAlteration {
     var check: CheckDefinition?
     var unique: UniqueConstraint?
     var typeChange: TypeChange?
+    var sequences: [TableID] = []
     while let part = try nested.nextField() {
       switch (field.number, part.number) {
       case (1, 1): definition = try ColumnDefinition(decoding: try part.slice())
@@ -365,6 +415,7 @@ extension TableAlteration {
       case (_, 1): name = try part.string()
       case (3, 2), (4, 2), (11, 2): text = try part.string()
       case (4, 3): expression = try part.bytes()
+      case (4, 20): sequences.append(try part.identifier())
       default: break
       }
     }
@@ -374,7 +425,7 @@ extension TableAlteration {
       self = .addColumn(definition, ifNotExists: flag)
     case 2: self = .dropColumn(name: name, ifExists: flag)
     case 3: self = .renameColumn(name: name, to: text ?? "")
-    case 4: self = .setDefault(column: name, expression: expression, text: text)
+    case 4: self = .setDefault(column: name, expression: expression, text: text, sequences: sequences)
     case 5: self = .setNotNull(column: name)
     case 6: self = .dropNotNull(column: name)
     case 7:

@@ -6,13 +6,17 @@ import SQLValues
 /// metadata leader resolves them against the newest catalog.
 public enum SchemaStatement: Hashable, Sendable {
   case createTable(CreateTable)
-  case dropTables(names: [ObjectName], ifExists: Bool)
+  case dropTables(names: [ObjectName], ifExists: Bool, isCascade: Bool = false)
   case truncateTables(names: [ObjectName])
   case renameTable(ObjectName, to: String, ifExists: Bool)
   case alterTable(ObjectName, ifExists: Bool, changes: [TableAlteration])
   case createIndex(CreateIndex)
   case dropIndexes(names: [ObjectName], ifExists: Bool)
   case renameIndex(ObjectName, to: String, ifExists: Bool)
+  case createSequence(ObjectName, ifNotExists: Bool, SequenceOptions)
+  case alterSequence(ObjectName, ifExists: Bool, SequenceOptions)
+  case renameSequence(ObjectName, to: String, ifExists: Bool)
+  case dropSequences(names: [ObjectName], ifExists: Bool, isCascade: Bool)
 }
 
 /// `schema.name`; the schema defaults to `public`.
@@ -134,10 +138,15 @@ public struct ColumnDefinition: Hashable, Sendable {
   public var defaultText: String?
   /// The default's value if it is a constant: what existing rows read when the column is added to a table.
   public var constantDefault: Datum?
+  /// Those that `defaultExpression` takes values from, ascending.
+  public var sequences: [TableID]
+  /// A sequence of its own: serial or identity. Then there is no `defaultExpression`.
+  public var generator: ColumnGenerator?
 
   public init(
     name: String, type: SQLType, isNullable: Bool = true, defaultExpression: [UInt8]? = nil,
-    defaultText: String? = nil, constantDefault: Datum? = nil
+    defaultText: String? = nil, constantDefault: Datum? = nil, sequences: [TableID] = [],
+    generator: ColumnGenerator? = nil
   ) {
     self.name = name
     self.type = type
@@ -145,6 +154,8 @@ public struct ColumnDefinition: Hashable, Sendable {
     self.defaultExpression = defaultExpression
     self.defaultText = defaultText
     self.constantDefault = constantDefault
+    self.sequences = sequences
+    self.generator = generator
   }
 }
 
@@ -153,7 +164,7 @@ public enum TableAlteration: Hashable, Sendable {
   case dropColumn(name: String, ifExists: Bool)
   case renameColumn(name: String, to: String)
   /// For later inserts: encoded expression with its text; nil: NULL.
-  case setDefault(column: String, expression: [UInt8]?, text: String?)
+  case setDefault(column: String, expression: [UInt8]?, text: String?, sequences: [TableID] = [])
   case setType(TypeChange)
   case setNotNull(column: String)
   case dropNotNull(column: String)

@@ -30,6 +30,7 @@ struct StageBuilder: Sendable {
   private struct DirectEdit: Sendable {
     let tableID: TableID
     let edits: [DescriptorEdit]
+    let floor: FloorRule
     let label: String
   }
 
@@ -89,7 +90,12 @@ struct StageBuilder: Sendable {
       Element(tableID: table.id, subject: .column(column), kind: .column, target: .absent, state: column.state))
   }
 
+  /// A table or a sequence.
   mutating func drop(_ table: TableDescriptor) {
+    let isKnown = elements.contains { element in
+      if case .table(let other) = element.subject { other.id == table.id } else { false }
+    }
+    guard !isKnown else { return }
     elements.append(
       Element(tableID: table.id, subject: .table(table), kind: .table, target: .absent, state: .public))
   }
@@ -118,8 +124,10 @@ struct StageBuilder: Sendable {
         state: constraint.state))
   }
 
-  mutating func edit(_ table: TableID, _ edits: [DescriptorEdit], _ label: String) {
-    directEdits.append(DirectEdit(tableID: table, edits: edits, label: label))
+  mutating func edit(
+    _ table: TableID, _ edits: [DescriptorEdit], _ label: String, floor: FloorRule = .unchanged
+  ) {
+    directEdits.append(DirectEdit(tableID: table, edits: edits, floor: floor, label: label))
   }
 
   // MARK: Stages
@@ -223,7 +231,7 @@ struct StageBuilder: Sendable {
       changes[table] = change
     }
     for edit in direct {
-      append(edit.edits, .unchanged, to: edit.tableID)
+      append(edit.edits, edit.floor, to: edit.tableID)
       names.append(edit.label)
     }
     for position in moving {
@@ -289,7 +297,7 @@ extension StageBuilder.Element {
     case .column(let column):
       (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)")
         + (replacedColumn == nil ? "" : ", converted")
-    case .table(let table): "table \(table.name)"
+    case .table(let table): "\(table.isSequence ? "sequence" : "table") \(table.name)"
     case .constraint(let constraint): constraint.label
     }
   }

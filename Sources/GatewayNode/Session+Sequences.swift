@@ -1,0 +1,106 @@
+import Basics
+import Catalog
+import ClusterClient
+import EventLoop
+import SQLExpressions
+import SQLPlanner
+import SQLValues
+import SchemaChange
+
+/// What `currval` and `lastval` answer.
+struct SessionSequences {
+  var values: [TableID: Int64] = [:]
+  var last: TableID?
+}
+
+extension Session {
+  /// A sequence function of a statement that sees `snapshot`.
+  func value(
+    of call: SequenceCall, _ snapshot: ReadSnapshot, isReadOnly: Bool, _ control: StatementControl
+  ) async throws(TransactionFault) -> Datum {
+    do throws(SQLError) {
+      switch call {
+      case .current(let reference):
+        let sequence = try self.sequence(reference, in: snapshot.catalog)
+        guard let value = sequences.values[sequence.id] else {
+          throw SQLError(
+            .objectNotInPrerequisiteState,
+            "currval of sequence \"\(sequence.name)\" is not yet defined in this session")
+        }
+        return .integer(value)
+      case .last:
+        guard let last = sequences.last, snapshot.catalog.table(id: last)?.state == .public,
+          let value = sequences.values[last]
+        else {
+          throw SQLError(.objectNotInPrerequisiteState, "lastval is not yet defined in this session")
+        }
+        return .integer(value)
+      case .next, .set:
+        if isReadOnly {
+          throw SQLError(
+            .readOnlyTransaction, "cannot execute \(call.name)() in a read-only transaction")
+        }
+      }
+    } catch {
+      throw .failed(error)
+    }
+    switch call {
+    case .set(let reference, let value, let isCalled):
+      do throws(SQLError) {
+        let sequence = try self.sequence(reference, in: snapshot.catalog)
+        try await set(sequence, to: value, isCalled: isCalled, control)
+        return .integer(value)
+      } catch {
+        throw .failed(error)
+      }
+    case .next(let reference):
+      let sequence: TableDescriptor
+      do throws(SQLError) { sequence = try self.sequence(reference, in: snapshot.catalog) } catch {
+        throw .failed(error)
+      }
+      let value = try await gateway.sequences.next(
+        sequence.id, version: sequence.version, commitPatience: gateway.options.commitPatienceMilliseconds, control)
+      sequences.values[sequence.id] = value
+      sequences.last = sequence.id
+      return .integer(value)
+    case .current, .last: return .null
+    }
+  }
+
+  private func sequence(
+    _ reference: SequenceReference, in catalog: CatalogView
+  ) throws(SQLError) -> TableDescriptor {
+    switch reference {
+    case .name(let name):
+      return try StatementPlanner(catalog: catalog, session: plannerSession(catalog)).sequence(named: name)
+    case .number(let number):
+      guard let id = UInt64(exactly: number), let found = catalog.table(id: TableID(rawValue: id)) else {
+        throw SQLError(.undefinedTable, "relation with OID \(number) does not exist")
+      }
+      guard found.isSequence else { throw SQLError(.wrongObjectType, "\"\(found.name)\" is not a sequence") }
+      return found
+    }
+  }
+
+  /// `setval` starts the sequence anew, in the catalog: so the blocks that other gateways hold are void at once, and no
+  /// number from before can come after.
+  private func set(
+    _ table: TableDescriptor, to value: Int64, isCalled: Bool, _ control: StatementControl
+  ) async throws(SQLError) {
+    guard let sequence = table.sequence else { return }
+    guard value >= sequence.minimum, value <= sequence.maximum else {
+      throw SQLError(
+        .numericValueOutOfRange,
+        "setval: value \(value) is out of bounds for sequence \"\(table.name)\" (\(sequence.minimum)..\(sequence.maximum))"
+      )
+    }
+    var options = SequenceOptions()
+    options.restart = .value(value, isCalled: isCalled)
+    let change = SchemaChangeCall(
+      self, .alterSequence(ObjectName(schema: table.schemaName, name: table.name), ifExists: false, options),
+      text: "setval of \(table.name) to \(value)", explainOnly: false, isInternal: true)
+    _ = try await change.run(control)
+    gateway.sequences.forget(table.id)
+    if isCalled { sequences.values[table.id] = value }
+  }
+}

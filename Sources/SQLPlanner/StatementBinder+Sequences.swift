@@ -1,0 +1,126 @@
+import Basics
+import Catalog
+import SQLExpressions
+import SQLSyntax
+import SQLValues
+
+extension RelationNameSyntax {
+  /// A name within a string: identifiers with quotes or folded to lower case, joined by dots (PostgreSQL's
+  /// `stringToQualifiedNameList`). nil: not a name.
+  static func parsing(_ text: String, at position: Int?) -> RelationNameSyntax? {
+    var parts: [String] = []
+    var current = ""
+    var (isQuoted, wasQuoted) = (false, false)
+    var rest = Substring(text.drop { $0 == " " })
+    while rest.last == " " { rest.removeLast() }
+    var characters = rest[...]
+    while let character = characters.popFirst() {
+      switch character {
+      case "\"" where isQuoted && characters.first == "\"":
+        current.append("\"")
+        characters.removeFirst()
+      case "\"":
+        isQuoted.toggle()
+        wasQuoted = true
+      case "." where !isQuoted:
+        if current.isEmpty, !wasQuoted { return nil }
+        parts.append(current)
+        current = ""
+        wasQuoted = false
+      default: current += isQuoted ? String(character) : character.lowercased()
+      }
+    }
+    if isQuoted || (current.isEmpty && !wasQuoted) { return nil }
+    parts.append(current)
+    guard parts.count <= 2 else { return nil }
+    return RelationNameSyntax(schema: parts.count > 1 ? parts[0] : nil, name: parts[parts.count - 1], at: position)
+  }
+}
+
+extension StatementBinder {
+  /// `'name'::regclass`.
+  func relationNumber(_ name: String, at position: Int?) throws(SQLError) -> Expression {
+    dependsOnCatalog = true
+    guard let relation = RelationNameSyntax.parsing(name, at: position),
+      let number = SystemCatalog.number(of: relation, catalog: catalog, session: session)
+    else { throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: position) }
+    return .constant(.integer(number), .oid)
+  }
+
+  /// `nextval`, `currval`, `setval`: a sequence that is named is found now, so that a stored default follows renames.
+  func sequenceFunction(
+    _ name: String, _ call: FunctionCallSyntax, at position: Int?, in scope: QueryScope
+  ) throws(SQLError) -> Expression {
+    var arguments = try bindAll(call.arguments, in: scope)
+    if case .constant(.text(let text), _)? = arguments.first?.simplified {
+      let sequence = try sequence(named: text, at: call.arguments[0].position ?? position)
+      arguments[0] = .constant(.integer(Int64(clamping: sequence.id.rawValue)), .oid)
+    }
+    return try builder.call(name, arguments)
+  }
+
+  /// 42P01, or 42809 for a relation of another kind.
+  func sequence(named text: String, at position: Int?) throws(SQLError) -> TableDescriptor {
+    let missing = SQLError(.undefinedTable, "relation \"\(text)\" does not exist", position: position)
+    guard let name = RelationNameSyntax.parsing(text, at: position) else { throw missing }
+    guard let sequence = findSequence(name) else {
+      guard SystemCatalog.number(of: name, catalog: catalog, session: session) != nil else { throw missing }
+      throw SQLError(.wrongObjectType, "\"\(name.name)\" is not a sequence", position: position)
+    }
+    note(sequence)
+    return sequence
+  }
+
+  /// `pg_get_serial_sequence(table, column)` of constants.
+  func serialSequence(
+    _ arguments: [Expression], at position: Int?
+  ) throws(SQLError) -> Expression {
+    guard arguments.count == 2, case .constant(.text(let tableName), _) = arguments[0].simplified,
+      case .constant(.text(let columnName), _) = arguments[1].simplified
+    else { throw .unsupported("pg_get_serial_sequence of values that are no constants", position: position) }
+    dependsOnCatalog = true
+    guard let name = RelationNameSyntax.parsing(tableName, at: position) else {
+      throw SQLError(.undefinedTable, "relation \"\(tableName)\" does not exist", position: position)
+    }
+    let table = try table(name, isWritten: false)
+    guard let column = table.publicColumns.first(where: { $0.name == columnName }) else {
+      throw SQLError(
+        .undefinedColumn, "column \"\(columnName)\" of relation \"\(table.name)\" does not exist", position: position)
+    }
+    let owned = catalog.tables.first { candidate in
+      candidate.state == .public
+        && candidate.sequence?.owner.map { $0.table == table.id && $0.column == column.id } ?? false
+    }
+    guard let owned else { return .constant(.null, .text) }
+    return .constant(.text("\(owned.schemaName).\(SystemCatalog.quoted(owned.name))"), .text)
+  }
+
+  // MARK: As a table
+
+  /// `SELECT … FROM sequence`: one row, that of the sequence's generation; nobody has written it before the first value is
+  /// taken.
+  func sequenceRelation(_ table: TableDescriptor, alias: String?, firstColumn: Int) -> Relation? {
+    guard let sequence = table.sequence else { return nil }
+    note(table)
+    let shown = table.publicColumns
+    let generation = Expression.constant(.integer(Int64(truncatingIfNeeded: sequence.generation)), .int8)
+    let stored = QueryPlan.scan(
+      ScanPlan(
+        table: table, indexID: table.primaryIndex.id, ranges: [KeyRange(equal: [generation])],
+        columns: shown.map(\.id), output: Array(shown.indices)))
+    let state = sequence.initialState
+    let values: [Datum] = [.integer(state.lastValue), .integer(0), .boolean(state.isCalled)]
+    let types = shown.map(\.type)
+    let initial = QueryPlan.values(
+      ValuesPlan(rows: [zip(values, types).map { .constant($0, $1) }], types: types))
+    return Relation(
+      name: alias ?? table.name,
+      source: .derived(.limit(.append([stored, initial]), count: .constant(.integer(1), .int8), offset: nil)),
+      firstColumn: firstColumn,
+      columns: shown.enumerated().map { number, column in
+        Relation.Column(
+          name: column.name, type: column.type, isVisible: true,
+          origin: ColumnOrigin(tableID: table.id, columnNumber: number + 1))
+      })
+  }
+}
