@@ -171,7 +171,7 @@ extension Session {
 
   /// Now and then, to a client that waits: what the job does, and for whom it waits.
   private func tellProgress(_ control: StatementControl) async {
-    guard jobID != 0, !isOver, !isTelling, !request.explainOnly else { return }
+    guard jobID != 0, !isOver, !isTelling, !isInternal, !request.explainOnly else { return }
     isTelling = true
     defer { isTelling = false }
     guard let job = try? await session.listJobs(JobID(jobID), control).first, !isOver, !control.isCancelled,

@@ -92,7 +92,8 @@ struct ModifyPlanner {
   }
 
   private func defaultValue(of column: ColumnDescriptor) throws(SQLError) -> Expression {
-    guard let bytes = column.defaultExpression else { return .constant(.null, column.type) }
+    // What follows from another column has no default of its own yet.
+    guard let bytes = column.defaultExpression, column.conversion == nil else { return .constant(.null, column.type) }
     do throws(MalformedBytes) {
       return try Expression(decoding: bytes)
     } catch {

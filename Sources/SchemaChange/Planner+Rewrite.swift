@@ -46,13 +46,18 @@ extension Planner {
         table.id,
         [
           .setType(column.id, change.type),
-          .setDefault(column.id, expression: change.newDefault, text: change.newDefaultText),
+          .setDefault(
+            column.id, expression: change.newDefault, text: change.newDefaultText, sequences: column.sequences),
         ], "column \(change.column): type \(change.type)")
       return
     }
     let new = ColumnDescriptor(
       id: alteration.nextColumnID, name: column.name, type: change.type, isNullable: true, state: .absent,
-      defaultExpression: change.newDefault, defaultText: change.newDefaultText, conversion: conversion)
+      defaultExpression: change.newDefault, defaultText: change.newDefaultText, conversion: conversion,
+      sequences: column.sequences, identity: column.identity)
+    for sequence in ownedSequences(of: table.id, column: column.id) {
+      try hand(sequence, from: column, to: new, in: &alteration)
+    }
     alteration.nextColumnID = ColumnID(new.id.rawValue + 1)
     alteration.conversions.append((old: column, new: new))
   }

@@ -210,6 +210,25 @@ extension Planner {
     return (descriptor, range)
   }
 
+  /// A sequence follows its column to the one that replaces it; that of an identity column has the column's type.
+  func hand(
+    _ table: TableDescriptor, from old: ColumnDescriptor, to new: ColumnDescriptor, in alteration: inout Alteration
+  ) throws(SQLError) {
+    guard var sequence = table.sequence else { return }
+    sequence.owner?.column = new.id
+    if sequence.owner?.isIdentity == true {
+      guard [.int2, .int4, .int8].contains(new.type) else {
+        throw SQLError(
+          .invalidParameterValue, "identity column type must be smallint, integer, or bigint", columnName: new.name)
+      }
+      var options = SequenceOptions()
+      options.type = new.type
+      try sequence.apply(options)
+    }
+    alteration.stages.edit(
+      table.id, [.setSequence(sequence)], "sequence \(table.name): of column #\(new.id)", floor: .current)
+  }
+
   /// The sequences of a default that was bound elsewhere are still there.
   func requireSequences(_ ids: [TableID], of column: String) throws(SQLError) {
     for id in ids {

@@ -121,11 +121,19 @@ private let firstEntry = SchemaEntry(
   changes: [
     TableChange(
       tableID: fuzzTable.id, from: .none, to: fuzzTable.version, commitFloor: fuzzTable.commitFloor,
-      descriptor: fuzzTable)
+      descriptor: fuzzTable),
+    TableChange(
+      tableID: fuzzSequence.id, from: .none, to: fuzzSequence.version, commitFloor: fuzzSequence.commitFloor,
+      descriptor: fuzzSequence),
   ],
   newRanges: [
     RangeDescriptor(id: RangeID(1), epoch: 1, startKey: [1], endKey: [2], replicas: [NodeID(101), NodeID(102)])
   ])
+
+private let fuzzSequence = TableDescriptor(
+  sequence: SequenceDescriptor(
+    type: .int4, maximum: 1_000, owner: SequenceOwner(table: fuzzTable.id, column: fuzzTable.columns[0].id)),
+  id: TableID(12), databaseID: .defaultDatabase, schemaName: "public", name: "s", range: RangeID(3))
 
 let fuzzCatalog: CatalogState = {
   var catalog = CatalogState()
@@ -159,6 +167,19 @@ private let fuzzStatements: [SchemaStatement] = {
   let column = ColumnDefinition(
     name: "c", type: .varchar(maximumCharacters: 7), isNullable: false,
     defaultExpression: Expression.constant(.text("d"), .text).encoded, defaultText: "'d'", constantDefault: .text("d"))
+  var options = SequenceOptions()
+  options.type = .int2
+  options.increment = -2
+  options.minimum = .value(-100)
+  options.maximum = SequenceOptions.Bound.none
+  options.restart = .value(-7, isCalled: true)
+  options.cache = 5
+  options.owner = .column(table: t, name: "name")
+  let identity = ColumnDefinition(
+    name: "i", type: .int4, generator: ColumnGenerator(identity: .always, options: SequenceOptions()))
+  let uses = ColumnDefinition(
+    name: "u", type: .int8, defaultExpression: Expression.nextValue(ofSequence: 12, as: .int8).encoded,
+    sequences: [TableID(12)])
   return [
     .createTable(
       CreateTable(
@@ -200,6 +221,12 @@ private let fuzzStatements: [SchemaStatement] = {
     .alterTable(
       t, ifExists: false,
       changes: [.addColumn(column, ifNotExists: false), .renameColumn(name: column.name, to: "title")]),
+    .createSequence(ObjectName(name: "r"), ifNotExists: true, options),
+    .alterSequence(ObjectName(name: "s"), ifExists: false, options),
+    .renameSequence(ObjectName(name: "s"), to: "r", ifExists: true),
+    .dropSequences(names: [ObjectName(name: "s")], ifExists: false, isCascade: true),
+    .createTable(
+      CreateTable(name: ObjectName(name: "n"), ifNotExists: false, columns: [identity, uses], primaryKey: ["i"])),
   ]
 }()
 
