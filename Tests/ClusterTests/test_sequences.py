@@ -33,7 +33,7 @@ class Takers:
     def work(self, number, gateway):
         while not self.stopped.is_set():
             try:
-                with self.cluster.connect(gateway) as connection:
+                with self.cluster.connect(gateway, prepare_threshold=None) as connection:
                     while not self.stopped.is_set():
                         self.taken[number].append(connection.execute(self.statement).fetchone()[0])
             except psycopg.Error as error:
