@@ -28,7 +28,12 @@ extension Session {
       let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: true)
       _ = try await change.run(request.control)
       let columns = plan.resultColumns ?? [ResultColumn(name: "QUERY PLAN", type: .text)]
-      send(change.explanation.map { [.text($0)] }, columns, output)
+      let explanation = SchemaChangeExplanation(self, change, request.control)
+      var lines = try await explanation.lines()
+      if case .explain(let options, _) = request.prepared.statement, options.validates {
+        lines += try await explanation.validation()
+      }
+      send(lines.map { [.text($0)] }, columns, output)
       return .finished(tag: "EXPLAIN")
     case .checkTable(let table):
       let rows = try await check(table, request.control)
@@ -65,6 +70,8 @@ extension Session {
   /// Part of another statement: not told to the client.
   private let isInternal: Bool
   private(set) var explanation: [String] = []
+  /// Of a change that is only explained.
+  private(set) var stages: [ExplainedStage] = []
   private var jobID: UInt64 = 0
   /// The client is told no more of the change's progress.
   private var isOver = false
@@ -144,6 +151,7 @@ extension Session {
       session.client.flush()
     }
     explanation.append(contentsOf: progress.explanation)
+    stages.append(contentsOf: progress.stages)
     guard progress.isFinal else { return nil }
     isOver = true
     if let error = progress.error, !error.state.isEmpty { throw SQLError(error) }

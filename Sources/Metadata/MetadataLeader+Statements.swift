@@ -39,6 +39,8 @@ public struct DDLProgressReport: Hashable, Sendable {
   public var schemaIndex: SchemaIndex
   public var commandTag: String
   public var explanation: [String]
+  /// Of a plan that is only explained.
+  public var stages: [StageExplanation] = []
 
   public init(
     isFinal: Bool, error: SQLError? = nil, job: JobRecord? = nil, notices: [String] = [],
@@ -128,9 +130,10 @@ extension MetadataLeader {
     }
     let (plan, planner) = try makePlan(statement, database.id)
     if call.isExplainOnly || plan.stages.isEmpty {
-      let report = DDLProgressReport(
+      var report = DDLProgressReport(
         isFinal: true, notices: plan.notices, schemaIndex: applied.catalog.schemaIndex, commandTag: plan.commandTag,
         explanation: call.isExplainOnly ? plan.explanation : [])
+      if call.isExplainOnly { report.stages = plan.explained(in: speculative.catalog) }
       return [.answer(request, .progress(report))]
     }
     guard plan.isInstant || speculative.unfinishedJobCount < options.maximumUnfinishedJobs else {
@@ -231,6 +234,21 @@ extension MetadataLeader {
 }
 
 extension MetadataState {
+  /// Rows a second over the newest finished backfills of some size; nil: there was none.
+  public var measuredRowsPerSecond: UInt64? {
+    var rows: UInt64 = 0
+    var milliseconds: UInt64 = 0
+    var count = 0
+    for job in jobs.values.reversed().prefix(1_000)
+    where job.state == .succeeded && job.rowsDone >= 1_000 && job.backfillMilliseconds > 0 && count < 5 {
+      rows &+= job.rowsDone
+      milliseconds &+= job.backfillMilliseconds
+      count += 1
+    }
+    let (product, overflow) = rows.multipliedReportingOverflow(by: 1000)
+    return milliseconds == 0 || overflow ? nil : product / milliseconds
+  }
+
   var unfinishedJobCount: Int { unfinishedJobs.count }
 }
 

@@ -129,3 +129,33 @@ extension JobBarrierInfo {
       })
   }
 }
+
+extension ExplainedStage {
+  init(_ stage: StageExplanation, rowsPerSecond: UInt64) {
+    self.init(
+      title: stage.title, lines: stage.lines, barrierTableIDs: stage.barrierTables.map(\.rawValue),
+      work: stage.work.map { ExplainedWork($0, rowsPerSecond: rowsPerSecond) })
+  }
+}
+
+extension ExplainedWork {
+  init(_ explained: WorkExplanation, rowsPerSecond: UInt64) {
+    self.init(
+      title: explained.work.title, table: explained.table.encoded(),
+      sourceRangeID: explained.table.primaryIndex.rangeID.rawValue, rowsPerSecond: rowsPerSecond)
+    switch explained.work {
+    case .backfill(_, let index):
+      kind = .backfill
+      indexID = index.rawValue
+    case .validateIndex(_, let index):
+      kind = .validateIndex
+      indexID = index.rawValue
+    case .validateNotNull(_, let column):
+      kind = .validateNotNull
+      columnID = column.rawValue
+    case .validateCheck(_, let constraint):
+      kind = .validateCheck
+      constraintID = constraint.rawValue
+    }
+  }
+}

@@ -133,10 +133,12 @@ extension MetadataNode {
     var messages = report.notices.map { notice in
       DDLProgress(jobID: report.job?.id.rawValue ?? 0, notice: notice)
     }
+    let rate = report.stages.isEmpty ? 0 : replica.state.measuredRowsPerSecond ?? 0
     let last = DDLProgress(
       isFinal: report.isFinal, error: report.error.map { SQLErrorMessage($0) },
       jobID: report.job?.id.rawValue ?? 0, schemaIndex: report.schemaIndex.rawValue, commandTag: report.commandTag,
-      job: report.job.map { jobInfo($0) }, explanation: report.explanation)
+      job: report.job.map { jobInfo($0) }, explanation: report.explanation,
+      stages: report.stages.map { ExplainedStage($0, rowsPerSecond: rate) })
     messages.append(last)
     return messages
   }

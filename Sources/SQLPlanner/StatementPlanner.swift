@@ -94,7 +94,6 @@ public struct StatementPlanner: Sendable {
         throw SQLError(
           .syntaxError, "EXPLAIN of a schema change needs the option DDL", hint: "Write EXPLAIN (DDL) ….")
       }
-      if options.validates { throw .unsupported("EXPLAIN (DDL, VALIDATE)") }
       return StatementPlan(action: .explainSchemaChange(change), resultColumns: columns)
     }
     if options.isSchemaChange {

@@ -21,6 +21,42 @@ extension Plan {
     return lines
   }
 
+  /// The stages in words, each against the catalog that the ones before it leave.
+  public func explained(in catalog: CatalogState) -> [StageExplanation] {
+    var catalog = catalog
+    return stages.enumerated().map { position, stage in
+      var result = StageExplanation(
+        title: "stage \(position + 1)\(position == visibleStage ? " (visible)" : ""): \(stage.name)")
+      let changes = stage.changes.compactMap { try? $0.change(in: catalog) }
+      for change in changes {
+        let before = catalog.table(id: change.tableID)
+        result.lines += TableDifferences.sentences(from: before, to: change.descriptor)
+        if let before, change.commitFloor > before.commitFloor, change.descriptor != nil {
+          result.lines.append(
+            "commit floor of table \(before.name) becomes version \(change.commitFloor): who wrote with an older one is refused"
+          )
+        }
+      }
+      for range in stage.newRanges {
+        result.lines.append(
+          "new range \(range.id) on nodes \(range.replicas.map(\.description).joined(separator: ", "))")
+      }
+      for range in stage.retiredRanges {
+        result.lines.append("range \(range) is deleted after the retention time")
+      }
+      // A stage that does not fit (it always does) leaves the catalog as it is.
+      try? catalog.apply(
+        SchemaEntry(
+          index: catalog.schemaIndex.next, timestamp: Timestamp(rawValue: catalog.timestamp.rawValue &+ 1),
+          databaseID: .defaultDatabase, changes: changes, newRanges: stage.newRanges))
+      if stage.waitsForBarrier { result.barrierTables = stage.changes.map(\.tableID) }
+      result.work = stage.work.compactMap { work in
+        catalog.table(id: work.tableID).map { WorkExplanation(work: work, table: $0) }
+      }
+      return result
+    }
+  }
+
   /// The way back from the catalog in force.
   public func rollback(in catalog: CatalogState) -> Plan { StageBuilder.rollback(of: self, in: catalog) }
 }
@@ -34,4 +70,20 @@ extension StageWork {
     case .validateCheck(_, let constraint): "validate constraint \(constraint)"
     }
   }
+}
+
+/// One stage of a plan that is only explained.
+public struct StageExplanation: Hashable, Sendable {
+  public var title: String
+  /// What becomes readable or writable, commit floors, ranges.
+  public var lines: [String] = []
+  /// Whose users are waited for; empty: nobody is.
+  public var barrierTables: [TableID] = []
+  public var work: [WorkExplanation] = []
+}
+
+public struct WorkExplanation: Hashable, Sendable {
+  public var work: StageWork
+  /// As the stage leaves it.
+  public var table: TableDescriptor
 }

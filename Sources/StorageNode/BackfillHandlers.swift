@@ -30,6 +30,14 @@ import Wire
     server.handleServerStream(BackfillService.validate) { [self] request, _, sink in
       try await self.validate(request, sink)
     }
+    server.handle(BackfillService.estimate) { [self] request, _ in try await self.estimate(request) }
+  }
+
+  private func estimate(_ request: EstimateRequest) async throws -> EstimateResponse {
+    guard let replica = store.replica(RangeID(request.rangeID)) else { return EstimateResponse() }
+    let (state, span) = (store.state.frozen(), replica.span)
+    let found = try await worker.run { try RangeEstimate.measure(state, span) }
+    return EstimateResponse(isLeader: replica.isLeading, rows: found.rows, bytes: found.bytes)
   }
 
   private func run(_ request: BackfillRequest, _ sink: RPCSink<BackfillProgress>) async throws {

@@ -319,3 +319,30 @@ def test_the_schema_log_tells_what_changed(loaded):
         gone = person.rows("SHOW SCHEMA LOG FOR TABLE renamed LIMIT 1")
         assert [row["changes"] for row in gone] == ["table renamed is gone"] and gone[0]["to_version"] is None
         assert len(person.rows("SHOW SCHEMA LOG LIMIT 4")) == 4
+
+
+def test_an_explained_change_names_costs_and_waits_and_does_nothing(loaded):
+    cluster = loaded
+    with Person(cluster, 2) as person, Person(cluster, 1, autocommit=False, application_name="old writer") as holder:
+        before = person.rows("SHOW SCHEMA LOG LIMIT 1"), len(person.rows("SHOW JOBS"))
+        holder.run("UPDATE t SET v = 'held' WHERE id = 1")
+        for prepare in (False, True):
+            lines = [row["QUERY PLAN"] for row in person.rows(
+                "EXPLAIN (DDL) CREATE UNIQUE INDEX t_explained ON t (k)", prepare=prepare)]
+            assert lines[0] == "CREATE INDEX: 4 schema entries"
+            stages = [line for line in lines if line.startswith("stage ")]
+            assert [line.split(":")[0] for line in stages] == ["stage 1", "stage 2", "stage 3", "stage 4 (visible)"]
+            assert sum("commit floor of table t becomes version" in line for line in lines) == 2
+            assert "  unique index t_explained is readable" in lines
+            # Both barriers would wait for the transaction that is open.
+            waits = [line for line in lines if "now: gateway-1, session" in line]
+            assert len(waits) == 2 and all("(old writer)" in line and "UPDATE t SET v = 'held'" in line for line in waits)
+            estimates = [line for line in lines if line.strip().startswith("estimate: about ")]
+            rows = [int(line.split()[2]) for line in estimates]
+            assert len(rows) == 2 and all(ROWS * 0.5 < count < ROWS * 2 for count in rows), estimates
+            assert any(line.startswith("estimated time of the work on rows: ") for line in lines)
+            assert "temporary space on disk: none" in lines
+        holder.connection.rollback()
+        lines = [row["QUERY PLAN"] for row in person.rows("EXPLAIN (DDL) DROP TABLE t")]
+        assert "    now nobody would be waited for" in lines
+        assert (person.rows("SHOW SCHEMA LOG LIMIT 1"), len(person.rows("SHOW JOBS"))) == before
