@@ -52,7 +52,9 @@ extension Transaction {
     }
     switch answer {
     case .granted(let timestamp): return timestamp
-    case .refused(let table, _): throw .schemaChanged(table)
+    case .refused(let table, let floor):
+      let name = snapshot?.catalog.table(id: table)?.name
+      throw .schemaChanged(table, name: name, pinned: writePins[table], floor: floor)
     }
   }
 

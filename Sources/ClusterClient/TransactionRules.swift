@@ -99,11 +99,18 @@ public enum TransactionFault: Error, Hashable, Sendable {
         hint: "Try the transaction again."), isContended: true)
   }
 
-  public static func schemaChanged(_ table: TableID) -> TransactionFault {
-    .retry(
+  /// `name`: nil where not even the transaction's own catalog has the table.
+  public static func schemaChanged(
+    _ table: TableID, name: String?, pinned: TableVersion?, floor: TableVersion
+  ) -> TransactionFault {
+    let shown = name.map { "\"\($0)\"" } ?? "\(table)"
+    let used = pinned.map { " \($0)" } ?? ""
+    let now = floor == TableVersion(rawValue: .max) ? "it was dropped" : "it takes those of version \(floor) and newer"
+    return .retry(
       SQLError(
-        .serializationFailure, "the schema of a table changed while the transaction was running",
-        detail: "Table \(table) no longer takes writes made with the version this transaction used.",
-        hint: "Try the transaction again."), isContended: false)
+        .serializationFailure, "the schema of table \(shown) changed while the transaction was running",
+        detail: "The table no longer takes writes made with version\(used) of its schema: \(now).",
+        hint: "Try the transaction again. SHOW SCHEMA LOG FOR TABLE \(name ?? "\(table)") tells what was changed.",
+        tableName: name), isContended: false)
   }
 }

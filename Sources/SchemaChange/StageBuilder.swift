@@ -20,6 +20,7 @@ struct StageBuilder: Sendable {
     var range: RangeDescriptor?
     /// Of the index that it replaces.
     var replacedRange: RangeID?
+    var replacedName: String?
     var replacedColumn: ColumnID?
     /// Columns of dropped indexes: their values are written as long as an index needs them.
     var usedColumns: Set<ColumnID> = []
@@ -55,7 +56,7 @@ struct StageBuilder: Sendable {
     elements.append(
       Element(
         tableID: table.id, subject: .index(index), kind: .replacingIndex, target: .public, state: index.state,
-        range: range, replacedRange: old.rangeID))
+        range: range, replacedRange: old.rangeID, replacedName: old.name))
   }
 
   mutating func add(
@@ -293,7 +294,8 @@ extension StageBuilder.Element {
   fileprivate var label: String {
     switch subject {
     case .index(let index):
-      index.name.isEmpty ? "index #\(index.id)" + (index.replaces.map { " for #\($0)" } ?? "") : "index \(index.name)"
+      replacedName.map { "copy #\(index.id) of index \($0)" }
+        ?? (index.name.isEmpty ? "index #\(index.id)" : "index \(index.name)")
     case .column(let column):
       (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)")
         + (replacedColumn == nil ? "" : ", converted")

@@ -130,8 +130,10 @@ def test_a_transaction_that_spans_the_change(cluster, table):
         # Who read before goes on reading what was.
         assert reader.execute(f"SELECT id, k FROM {table} ORDER BY id").fetchall() == [(1, 10), (2, 20)]
         reader.commit()
-        with pytest.raises(psycopg.errors.SerializationFailure):
+        with pytest.raises(psycopg.errors.SerializationFailure) as caught:
             writer.commit()
+        assert f'table "{table}" changed' in caught.value.diag.message_primary
+        assert f"SHOW SCHEMA LOG FOR TABLE {table}" in caught.value.diag.message_hint
     assert cluster.execute(f"SELECT id, k FROM {table} ORDER BY id") == [(1, "10"), (2, "20")]
     cluster.check_table(table)
 

@@ -39,18 +39,18 @@ struct RewritePlanTests {
       plan.explanation == [
         "ALTER TABLE: 4 schema entries",
         "stage 1: column b, converted: absent -> writeOnly; not null of column #4: absent -> writeOnly; "
-          + "index #4 for #1: absent -> deleteOnly; index #5 for #3: absent -> deleteOnly",
+          + "copy #4 of index t_pkey: absent -> deleteOnly; copy #5 of index t_b: absent -> deleteOnly",
         "  new range 4 on nodes 11, 12, 13", "  new range 5 on nodes 12, 13, 14",
         "  wait until every session has caught up",
-        "stage 2: not null of column #4: writeOnly -> validating; index #4 for #1: deleteOnly -> writeOnly; "
-          + "index #5 for #3: deleteOnly -> writeOnly",
+        "stage 2: not null of column #4: writeOnly -> validating; copy #4 of index t_pkey: deleteOnly -> writeOnly; "
+          + "copy #5 of index t_b: deleteOnly -> writeOnly",
         "  table 1: commit floor becomes the previous version", "  wait until every session has caught up",
         "  validate that no row lacks column 4",
-        "stage 3: index #4 for #1: writeOnly -> backfilling; index #5 for #3: writeOnly -> backfilling",
+        "stage 3: copy #4 of index t_pkey: writeOnly -> backfilling; copy #5 of index t_b: writeOnly -> backfilling",
         "  table 1: commit floor becomes the previous version", "  backfill index 4", "  validate index 4",
         "  backfill index 5", "  validate index 5",
         "stage 4 (visible): column b, converted: writeOnly -> public; not null of column #4: validating -> public; "
-          + "index #4 for #1: backfilling -> public; index #5 for #3: backfilling -> public",
+          + "copy #4 of index t_pkey: backfilling -> public; copy #5 of index t_b: backfilling -> public",
         "  table 1: commit floor becomes the current version", "  range 1 is deleted after the retention time",
         "  range 3 is deleted after the retention time",
       ])
