@@ -6,14 +6,17 @@ public enum TableDifferences {
   public static func sentences(from before: TableDescriptor?, to after: TableDescriptor?) -> [String] {
     switch (before, after) {
     case (nil, nil): return []
-    case (let before?, nil): return ["table \(before.name) is gone"]
-    case (nil, let after?): return ["table \(after.name) is created\(contents(of: after))"]
+    case (let before?, nil): return ["\(kind(before)) \(before.name) is gone"]
+    case (nil, let after?):
+      return ["\(kind(after)) \(after.name) is created\(after.isSequence ? "" : contents(of: after))"]
     case (let before?, let after?):
       let changed =
         ofTable(before, after) + ofColumns(before, after) + ofIndexes(before, after) + ofConstraints(before, after)
       return changed.isEmpty ? ["nothing that is seen from outside"] : changed
     }
   }
+
+  private static func kind(_ table: TableDescriptor) -> String { table.isSequence ? "sequence" : "table" }
 
   private static func contents(of table: TableDescriptor) -> String {
     var parts = [count(table.publicColumns.count, "column")]
@@ -31,7 +34,13 @@ public enum TableDifferences {
 
   private static func ofTable(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
     var result: [String] = []
-    if before.name != after.name { result.append("table \(before.name) is renamed to \(after.name)") }
+    if before.name != after.name { result.append("\(kind(after)) \(before.name) is renamed to \(after.name)") }
+    if let old = before.sequence, let new = after.sequence, old != new {
+      result.append(
+        old.generation != new.generation
+          ? "sequence \(after.name) goes on \(new.initialState.isCalled ? "after" : "with") \(new.initialState.lastValue)"
+          : "sequence \(after.name) has other options")
+    }
     if before.schemaName != after.schemaName {
       result.append("table \(after.name) moves to schema \(after.schemaName)")
     }

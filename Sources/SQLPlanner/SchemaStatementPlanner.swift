@@ -483,8 +483,7 @@ struct SchemaStatementPlanner {
     }
     definition.defaultExpression = value.encoded
     definition.sequences = try sequences(in: value, at: syntax.position)
-    // The text of what names sequences follows their names.
-    definition.defaultText = definition.sequences.isEmpty ? ExpressionText(columnNames: []).text(value) : nil
+    definition.defaultText = SystemCatalog.text(ofDefault: value, binder.catalog)
   }
 
   private func sequences(in value: Expression, at position: Int?) throws(SQLError) -> [TableID] {

@@ -24,6 +24,10 @@ extension SystemCatalog {
   static func defaultText(of column: ColumnDescriptor, _ catalog: CatalogView) -> String? {
     guard !column.sequences.isEmpty, let bytes = column.defaultExpression, let value = try? Expression(decoding: bytes)
     else { return column.defaultText }
+    return text(ofDefault: value, catalog)
+  }
+
+  static func text(ofDefault value: Expression, _ catalog: CatalogView) -> String {
     let text = ExpressionText(columnNames: []) { number in
       UInt64(exactly: number).flatMap { catalog.table(id: TableID(rawValue: $0)) }.map { quoted($0.name) }
     }

@@ -205,8 +205,8 @@ extension Planner {
     column.sequences = [descriptor.id]
     column.defaultExpression =
       Expression.nextValue(ofSequence: Int64(clamping: descriptor.id.rawValue), as: column.type).encoded
-    // Its text follows the sequence's name, so it is made when somebody asks (SQLPlanner).
-    column.defaultText = nil
+    // As it is named now; tools are told the name it has when they ask (SQLPlanner).
+    column.defaultText = "nextval('\(descriptor.name)'::regclass)"
     return (descriptor, range)
   }
 

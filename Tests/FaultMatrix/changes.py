@@ -38,6 +38,8 @@ INDEX = "CREATE INDEX {t}_old ON {t} (spare)"
 
 CHANGES = [
     Change("CREATE TABLE", TABLE, makes_table=True),
+    Change("CREATE TABLE with an identity column", TABLE.replace("spare int8", "spare int8, n int8 GENERATED ALWAYS AS IDENTITY"),
+           makes_table=True, wrong_rows="SELECT count(*) - count(DISTINCT n) FROM {t}"),
     Change("DROP TABLE", "DROP TABLE {t}", setup=(INDEX,), drops_table=True),
     Change("RENAME TABLE", "ALTER TABLE {t} RENAME TO {t}_new", renamed="{t}_new"),
     Change("ADD COLUMN, nullable", "ALTER TABLE {t} ADD COLUMN c int8",
@@ -74,4 +76,10 @@ CHANGES = [
     Change("CREATE UNIQUE INDEX over duplicates", "CREATE UNIQUE INDEX {t}_i ON {t} (u)",
            setup=("UPDATE {t} SET u = 1 WHERE id = {rows}",), error="23505"),
     Change("DROP INDEX", "DROP INDEX {t}_old", setup=(INDEX,)),
+    # The clients' rows take their `spare` from it until it is gone.
+    Change("DROP SEQUENCE CASCADE", "DROP SEQUENCE {t}_s CASCADE",
+           setup=("CREATE SEQUENCE {t}_s", "ALTER TABLE {t} ALTER COLUMN spare SET DEFAULT nextval('{t}_s')")),
+    Change("DROP COLUMN with its sequence", "ALTER TABLE {t} DROP COLUMN spare",
+           setup=("CREATE SEQUENCE {t}_s OWNED BY {t}.spare",
+                  "ALTER TABLE {t} ALTER COLUMN spare SET DEFAULT nextval('{t}_s')")),
 ]
