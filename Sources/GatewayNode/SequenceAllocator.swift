@@ -101,7 +101,7 @@ import SQLValues
       do throws(TransactionFault) {
         guard let taken = try await tryBlock(id, transaction, commitPatience: commitPatience, control) else {
           transaction.rollback()
-          throw .schemaChanged(id)
+          throw .schemaChanged(id, name: nil, pinned: nil, floor: TableVersion(rawValue: .max))
         }
         return taken
       } catch {
