@@ -139,7 +139,56 @@ import Wire
 
   // MARK: - Trying it
 
-  func validation() async throws(SQLError) -> [String] { throw .unsupported("EXPLAIN (DDL, VALIDATE)") }
+  /// Rows named for each thing that does not hold.
+  static let maximumOffenders: UInt32 = 10
+
+  /// What the change would check, checked now, at one timestamp. Names offending rows.
+  func validation() async throws(SQLError) -> [String] {
+    let read = try await session.gateway.cluster.timestamps.read(deadline: control.callDeadline)
+    var result: [String] = []
+    for work in change.stages.flatMap(\.work) {
+      try requireRunning()
+      guard let table = try? TableDescriptor(decoding: work.table),
+        let request = request(work, table, at: read.timestamp)
+      else { continue }
+      let found = try await session.validate(request, of: table, control)
+      if let error = found.error, !error.state.isEmpty {
+        // Conversions of the same rows fail in the same way for everything that is built of them.
+        let line = "  \(error.state): \(error.message)"
+        if !result.contains(line) { result += ["\(work.title): does not hold", line] }
+      } else if found.offenders.isEmpty {
+        result.append("\(work.title): holds for \(found.rowCount) rows")
+      } else {
+        let isCut = found.offenders.count >= Int(Self.maximumOffenders)
+        result.append(
+          "\(work.title): does not hold\(isCut ? ", the first \(found.offenders.count) offenders are" : "")")
+        result += found.offenders.map { "  \($0)" }
+      }
+    }
+    if result.isEmpty { return ["tried against the rows: there is nothing to try"] }
+    return ["tried against the rows as of \(read.timestamp), nothing was written:"] + result
+  }
+
+  /// nil: not a condition on the rows.
+  private func request(_ work: ExplainedWork, _ table: TableDescriptor, at timestamp: Timestamp) -> ValidateRequest? {
+    var request = ValidateRequest(
+      sourceRangeID: work.sourceRangeID, table: work.table, readTimestamp: timestamp.rawValue,
+      maximumOffenders: Self.maximumOffenders)
+    switch work.kind {
+    case .validateNotNull:
+      request.kind = .notNull
+      request.columnID = work.columnID
+    case .validateCheck:
+      request.kind = .check
+      request.constraintID = work.constraintID
+    case .validateIndex:
+      guard let index = table.index(IndexID(work.indexID)), index.isUnique || index.replaces != nil else { return nil }
+      request.kind = .uniqueKeys
+      request.indexID = work.indexID
+    case .backfill, .other, .unrecognized: return nil
+    }
+    return request
+  }
 
   // MARK: - Blockers
 

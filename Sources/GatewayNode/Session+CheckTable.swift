@@ -30,11 +30,18 @@ extension Session {
   private func validate(
     _ table: TableDescriptor, _ index: IndexDescriptor, at timestamp: Timestamp, _ control: StatementControl
   ) async throws(SQLError) -> ValidateProgress {
+    try await validate(
+      ValidateRequest(
+        sourceRangeID: table.primaryIndex.rangeID.rawValue, table: table.encoded(), indexID: index.id.rawValue,
+        kind: .index, readTimestamp: timestamp.rawValue), of: table, control)
+  }
+
+  /// The last word of the storage node on it, which may be an error.
+  func validate(
+    _ request: ValidateRequest, of table: TableDescriptor, _ control: StatementControl
+  ) async throws(SQLError) -> ValidateProgress {
     let connection = gateway.cluster.connection
-    let request = ValidateRequest(
-      sourceRangeID: table.primaryIndex.rangeID.rawValue, table: table.encoded(), indexID: index.id.rawValue,
-      kind: .index, readTimestamp: timestamp.rawValue)
-    guard let range = connection.range(table.primaryIndex.rangeID), !range.replicas.isEmpty else {
+    guard let range = connection.range(RangeID(request.sourceRangeID)), !range.replicas.isEmpty else {
       throw SQLError(.undefinedTable, "the rows of table \"\(table.name)\" are not in the range map")
     }
     var target = range.replicas[0]
@@ -52,7 +59,7 @@ extension Session {
               hint = NodeID(progress.leaderNodeID)
               break
             }
-            if progress.isDone { return progress }
+            if progress.isDone || !(progress.error?.state.isEmpty ?? true) { return progress }
           }
         } catch {
           lastError = "\(error)"

@@ -80,6 +80,7 @@ import Wire
         store, ranges: ranges, locks: locks, worker: worker, table: table, source: RangeID(request.sourceRangeID),
         timestamp: Timestamp(rawValue: request.readTimestamp)
       ) { try await sink.send($0) }
+      if request.maximumOffenders > 0 { return try await sink.send(try await run.offenders(request)) }
       switch request.kind {
       case .index:
         guard let index = table.index(IndexID(request.indexID)) else {
@@ -98,7 +99,7 @@ import Wire
           throw RPCError(.invalidArgument, "table \(table.name) has no check \(request.constraintID)")
         }
         try await sink.send(try await run.validateCheck(constraint, check))
-      case .uniqueKeys: throw RPCError(.unimplemented, "unique keys of rows alone")
+      case .uniqueKeys: throw RPCError(.invalidArgument, "rows alone are looked through for offenders only")
       case .unrecognized(let kind): throw RPCError(.invalidArgument, "unknown validation \(kind)")
       }
     } catch let elsewhere as SourceReader.LedElsewhere {

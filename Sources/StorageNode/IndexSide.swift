@@ -14,6 +14,8 @@ enum SideReading: Hashable, Sendable {
   case keyHashes
   /// The first entry with this hash.
   case find(UInt64, isKeyOnly: Bool)
+  /// For each of these hashes of keys the first entry.
+  case findKeys(Set<UInt64>)
 }
 
 /// What was found in a part of one side of an index.
@@ -21,6 +23,7 @@ struct SideResult: Sendable {
   var checksum = EntryChecksum()
   var hashes: [UInt64] = []
   var found: IndexEntryEncoder.Entry?
+  var foundKeys: [UInt64: IndexEntryEncoder.Entry] = [:]
   var resumeKey: [UInt8]?
 
   mutating func add(key: Span<UInt8>, value: Span<UInt8>, _ reading: SideReading) {
@@ -33,6 +36,10 @@ struct SideResult: Sendable {
       guard found == nil else { return }
       let hash = isKeyOnly ? EntryChecksum.hash(key: key, value: Span()) : EntryChecksum.hash(key: key, value: value)
       if hash == wanted { found = IndexEntryEncoder.Entry(key: array(key), value: array(value)) }
+    case .findKeys(let wanted):
+      let hash = EntryChecksum.hash(key: key, value: Span())
+      guard wanted.contains(hash), foundKeys[hash] == nil else { return }
+      foundKeys[hash] = IndexEntryEncoder.Entry(key: array(key), value: array(value))
     }
   }
 
@@ -40,6 +47,7 @@ struct SideResult: Sendable {
     checksum.merge(other.checksum)
     hashes.append(contentsOf: other.hashes)
     if found == nil { found = other.found }
+    foundKeys.merge(other.foundKeys) { first, _ in first }
     resumeKey = other.resumeKey
   }
 
@@ -138,6 +146,22 @@ enum IndexSide {
       return !containsNull
     }
     return (rows, containsNull, resumeKey)
+  }
+
+  /// Up to `limit` rows without a value in the column, as text.
+  static func readRowsWithNull(
+    _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, table: TableDescriptor,
+    column: ColumnID, limit: Int
+  ) throws -> (rows: UInt64, violations: [String], resumeKey: [UInt8]?) {
+    var rows: UInt64 = 0
+    var violations: [String] = []
+    let position = table.columns.firstIndex { $0.id == column }
+    let resumeKey = try forEachRow(state, span, at: timestamp, table) { row in
+      rows += 1
+      if position.map({ row[$0].isNull }) ?? true { violations.append(table.text(ofRow: row)) }
+      return violations.count < limit
+    }
+    return (rows, violations, resumeKey)
   }
 
   /// Rows with all columns, in their order, until `body` returns false. Returns where to go on.

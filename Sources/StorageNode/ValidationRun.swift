@@ -18,15 +18,15 @@ import Wire
   static let maximumVersionsForSearch = 1000
   private static let requestMilliseconds: UInt64 = 30_000
 
-  private let store: RangeStore
+  let store: RangeStore
   private let ranges: RangeClient
   private let locks: LockResolver
-  private let worker: WorkerThread
-  private let table: TableDescriptor
-  private let source: RangeID
-  private let timestamp: Timestamp
+  let worker: WorkerThread
+  let table: TableDescriptor
+  let source: RangeID
+  let timestamp: Timestamp
   private let report: @EventLoopActor (ValidateProgress) async throws -> Void
-  private var rowsDone: UInt64 = 0
+  private(set) var rowsDone: UInt64 = 0
   private var lastReport = EventLoop.now
   /// Nil until the first report.
   private var estimate: UInt64?
@@ -187,7 +187,7 @@ import Wire
 
   // MARK: - Reading
 
-  private func readRows(_ index: IndexDescriptor, _ reading: SideReading) async throws -> SideResult {
+  func readRows(_ index: IndexDescriptor, _ reading: SideReading) async throws -> SideResult {
     var result = SideResult()
     let (timestamp, table) = (timestamp, table)
     try await walk(source) { readable, span in
@@ -270,7 +270,7 @@ import Wire
   }
 
   /// Calls `body` with parts of the range until it is through; `body` returns where to go on, nil when its span is done.
-  private func walk(
+  func walk(
     _ range: RangeID, _ body: @EventLoopActor (StoreState, Transactions.KeySpan) async throws -> [UInt8]?,
     isOver: @EventLoopActor () -> Bool
   ) async throws {
@@ -292,7 +292,7 @@ import Wire
     }
   }
 
-  private func progressed(_ rows: UInt64) async throws {
+  func progressed(_ rows: UInt64) async throws {
     rowsDone += rows
     guard EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds else { return }
     lastReport = EventLoop.now

@@ -346,3 +346,37 @@ def test_an_explained_change_names_costs_and_waits_and_does_nothing(loaded):
         lines = [row["QUERY PLAN"] for row in person.rows("EXPLAIN (DDL) DROP TABLE t")]
         assert "    now nobody would be waited for" in lines
         assert (person.rows("SHOW SCHEMA LOG LIMIT 1"), len(person.rows("SHOW JOBS"))) == before
+
+
+def test_a_change_is_tried_against_the_rows(loaded):
+    with Person(loaded, 2) as person:
+        person.run("CREATE TABLE tried (id int8 PRIMARY KEY, a int8, b text)")
+        person.run("INSERT INTO tried SELECT g, g % 50, 'x' || g FROM generate_series(1, 60) g")
+        person.run("UPDATE tried SET a = NULL WHERE id IN (7, 9)")
+        before = person.rows("SHOW SCHEMA LOG LIMIT 1"), len(person.rows("SHOW JOBS")), person.rows("TABLE tried")
+
+        def tried(statement):
+            lines = [row["QUERY PLAN"] for row in person.rows(f"EXPLAIN (DDL, VALIDATE) {statement}")]
+            start = next(number for number, line in enumerate(lines) if line.startswith("tried against the rows"))
+            return lines[start + 1:]
+
+        assert tried("ALTER TABLE tried ADD CONSTRAINT small CHECK (a < 100)") == ["validate constraint 1: holds for 60 rows"]
+        wrong = tried("ALTER TABLE tried ADD CONSTRAINT small CHECK (a < 48)")
+        assert wrong[0] == "validate constraint 1: does not hold"
+        assert [line.strip() for line in wrong[1:]] == ["(48, 48, x48)", "(49, 49, x49)"]
+        many = tried("ALTER TABLE tried ADD CONSTRAINT small CHECK (a < 0)")
+        assert "the first 10 offenders are" in many[0] and len(many) == 11
+        nulls = tried("ALTER TABLE tried ALTER COLUMN a SET NOT NULL")
+        assert [line.strip() for line in nulls[1:]] == ["(7, null, x7)", "(9, null, x9)"]
+        for statement in ("CREATE UNIQUE INDEX tried_a ON tried (a)", "ALTER TABLE tried ADD CONSTRAINT tried_a UNIQUE (a)"):
+            twice = tried(statement)
+            keys = {line.strip() for line in twice[1:]}
+            # 1 to 10 occur twice, but for the rows whose value is NULL.
+            assert keys == {f"Key (a)=({number}) is duplicated." for number in range(1, 11) if number not in (7, 9)}
+        assert tried("CREATE UNIQUE INDEX tried_b ON tried (b)") == ["validate index 2: holds for 60 rows"]
+        cast = tried("ALTER TABLE tried ALTER COLUMN b TYPE int8 USING b::int8")
+        assert any("22P02" in line and "x1" in line for line in cast), cast
+        nothing = [row["QUERY PLAN"] for row in person.rows("EXPLAIN (DDL, VALIDATE) ALTER TABLE tried ADD COLUMN c int8")]
+        assert nothing[-1] == "tried against the rows: there is nothing to try"
+        assert (person.rows("SHOW SCHEMA LOG LIMIT 1"), len(person.rows("SHOW JOBS")), person.rows("TABLE tried")) == before
+        person.run("DROP TABLE tried")
