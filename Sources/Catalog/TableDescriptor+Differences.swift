@@ -107,6 +107,8 @@ public enum TableDifferences {
 
   private static func ofIndexes(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
     var result: [String] = []
+    // New ones, empty, in the places of all.
+    if before.index(after.primaryIndex.id) == nil, !after.isSequence { return ["table \(after.name) is emptied"] }
     var replaced: Set<IndexID> = []
     for index in after.indexes {
       let kind = index.isUnique ? "unique index" : "index"

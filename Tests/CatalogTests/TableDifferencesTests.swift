@@ -32,6 +32,10 @@ import Testing
     #expect(sentences { $0.version = TableVersion(2) } == ["nothing that is seen from outside"])
   }
 
+  @Test func anEmptiedTableHasOtherIndexes() {
+    #expect(sentences { $0.indexes[0].id = IndexID(2) } == ["table t is emptied"])
+  }
+
   @Test func anIndexPassesItsStates() {
     let index = IndexDescriptor(
       id: IndexID(2), name: "t_a", isUnique: false, state: .deleteOnly,
