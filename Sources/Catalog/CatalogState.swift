@@ -12,6 +12,8 @@ public struct CatalogState: Sendable {
   public private(set) var timestamp: Timestamp
   private var databasesByID: PersistentMap<DatabaseID, DatabaseDescriptor>
   private var tablesByID: PersistentMap<TableID, TableDescriptor>
+  /// Of those, the sequences.
+  private var sequencesByID: PersistentMap<TableID, TableDescriptor>
   private var relations: PersistentMap<RelationName, RelationReference>
   private var rangesByID: PersistentMap<RangeID, RangeDescriptor>
 
@@ -21,6 +23,7 @@ public struct CatalogState: Sendable {
     timestamp = .zero
     databasesByID = PersistentMap()
     tablesByID = PersistentMap()
+    sequencesByID = PersistentMap()
     relations = PersistentMap()
     rangesByID = PersistentMap()
     databasesByID[.defaultDatabase] = DatabaseDescriptor(id: .defaultDatabase, name: "defaultdb")
@@ -48,6 +51,8 @@ public struct CatalogState: Sendable {
 
   /// Every table, also those being dropped, in ascending order of ids.
   public var tables: [TableDescriptor] { tablesByID.values }
+  /// Also those being dropped, in ascending order of ids.
+  public var sequences: [TableDescriptor] { sequencesByID.values }
   public var tableCount: Int { tablesByID.count }
 
   public func table(id: TableID) -> TableDescriptor? { tablesByID[id] }
@@ -131,6 +136,7 @@ public struct CatalogState: Sendable {
   }
 
   private mutating func replaceTable(_ id: TableID, with table: TableDescriptor?) throws(CatalogError) {
+    if table?.isSequence ?? tablesByID[id]?.isSequence ?? false { sequencesByID[id] = table }
     tablesByID[id] = table
     guard let table else { return }
     for (name, reference) in table.relationNames {

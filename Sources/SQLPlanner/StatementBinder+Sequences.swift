@@ -87,7 +87,7 @@ extension StatementBinder {
       throw SQLError(
         .undefinedColumn, "column \"\(columnName)\" of relation \"\(table.name)\" does not exist", position: position)
     }
-    let owned = catalog.tables.first { candidate in
+    let owned = catalog.sequences.first { candidate in
       candidate.state == .public
         && candidate.sequence?.owner.map { $0.table == table.id && $0.column == column.id } ?? false
     }

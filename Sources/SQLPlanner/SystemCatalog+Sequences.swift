@@ -5,7 +5,7 @@ import SQLValues
 
 extension SystemCatalog {
   static func sequences(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
-    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID && $0.isSequence }
+    catalog.sequences.filter { $0.state == .public && $0.databaseID == session.databaseID }
   }
 
   /// An identifier, in quotes where it needs them.

@@ -141,7 +141,7 @@ extension Planner {
   static func ownedSequences(
     of table: TableID, column: ColumnID? = nil, in catalog: CatalogState
   ) -> [TableDescriptor] {
-    catalog.tables.filter { candidate in
+    catalog.sequences.filter { candidate in
       guard candidate.state == .public, let owner = candidate.sequence?.owner, owner.table == table else {
         return false
       }

@@ -54,15 +54,15 @@ public struct Planner: Sendable {
         Set([name].compactMap(table))
       case .createIndex(let create): Set([create.table].compactMap(table))
       }
-    // With a table its sequences may go, with a sequence the defaults that use it.
-    switch statement {
-    case .dropTables, .alterTable, .dropSequences:
-      for other in catalog.tables where other.state == .public && !found.contains(other.id) {
-        let isOwned = other.sequence?.owner.map { found.contains($0.table) } ?? false
-        let uses = other.columns.contains { $0.sequences.contains(where: found.contains) }
-        if isOwned || uses { found.insert(other.id) }
+    // With a table or column its sequences may go, with a sequence the defaults that use it.
+    if statement.mayDropSequences {
+      let named = found
+      found.formUnion(
+        catalog.sequences.filter { $0.sequence?.owner.map { named.contains($0.table) } ?? false }.map(\.id))
+      if found.contains(where: { catalog.table(id: $0)?.isSequence ?? false }) {
+        let users = catalog.tables.filter { $0.columns.contains { $0.sequences.contains(where: found.contains) } }
+        found.formUnion(users.map(\.id))
       }
-    default: break
     }
     return found.sorted()
   }
@@ -117,5 +117,21 @@ public struct Planner: Sendable {
       if !isTaken && !taken.contains(candidate) { return candidate }
     }
     return prefix
+  }
+}
+
+extension SchemaStatement {
+  fileprivate var mayDropSequences: Bool {
+    switch self {
+    case .dropTables, .dropSequences: true
+    case .alterTable(_, _, let changes):
+      changes.contains { change in
+        switch change {
+        case .dropColumn, .setType: true
+        default: false
+        }
+      }
+    default: false
+    }
   }
 }
