@@ -92,6 +92,7 @@ final class InsertExecution {
       throw SQLError(.internalError, "the source yields \(values.count) values for \(positions.count) columns")
     }
     var row = [Datum](repeating: .null, count: plan.table.columns.count)
+    writer.fillNew(&row)
     for (value, position) in zip(values, positions) { row[position] = value }
     if let rowIDPosition { row[rowIDPosition] = .integer(state.access.nextRowID()) }
     try writer.check(&row, &state.context)

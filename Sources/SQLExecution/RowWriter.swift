@@ -44,6 +44,7 @@ final class RowWriter: Sendable {
   private let limited: [ConstrainedColumn]
   private let checks: [Check]
   private let conversions: ColumnConversions
+  private let incoming: [ConstrainedColumn]
 
   init(_ table: TableDescriptor) {
     self.table = table
@@ -73,6 +74,9 @@ final class RowWriter: Sendable {
       return Check(name: constraint.name, condition: rule.bound(to: ids))
     }
     conversions = ColumnConversions(of: table, over: ids)
+    incoming = all.filter {
+      $0.descriptor.state == .writeOnly && $0.descriptor.conversion == nil && !$0.descriptor.missingValue.isNull
+    }
     limited = all.filter {
       $0.descriptor.state.isWritable && $0.descriptor.type != $0.descriptor.type.withoutModifier
     }
@@ -88,6 +92,11 @@ final class RowWriter: Sendable {
     } catch {
       throw corrupted(error, in: table)
     }
+  }
+
+  /// Completes a row that is new: columns that nobody can name yet have the value that rows without them read.
+  func fillNew(_ row: inout [Datum]) {
+    for column in incoming { row[column.position] = column.descriptor.missingValue }
   }
 
   /// Completes a row that exists: columns on their way to replace others.

@@ -145,24 +145,32 @@ struct SchemaStatementPlanner {
   private func alterTable(_ alter: AlterTableStatement) throws(SQLError) -> SchemaStatement {
     let name = try objectName(alter.table)
     var changes: [TableAlteration] = []
+    var added: [RowExpressionDefinition.Column] = []
     for change in alter.changes {
       switch change {
       case .addColumn(let syntax, let ifNotExists):
-        for constraint in syntax.constraints {
-          switch constraint.kind {
-          case .primaryKey: throw .unsupported("ADD COLUMN … PRIMARY KEY", position: constraint.position)
-          case .unique: throw .unsupported("ADD COLUMN … UNIQUE", position: constraint.position)
-          case .check: throw .unsupported("ADD COLUMN … CHECK", position: constraint.position)
-          case .identity: throw .unsupported("ADD COLUMN … GENERATED AS IDENTITY", position: constraint.position)
-          case .null, .notNull, .defaultValue: break
-          }
-        }
         let definition = try column(syntax, table: name.name)
         if definition.generator != nil {
           throw .unsupported(
             "ADD COLUMN … \(syntax.type.names.last?.uppercased() ?? "SERIAL")", position: syntax.position)
         }
         changes.append(.addColumn(definition, ifNotExists: ifNotExists))
+        added.append(.init(name: definition.name, type: definition.type))
+        let table = try existingTable(alter, name)
+        for constraint in syntax.constraints {
+          switch constraint.kind {
+          case .primaryKey: throw .unsupported("ADD COLUMN … PRIMARY KEY", position: constraint.position)
+          case .identity: throw .unsupported("ADD COLUMN … GENERATED AS IDENTITY", position: constraint.position)
+          case .unique, .check:
+            // Where the column is there already they would go to it.
+            if ifNotExists {
+              throw .unsupported("ADD COLUMN IF NOT EXISTS with a constraint", position: constraint.position)
+            }
+            guard let table else { continue }
+            changes.append(try addition(constraint, of: definition.name, to: table, added))
+          case .null, .notNull, .defaultValue: break
+          }
+        }
       case .dropColumn(let column, let ifExists): changes.append(.dropColumn(name: column, ifExists: ifExists))
       case .setDefault(let column, let value):
         guard let value, let table = try existingTable(alter, name) else {
@@ -189,9 +197,8 @@ struct SchemaStatementPlanner {
           changes.append(.addUnique(UniqueConstraint(name: constraint.name, columns: columns)))
         case .check(let condition, let isValidated):
           guard let table = try existingTable(alter, name) else { continue }
-          let columns = table.publicColumns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
           let definition = try check(
-            condition, name: constraint.name, at: constraint.position, columns, table: name.name)
+            condition, name: constraint.name, at: constraint.position, columns(of: table, added), table: name.name)
           changes.append(.addCheck(definition, isValidated: isValidated))
         }
       case .validateConstraint(let constraint): changes.append(.validateConstraint(name: constraint))
@@ -211,6 +218,26 @@ struct SchemaStatementPlanner {
     guard table == nil, !alter.ifExists else { return table }
     throw SQLError(
       .undefinedTable, "relation \"\(name)\" does not exist", position: alter.table.position, tableName: name.name)
+  }
+
+  private func addition(
+    _ constraint: ColumnConstraintSyntax, of column: String, to table: TableDescriptor,
+    _ added: [RowExpressionDefinition.Column]
+  ) throws(SQLError) -> TableAlteration {
+    guard case .check(let condition) = constraint.kind else {
+      return .addUnique(UniqueConstraint(name: constraint.name, columns: [column]))
+    }
+    return .addCheck(
+      try check(
+        condition, name: constraint.name, at: constraint.position, columns(of: table, added), table: table.name),
+      isValidated: true)
+  }
+
+  private func columns(
+    of table: TableDescriptor, _ added: [RowExpressionDefinition.Column] = []
+  ) -> [RowExpressionDefinition.Column] {
+    table.publicColumns.map { .init(name: $0.name, type: $0.type) }
+      .filter { column in !added.contains { $0.name == column.name } } + added
   }
 
   private func existingColumn(_ name: String, of table: TableDescriptor) throws(SQLError) -> ColumnDescriptor {
@@ -248,7 +275,7 @@ struct SchemaStatementPlanner {
       throw SQLError(.invalidTableDefinition, "column \"\(name)\" has pseudo-type \(type.baseName)", columnName: name)
     }
     let column = try existingColumn(name, of: table)
-    let columns = table.publicColumns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
+    let columns = columns(of: table)
     let position = table.publicColumns.firstIndex { $0.id == column.id } ?? 0
     let old: Expression
     if let using {

@@ -8,7 +8,9 @@ struct Alteration {
   /// That can be named after the changes so far.
   var columns: [ColumnDescriptor]
   /// Of those, the ones that this statement adds.
-  var added: Set<ColumnID> = []
+  var added: [ColumnDescriptor] = []
+  /// Of those, the ones that a constraint of this statement concerns.
+  var judged: Set<ColumnID> = []
   var constraints: [ConstraintDescriptor]
   var nextColumnID: ColumnID
   var nextIndexID: IndexID
@@ -43,10 +45,20 @@ struct Alteration {
   /// Of a column whose rows there are to judge: one that the statement itself adds has none yet.
   func existingColumn(_ name: String, for change: String) throws(SQLError) -> ColumnDescriptor {
     let column = columns[try position(of: name)]
-    guard !added.contains(column.id) else {
+    guard !added.contains(where: { $0.id == column.id }) else {
       throw SQLError.unsupported("\(change) for a column that the same statement adds")
     }
     return column
+  }
+
+  /// A constraint reads these columns.
+  mutating func judge(_ columns: [ColumnID]) throws(SQLError) {
+    for column in added where columns.contains(column.id) {
+      guard column.isNullable || !column.missingValue.isNull else {
+        throw SQLError.unsupported("a constraint of a NOT NULL column without default that the same statement adds")
+      }
+      judged.insert(column.id)
+    }
   }
 
   mutating func takeConstraintID() -> ConstraintID {
@@ -71,6 +83,9 @@ extension Planner {
     for change in changes where change.pass == .drop { try drop(change, in: &alteration) }
     for change in changes where change.pass == .column { try changeColumn(change, in: &alteration) }
     for change in changes where change.pass == .constraint { try changeConstraint(change, in: &alteration) }
+    for column in alteration.added {
+      alteration.stages.add(column, to: table, isJudged: alteration.judged.contains(column.id))
+    }
     try rewriteRows(besides: changes, &alteration)
     return alteration.stages.plan(commandTag: "ALTER TABLE", notices: notices + alteration.notices)
   }
@@ -132,12 +147,11 @@ extension Planner {
       }
       let column = try newColumn(definition, id: alteration.nextColumnID)
       alteration.nextColumnID = ColumnID(column.id.rawValue + 1)
-      alteration.added.insert(column.id)
+      alteration.added.append(column)
       alteration.columns.append(column)
       guard alteration.columns.count <= SchemaLimits.maximumColumns else {
         throw SQLError(.tooManyColumns, "tables can have at most \(SchemaLimits.maximumColumns) columns")
       }
-      alteration.stages.add(column, to: table)
     case .renameColumn(let oldName, let newName):
       try requireName(newName)
       guard let position = alteration.columns.firstIndex(where: { $0.name == oldName }) else {
@@ -217,9 +231,7 @@ extension Planner {
     case .addCheck(let definition, let isValidated):
       let rule = try rowExpression(
         definition.rule, alteration.columns, table: table.name, of: "a CHECK constraint of table \"\(table.name)\"")
-      for column in alteration.columns where alteration.added.contains(column.id) && rule.columns.contains(column.id) {
-        throw SQLError.unsupported("a CHECK constraint of a column that the same statement adds")
-      }
+      try alteration.judge(rule.columns)
       let name = try constraintName(
         definition, taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), table: table.name)
       let constraint = ConstraintDescriptor(
@@ -279,9 +291,7 @@ extension Planner {
       throw Self.tooManyIndexes
     }
     let key = try key(constraint.columns, alteration.columns, constraint: "unique constraint")
-    for part in key where alteration.added.contains(part.columnID) {
-      throw SQLError.unsupported("a UNIQUE constraint of a column that the same statement adds")
-    }
+    try alteration.judge(key.map(\.columnID))
     let name: String
     if let given = constraint.name {
       try requireFreeIndexName(given, alteration.indexNames)

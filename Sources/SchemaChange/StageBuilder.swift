@@ -68,8 +68,10 @@ struct StageBuilder: Sendable {
         replacedColumn: old.id))
   }
 
-  mutating func add(_ column: ColumnDescriptor, to table: TableDescriptor) {
-    let kind: ElementKind = !column.isNullable && column.missingValue.isNull ? .requiredColumn : .column
+  /// - Parameter isJudged: a constraint or an index on it comes with it.
+  mutating func add(_ column: ColumnDescriptor, to table: TableDescriptor, isJudged: Bool) {
+    let kind: ElementKind =
+      !column.isNullable && column.missingValue.isNull ? .requiredColumn : isJudged ? .judgedColumn : .column
     elements.append(
       Element(tableID: table.id, subject: .column(column), kind: kind, target: .public, state: column.state))
   }

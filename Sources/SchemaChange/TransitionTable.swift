@@ -27,6 +27,8 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   case replacingIndex = 6
   /// A column that takes the place of another and whose values follow from it (`ColumnDescriptor.conversion`).
   case replacingColumn = 7
+  /// As `column`, with a constraint or an index that comes with it.
+  case judgedColumn = 8
 }
 
 /// What has to be done with the rows that are there before the next transition.
@@ -82,6 +84,7 @@ public struct TransitionTable: Hashable, Sendable {
     case .notNull: .notNull
     case .replacingIndex: .replacingIndex
     case .replacingColumn: .replacingColumn
+    case .judgedColumn: .judgedColumn
     }
   }
 
@@ -150,6 +153,17 @@ public struct TransitionTable: Hashable, Sendable {
         .absent, .writeOnly, floor: .unchanged,
         "its value follows from the row, and only indexes that come with it hold it"),
       Transition(.writeOnly, .public, floor: .current, "rows hold it instead of the column that it replaces"),
+    ],
+    dropping: column.dropping)
+
+  public static let judgedColumn = TransitionTable(
+    kind: .judgedColumn,
+    adding: [
+      Transition(
+        .absent, .writeOnly, floor: .unchanged,
+        "every row has the value recorded in the descriptor, which is what a constraint or an index sees"),
+      Transition(
+        .writeOnly, .public, floor: .unchanged, "rows without the column still read the value in the descriptor"),
     ],
     dropping: column.dropping)
 

@@ -138,3 +138,30 @@ def test_writers_of_bad_rows_race_a_check_and_one_of_them_wins(cluster, table):
         assert not (outcome.get("row") and outcome.get("check")), outcome
         cluster.execute(f"DELETE FROM {table}")
         cluster.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS positive")
+
+
+def test_a_column_comes_with_its_constraints_or_not_at_all(cluster, table):
+    cluster.fill(table, 5_000)
+    columns = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' ORDER BY ordinal_position"
+    before = cluster.execute(columns)
+    # Every row has the default, so it is twice there; and the check does not hold for it.
+    assert refused(cluster, f"ALTER TABLE {table} ADD COLUMN c int DEFAULT 7 UNIQUE")[0] == "23505"
+    state, detail = refused(cluster, f"ALTER TABLE {table} ADD COLUMN c int DEFAULT 7 CHECK (c < k)", 2)
+    assert state == "23514" and "Failing rows: (" in detail
+    assert cluster.execute(columns, gateway=2) == before
+    with Traffic(cluster, table, threads=4) as traffic:
+        traffic.progress(50)
+        cluster.execute(
+            f"ALTER TABLE {table} ADD COLUMN c int NOT NULL DEFAULT 7 CHECK (c > 0), ADD COLUMN d text UNIQUE,"
+            f" ADD CONSTRAINT both CHECK (d IS NULL OR c < 100)")
+        traffic.progress(50)
+        assert traffic.retries == 0, f"{traffic.retries} statements were refused with a retryable error"
+    traffic.verify()
+    cluster.check_table(table)
+    assert cluster.execute(f"SELECT count(*) FROM {table} WHERE c <> 7 OR d IS NOT NULL", gateway=2) == [(0,)]
+    for gateway in (1, 2):
+        assert refused(cluster, f"UPDATE {table} SET c = 0 WHERE id = 1", gateway)[0] == "23514"
+        assert refused(cluster, f"UPDATE {table} SET c = 100, d = 'x' WHERE id = 1", gateway)[0] == "23514"
+    cluster.execute(f"UPDATE {table} SET d = 'x' WHERE id = 1")
+    assert refused(cluster, f"UPDATE {table} SET d = 'x' WHERE id = 2", 2)[0] == "23505"
+    assert cluster.execute(f"SELECT id FROM {table} WHERE d = 'x'") == [(1,)]

@@ -212,6 +212,26 @@ import Testing
         == .alterTable(ObjectName(name: "nope"), ifExists: true, changes: []))
   }
 
+  @Test func columnsWithConstraints() throws {
+    guard
+      case .alterTable(_, _, let changes)? = try change(
+        "alter table t add q int default 3 constraint u unique check (q < a), add r text, add check (r is null or q > 0)"
+      )
+    else {
+      Issue.record("no alteration")
+      return
+    }
+    #expect(changes.count == 5)
+    #expect(changes[1] == .addUnique(UniqueConstraint(name: "u", columns: ["q"])))
+    guard case .addCheck(let inline, isValidated: true) = changes[2], case .addCheck(let other, _) = changes[4] else {
+      Issue.record("no checks")
+      return
+    }
+    #expect(inline.rule.columns.map(\.name) == ["a", "q"] && Set(other.rule.columns.map(\.name)) == ["q", "r"])
+    #expect(throws: SQLError.self) { try change("alter table t add if not exists q int unique") }
+    #expect(throws: SQLError.self) { try change("alter table t add q int primary key") }
+  }
+
   @Test func typesOfColumns() throws {
     func typeChange(_ text: String) throws -> TypeChange? {
       guard case .alterTable(_, _, let changes)? = try change("alter table t alter \(text)"),

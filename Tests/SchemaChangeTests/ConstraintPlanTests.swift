@@ -146,6 +146,41 @@ import Testing
     #expect(world.table("t")?.constraints == [])
   }
 
+  @Test func aColumnThatComesWithConstraintsIsThereBeforeItIsSeen() throws {
+    var world = try world()
+    let plan = try world.plan(
+      alter(
+        "t", .addColumn(column("c", default: .integer(7)), ifNotExists: false),
+        .addUnique(UniqueConstraint(name: nil, columns: ["c"])), .addCheck(check(nil, "c"), isValidated: true)))
+    #expect(
+      plan.stages.map(\.name) == [
+        "index t_c_key: absent -> deleteOnly; constraint t_c_check: absent -> writeOnly; column c: absent -> writeOnly",
+        "index t_c_key: deleteOnly -> writeOnly; constraint t_c_check: writeOnly -> validating",
+        "index t_c_key: writeOnly -> backfilling",
+        "index t_c_key: backfilling -> public; constraint t_c_check: validating -> public; column c: writeOnly -> public",
+      ])
+    #expect(plan.visibleStage == 3)
+    let before = try #require(world.table("t"))
+    for stages in 1...3 {
+      var attempt = world
+      for stage in plan.stages.prefix(stages) { try attempt.apply(stage) }
+      #expect(attempt.table("t")?.publicColumns == before.publicColumns)
+      #expect(attempt.table("t")?.columns.last?.missingValue == .integer(7))
+      for stage in plan.rollback(in: attempt.catalog).stages { try attempt.apply(stage) }
+      var after = try #require(attempt.table("t"))
+      (after.nextColumnID, after.nextIndexID) = (before.nextColumnID, before.nextIndexID)
+      #expect(Self.shape(after) == Self.shape(before))
+    }
+    for stage in plan.stages { try world.apply(stage) }
+    #expect(world.table("t")?.publicColumns.map(\.name) == ["id", "a", "b", "c"])
+    #expect(throws: SQLError.self) {
+      try world.plan(
+        alter(
+          "t", .addColumn(column("d", isNullable: false), ifNotExists: false),
+          .addUnique(UniqueConstraint(name: nil, columns: ["d"]))))
+    }
+  }
+
   @Test func defaultsAndNamesAreOneEntry() throws {
     var world = try world()
     try world.run(alter("t", .addCheck(check("c", "a"), isValidated: true)))

@@ -235,6 +235,10 @@ private struct FakeEdit {
       if statement.take("NOT", "NULL") { new.isNullable = false }
       if statement.take("DEFAULT") { new.defaultValue = FakeStatement.value(statement.next()) }
       table.columns.append(new)
+      if statement.take("CONSTRAINT") {
+        table.indexes.append(.init(name: statement.next(), columns: [new.serial], isUnique: true))
+        try statement.expect("UNIQUE")
+      }
     } else if statement.take("ALTER", "COLUMN") {
       let column = statement.next()
       guard let place = table.columns.firstIndex(where: { $0.name == column }) else {

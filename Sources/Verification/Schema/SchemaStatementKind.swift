@@ -100,6 +100,16 @@ public struct SchemaStatementKind: Sendable {
         return column
       }
     },
+    // No two rows ever have the same value, and the rows of before have none.
+    alter("ADD COLUMN UNIQUE", weight: 4) { table, context in
+      guard let name = context.free(columnNames, besides: table.columns.map(\.name)),
+        let index = context.free(indexNames(context), besides: table.indexes.map(\.name))
+      else { return nil }
+      let column = ColumnModel(serial: context.serial(), name: name, kind: .integer, hasUniqueValues: true)
+      table.columns.append(column)
+      table.indexes.append(IndexModel(name: index, columns: [column.serial], isUnique: true))
+      return ("ALTER TABLE \(table.name) ADD COLUMN \(name) int8 CONSTRAINT \(index) UNIQUE", [])
+    },
     alter("DROP COLUMN", weight: 10) { table, context in
       guard let column = context.pick(table.columns.filter { !baseColumns.contains($0.name) }) else { return nil }
       table.columns.removeAll { $0 == column }
