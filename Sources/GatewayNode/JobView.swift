@@ -41,8 +41,8 @@ enum JobView {
   static func summary(_ job: JobInfo) -> String {
     var parts = [work(job)]
     if parts[0].isEmpty { parts[0] = job.steps > 0 ? "stage \(stage(job))" : job.state }
-    let rows = rowCount(job)
-    if !work(job).isEmpty, !rows.isEmpty { parts.append("\(rows) rows") }
+    let rows = rowCount(job, unit: " rows")
+    if !work(job).isEmpty, !rows.isEmpty { parts.append(rows) }
     if job.rowsPerSecond > 0 { parts.append("\(job.rowsPerSecond) rows/s") }
     if job.remainingMilliseconds > 0 { parts.append("about \(duration(job.remainingMilliseconds)) left") }
     let waits = waits(job)
@@ -58,14 +58,14 @@ enum JobView {
     return last.name
   }
 
-  private static func rowCount(_ job: JobInfo) -> String {
+  private static func rowCount(_ job: JobInfo, unit: String = "") -> String {
     let (done, total) =
       job.workRowsDone > 0 || job.workRowsTotal > 0
       ? (job.workRowsDone, job.workRowsTotal) : (job.rowsDone, job.rowsTotal)
     guard done > 0 || total > 0 else { return "" }
-    guard total > 0 else { return "\(done)" }
+    guard total > 0 else { return "\(done)\(unit)" }
     let percent = min(100, Double(done) * 100 / Double(max(done, total)))
-    return "\(done) of \(isFinished(job) ? "" : "about ")\(max(done, total)) (\(Int(percent)) %)"
+    return "\(done) of \(isFinished(job) ? "" : "about ")\(max(done, total))\(unit) (\(Int(percent)) %)"
   }
 
   static func waits(_ job: JobInfo) -> String {

@@ -46,7 +46,7 @@ import Wire
     #expect(value("waits for", job) == nil && value("error", job) == nil)
     #expect(
       JobView.summary(job)
-        == "job 7: backfill index 2, 250 of about 1000 (25 %) rows, 100 rows/s, about 7.5 s left")
+        == "job 7: backfill index 2, 250 of about 1000 rows (25 %), 100 rows/s, about 7.5 s left")
   }
 
   @Test func waitsAreTold() {
