@@ -111,7 +111,10 @@ public struct SchemaStatementKind: Sendable {
       return ("ALTER TABLE \(table.name) ADD COLUMN \(name) int8 CONSTRAINT \(index) UNIQUE", [])
     },
     alter("DROP COLUMN", weight: 10) { table, context in
-      guard let column = context.pick(table.columns.filter { !baseColumns.contains($0.name) }) else { return nil }
+      guard
+        let column = context.pick(
+          table.columns.filter { !baseColumns.contains($0.name) && $0.serial != table.primaryKey.column })
+      else { return nil }
       table.columns.removeAll { $0 == column }
       table.indexes.removeAll { $0.columns.contains(column.serial) }
       table.checks.removeAll { $0.column == column.serial }

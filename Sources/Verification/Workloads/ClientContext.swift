@@ -71,7 +71,9 @@ public final class ClientContext {
       value = try await body(client)
     } catch {
       let hasOutlivedItsSnapshot = host.snapshotLife.map { error.state == "72000" && now - began >= $0 } ?? false
-      if !hasOutlivedItsSnapshot { note(error, of: "a transaction", allowing: states) }
+      if !hasOutlivedItsSnapshot {
+        note(error, of: "a transaction, \((now - began) / 1_000_000) ms after its begin", allowing: states)
+      }
       await abandon(after: error)
       // COMMIT was never sent, so whatever happened is undone.
       return (nil, .failed("\(error)"), error)

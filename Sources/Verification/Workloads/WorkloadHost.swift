@@ -4,7 +4,7 @@ public protocol WorkloadHost: AnyObject, Sendable {
   var now: UInt64 { get }
   /// Every choice of a workload derives from it.
   var seed: UInt64 { get }
-  /// How long a transaction may surely read what it began with, even if its gateway loses its session (72000 afterwards); nil: as
+  /// How long a transaction may surely read what it began with, even if its gateway is frozen (72000 afterwards); nil: as
   /// long as any lasts.
   var snapshotLife: UInt64? { get }
   func pause(milliseconds: UInt64) async
