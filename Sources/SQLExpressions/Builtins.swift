@@ -122,7 +122,7 @@ enum NumberFunctions {
       try requirePositive(value.signum > 0 || value.isNaN, isZero: value.isZero)
       if !value.isFinite { return .decimal(value) }
       return .decimal(
-        function == .naturalLogarithm ? DecimalMath.naturalLogarithm(value) : DecimalMath.commonLogarithm(value))
+        try function == .naturalLogarithm ? DecimalMath.naturalLogarithm(value) : DecimalMath.commonLogarithm(value))
     default: throw Builtins.mismatch(function)
     }
   }

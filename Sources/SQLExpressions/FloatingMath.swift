@@ -59,8 +59,9 @@ enum FloatingMath {
     return expPair(Pair(x)).value
   }
 
-  /// The argument must be between −745.2 and 709.8.
+  /// Exact for arguments between −745.2 and 709.8.
   static func expPair(_ x: Pair) -> Pair {
+    guard abs(x.high) <= 746 else { return Pair(x.high.isNaN ? .nan : x.high > 0 ? .infinity : 0) }
     let k = (x.high / ln2.high).rounded()
     var r = x - ln2 * Pair(k)
     // e^r = (e^(r/512))^512 by nine squarings.
@@ -186,7 +187,7 @@ enum DecimalMath {
     guard base.isFinite, exponent.isFinite else {
       return Decimal(try FloatingMath.power(base.double, exponent.double))
     }
-    let product = FloatingMath.lnPair(pair(base)) * pair(exponent)
+    let product = try logarithm(base) * pair(exponent)
     return try exponential(product, atLeast: max(base.scale, exponent.scale))
   }
 
@@ -226,16 +227,27 @@ enum DecimalMath {
   }
 
   /// The value must be positive and finite.
-  static func naturalLogarithm(_ value: Decimal) -> Decimal {
-    shown(FloatingMath.lnPair(pair(value)), atLeast: value.scale)
+  static func naturalLogarithm(_ value: Decimal) throws(SQLError) -> Decimal {
+    shown(try logarithm(value), atLeast: value.scale)
   }
 
-  static func commonLogarithm(_ value: Decimal) -> Decimal {
-    shown(FloatingMath.lnPair(pair(value)) / FloatingMath.ln10, atLeast: value.scale)
+  static func commonLogarithm(_ value: Decimal) throws(SQLError) -> Decimal {
+    shown(try logarithm(value) / FloatingMath.ln10, atLeast: value.scale)
+  }
+
+  private static func logarithm(_ value: Decimal) throws(SQLError) -> FloatingMath.Pair {
+    let operand = pair(value)
+    guard operand.high.isFinite, operand.high > 0 else {
+      throw .unsupported("logarithms of numerics above 10^308 or below 10^-308")
+    }
+    return FloatingMath.lnPair(operand)
   }
 
   private static func exponential(_ argument: FloatingMath.Pair, atLeast minimum: Int) throws(SQLError) -> Decimal {
-    if argument.high > 709 { throw .unsupported("numeric results of exponential functions above 10^307") }
+    // Of operands beyond double precision not even the sign is known here.
+    guard argument.high <= 709 else {
+      throw .unsupported("numeric operands or results of exponential functions above 10^307")
+    }
     if argument.high < -709 { return Decimal(limbs: [], scale: Decimal.maximumDisplayScale) }
     return shown(FloatingMath.expPair(argument), atLeast: minimum)
   }
