@@ -25,11 +25,10 @@ import Testing
   }
 
   @Test func sleepEndsEarlyWhenCancelled() async {
-    let before = EventLoop.now
-    let task = Task { @EventLoopActor in try await EventLoop.sleep(for: .seconds(60)) }
+    // Longer than any run of the tests may take.
+    let task = Task { @EventLoopActor in try await EventLoop.sleep(for: .seconds(36_000)) }
     task.cancel()
     await #expect(throws: CancellationError.self) { try await task.value }
-    #expect(EventLoop.now.milliseconds(since: before) < 30_000)
   }
 
   @Test func sleepTakesItsTime() async throws {
