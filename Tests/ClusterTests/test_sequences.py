@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import psycopg
 import pytest
@@ -39,7 +38,7 @@ class Takers:
             except psycopg.Error as error:
                 # What dies with a process is not known to have failed: it is not counted as taken.
                 self.errors.append(error)
-                time.sleep(0.05)
+                self.stopped.wait(0.05)
 
     def __enter__(self):
         for thread in self.threads:
@@ -250,8 +249,9 @@ def test_nobody_gets_a_number_twice_while_processes_die(fresh_cluster):
         # Every storage node in turn, so whoever leads the sequences' ranges is among them.
         storage = [member["name"] for member in cluster.members("storage")]
         for name in ["gateway-1", *storage, cluster.metadata_leader(), "gateway-2"]:
-            os.kill(cluster.member(name)["pid"], signal.SIGKILL)
-            time.sleep(0.5)
+            member = cluster.member(name)
+            os.kill(member["pid"], signal.SIGKILL)
+            wait_until(lambda: not cluster.is_alive(member), 10, f"{name} to be gone")
             cluster.restart()
             wait_until(lambda: cluster.is_ready(name), 40, f"{name} to be ready")
             many.progress(30, seconds=60)
