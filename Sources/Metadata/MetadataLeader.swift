@@ -95,6 +95,7 @@ public struct MetadataLeader: Sendable {
   var nextBarrier: UInt64 = 1
 
   var safePoints = SafePointTargets()
+  var issued = IssuedTimestamps()
 
   var coordinator = JobCoordinator()
   /// DDL calls by the job they wait for, in the order of arrival.

@@ -38,6 +38,7 @@ import Testing
     for _ in 0..<seconds {
       world.advance(milliseconds: 1_000)
       world.applyAll()
+      _ = targets(&world)
     }
   }
 
@@ -51,10 +52,32 @@ import Testing
     try renew(&world, 1)
     #expect(targets(&world).versions == .zero)
     try renew(&world, 2)
+    #expect(targets(&world).versions == .zero, "not before the leader knows what was issued so long ago")
+    wait(&world, seconds: 79)
+    #expect(targets(&world).versions == .zero)
+    wait(&world, seconds: 1)
     let first = targets(&world).versions.physicalMilliseconds
     #expect(first <= world.wall - 80_000 && first > world.wall - 90_000 && first % 10_000 == 0)
     wait(&world, seconds: 20)
     #expect(targets(&world).versions.physicalMilliseconds == first + 20_000)
+  }
+
+  @Test func aWallClockSetForwardMakesNothingOlder() throws {
+    var world = world()
+    try renew(&world, 1)
+    try renew(&world, 2)
+    wait(&world, seconds: 100)
+    let before = targets(&world).versions
+    let began = Timestamp(physicalMilliseconds: world.wall)
+    world.wall += 400_000
+    wait(&world, seconds: 79)
+    #expect(targets(&world).versions > before)
+    #expect(targets(&world).versions <= began)
+    // And back: timestamps go on from where they are, the safe point does not wait for the clock to come there.
+    world.wall -= 400_000
+    wait(&world, seconds: 100)
+    #expect(targets(&world).versions > began)
+    #expect(targets(&world).versions <= Timestamp(physicalMilliseconds: world.wall + 400_000 - 80_000))
   }
 
   @Test func openTransactionsHoldItBackForAWhile() throws {
@@ -77,6 +100,7 @@ import Testing
     var world = world()
     try renew(&world, 1)
     try renew(&world, 2)
+    wait(&world, seconds: 100)
     let versions = targets(&world).versions
     let low = Timestamp(rawValue: versions.rawValue - 1_000)
     try renew(&world, 11, resolved: versions)
