@@ -52,8 +52,9 @@ extension Transaction {
     guard let primary, let snapshot else { return true }
     defer { cluster.waits.endWait(startTimestamp.rawValue) }
     var waits = 0
+    let lockDeadline = control.lockDeadline
     while true {
-      let left = control.deadline.millisecondsLeft(at: EventLoop.now)
+      let left = lockDeadline.millisecondsLeft(at: EventLoop.now)
       let patience = waiting == .block ? min(Self.deadlockCheckMilliseconds, max(1, left)) : 0
       let request = AcquireLocksRequest(
         startTimestamp: startTimestamp.rawValue, forUpdateTimestamp: snapshot.timestamp.rawValue, keys: keys,
@@ -83,7 +84,7 @@ extension Transaction {
         if waiting == .noWait {
           throw .failed(SQLError(.lockNotAvailable, "could not obtain lock on row"))
         }
-        try await wait(for: error, range: range, waits: &waits, control)
+        try await wait(for: error, range: range, waits: &waits, until: lockDeadline, control)
       default: throw fault(error)
       }
     }
@@ -97,12 +98,13 @@ extension Transaction {
 
   /// Another transaction holds a row: finish it if it is over, look for a deadlock, else come again.
   private func wait(
-    for error: RangeError, range: RangeID, waits: inout Int, _ control: StatementControl
+    for error: RangeError, range: RangeID, waits: inout Int, until lockDeadline: MonotonicTime,
+    _ control: StatementControl
   ) async throws(TransactionFault) {
-    guard EventLoop.now < control.deadline else {
+    try control.check()
+    guard EventLoop.now < lockDeadline else {
       throw .failed(SQLError(.lockNotAvailable, "canceling statement due to lock timeout"))
     }
-    try control.check()
     guard let lock = error.lock else { return try await pause(&waits, control) }
     let start = startTimestamp.rawValue
     cluster.waits.wait(
@@ -120,7 +122,7 @@ extension Transaction {
     do throws(RangeCallFailure) {
       outcome = try await cluster.locks.resolve(lock, range: range, reader: nil, deadline: control.callDeadline)
     } catch {
-      throw .failed(error.sqlError)
+      throw control.fault(error.sqlError)
     }
     if outcome == .wait { try await pause(&waits, control) }
   }

@@ -116,7 +116,7 @@ extension Transaction {
       outcome = try await cluster.locks.resolve(
         lock, range: range, reader: snapshot.timestamp, deadline: control.callDeadline)
     } catch {
-      throw .failed(Self.readError(error))
+      throw control.fault(Self.readError(error))
     }
     switch outcome {
     case .ignore(let start): snapshot.ignored.append(start)
@@ -128,9 +128,6 @@ extension Transaction {
 
   /// A short wait for somebody else's transaction, longer each time.
   func pause(_ waits: inout Int, _ control: StatementControl) async throws(TransactionFault) {
-    guard EventLoop.now < control.deadline else {
-      throw .failed(SQLError(.lockNotAvailable, "another transaction held a row for too long"))
-    }
     let milliseconds = min(50, 1 << min(waits, 5))
     waits += 1
     try await control.sleep(milliseconds: UInt64(milliseconds))

@@ -175,6 +175,8 @@ extension Session {
     switch plan.action {
     case .query, .insert, .update, .delete:
       for use in plan.tables { transaction.pin(use.tableID, version: use.version, isWritten: use.isWritten) }
+      // `SELECT … FOR UPDATE` alone: there is no commit that would wait for the rows.
+      if case .query(let query) = plan.action, query.locksRows { transaction.locksEarly = true }
       let access = TransactionAccess(
         transaction, snapshot, request.control, session: self, isOwnTransaction: isOwnTransaction)
       let run = StatementRun(plan, request.parameters, access, evaluationContext)

@@ -73,7 +73,8 @@ extension Session {
   }
 
   private func startPointRead(_ name: String, _ message: FrontendMessage) -> Bool {
-    guard block.state == .idle, settings.statementTimeoutMilliseconds == 0, let portal = portals[name],
+    guard block.state == .idle, settings.statementTimeoutMilliseconds == 0,
+      settings.idleSessionTimeoutMilliseconds == 0, let portal = portals[name],
       case .bound = portal.progress, let prepared = portal.statement, portal.planNumber == prepared.planNumber,
       let read = prepared.pointRead, let key = read.key(portal.parameters)
     else { return false }

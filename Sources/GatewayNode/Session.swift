@@ -76,7 +76,7 @@ import SQLValues
   /// Serves the client until it leaves or is sent away.
   func serve() async {
     client.onInput = { [weak self] in self?.serveAtOnce() ?? .needsReader }
-    while let event = await client.nextEvent() {
+    while let event = await nextEvent() {
       switch event {
       case .startup:
         client.close(SQLError(.protocolViolation, "unexpected startup message"))
@@ -104,6 +104,20 @@ import SQLValues
       }
     }
     end()
+  }
+
+  /// The client's next message; nil once it has left or was idle for longer than it may be.
+  private func nextEvent() async -> FrontendDecoder.Event? {
+    let patience =
+      block.isOpen ? settings.idleInTransactionTimeoutMilliseconds : settings.idleSessionTimeoutMilliseconds
+    guard patience > 0, client.peekEvent() == nil else { return await client.nextEvent() }
+    let error =
+      block.isOpen
+      ? SQLError(.idleInTransactionSessionTimeout, "terminating connection due to idle-in-transaction timeout")
+      : SQLError(.idleSessionTimeout, "terminating connection due to idle-session timeout")
+    let timer = Timer.once(after: .milliseconds(Int64(clamping: patience))) { [client] in client.close(error) }
+    defer { timer.cancel() }
+    return await client.nextEvent()
   }
 
   private func handle(_ message: FrontendMessage) async {
@@ -176,10 +190,11 @@ import SQLValues
     let now = EventLoop.now
     let timeout = settings.statementTimeoutMilliseconds
     let control = StatementControl(
-      deadline: now.advanced(byMilliseconds: timeout > 0 ? timeout : Self.unlimitedMilliseconds))
+      deadline: now.advanced(byMilliseconds: timeout > 0 ? timeout : Self.unlimitedMilliseconds),
+      lockTimeoutMilliseconds: settings.lockTimeoutMilliseconds)
     if timeout > 0 {
       timeoutTimer = Timer.once(after: .milliseconds(Int64(timeout))) { [weak control] in
-        control?.cancel(SQLError(.queryCanceled, "canceling statement due to statement timeout"))
+        control?.cancel(StatementControl.statementTimeout)
       }
     }
     self.control = control

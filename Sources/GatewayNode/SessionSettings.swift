@@ -109,10 +109,16 @@ struct SessionSettings {
   private var startValues: [String: String] = [:] { didSet { refresh() } }
   /// Asked for by every statement.
   private(set) var statementTimeoutMilliseconds: UInt64 = 0
+  private(set) var lockTimeoutMilliseconds: UInt64 = 0
+  private(set) var idleInTransactionTimeoutMilliseconds: UInt64 = 0
+  private(set) var idleSessionTimeoutMilliseconds: UInt64 = 0
   private(set) var isReadOnlyByDefault = false
 
   private mutating func refresh() {
     statementTimeoutMilliseconds = milliseconds("statement_timeout")
+    lockTimeoutMilliseconds = milliseconds("lock_timeout")
+    idleInTransactionTimeoutMilliseconds = milliseconds("idle_in_transaction_session_timeout")
+    idleSessionTimeoutMilliseconds = milliseconds("idle_session_timeout")
     isReadOnlyByDefault = isOn("default_transaction_read_only")
   }
 

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import decimal
+import select
 import threading
 import time
 import uuid
@@ -212,6 +213,45 @@ def test_a_cancelled_wait_for_a_row_leaves_no_lock(cluster, table, ends, by):
             other.execute("SET statement_timeout = '10s'")
             other.execute(f"UPDATE {table} SET k = k + 10 WHERE id = 1")
         assert waiter.execute(f"SELECT k FROM {table}").fetchall() == [(12,)]
+
+
+def test_a_wait_for_a_row_ends_with_the_lock_timeout(cluster, table):
+    cluster.execute(f"INSERT INTO {table} VALUES (1, 1)")
+    with cluster.connect(1, autocommit=False) as holder, cluster.connect(2) as waiter:
+        holder.execute(f"UPDATE {table} SET k = 2 WHERE id = 1")
+        # The shorter of the two says why.
+        waiter.execute("SET lock_timeout = '200ms'; SET statement_timeout = '60s'")
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="lock timeout"):
+            waiter.execute(f"UPDATE {table} SET k = 3 WHERE id = 1")
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="lock timeout"):
+            waiter.execute(f"SELECT * FROM {table} WHERE id = 1 FOR UPDATE")
+        waiter.execute("SET lock_timeout = '60s'; SET statement_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled, match="statement timeout"):
+            waiter.execute(f"UPDATE {table} SET k = 3 WHERE id = 1")
+        holder.rollback()
+        waiter.execute(f"UPDATE {table} SET k = 4 WHERE id = 1")
+        assert waiter.execute(f"SELECT k FROM {table}").fetchall() == [(4,)]
+
+
+def test_an_idle_session_is_ended_when_it_asks_for_that(cluster, table):
+    cluster.execute(f"INSERT INTO {table} VALUES (1, 1)")
+    with cluster.connect(1) as idle, cluster.connect(2) as other:
+        # In a transaction: what it holds is free again.
+        idle.execute("SET idle_in_transaction_session_timeout = '200ms'")
+        idle.execute(f"BEGIN; UPDATE {table} SET k = 2 WHERE id = 1")
+        other.execute("SET statement_timeout = '30s'")
+        other.execute(f"UPDATE {table} SET k = k + 10 WHERE id = 1")
+        assert other.execute(f"SELECT k FROM {table}").fetchall() == [(11,)]
+        with pytest.raises(psycopg.OperationalError, match="idle-in-transaction timeout"):
+            idle.execute("SELECT 1")
+    with cluster.connect(1) as idle:
+        idle.execute("SET idle_session_timeout = '200ms'")
+        query = f"SELECT k FROM {table} WHERE id = %s"
+        idle.execute(query, [1], prepare=True)
+        # psycopg does not read while it has nothing to ask: the end of the connection makes its socket readable.
+        assert select.select([idle.fileno()], [], [], 30)[0]
+        with pytest.raises(psycopg.OperationalError, match="idle-session timeout"):
+            idle.execute(query, [1])
 
 
 def test_prepared_point_reads_see_writes_and_schema_changes(cluster, table):
