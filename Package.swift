@@ -101,7 +101,12 @@ let nodes: [Target] = [
       "Basics", "EventLoop", "Simulation", "RocksEngine", "NodeRuntime", "MetadataNode", "StorageNode", "GatewayNode",
       "AckNode", "PostgresClient", "Verification", "Catalog", "SchemaChange",
     ]),
-  shell("OperatorTool", ["Basics", "EventLoop", "RPC", "Wire", "NodeRuntime", "PostgresClient", "PostgresProtocol"]),
+  shell(
+    "OperatorTool",
+    [
+      "Basics", "EventLoop", "RPC", "Wire", "NodeRuntime", "PostgresClient", "PostgresParser", "PostgresProtocol",
+      "SQLSyntax",
+    ]),
 ]
 
 let programs: [Target] = [

@@ -1,10 +1,11 @@
 import EventLoop
 import Glibc
 
-/// The program `theseus`: starts local clusters, looks at running ones, shows the main job and measures it.
+/// The program `theseus`: starts local clusters, looks at running ones, runs migrations, shows the main
+/// job and measures it.
 public enum OperatorTool {
   /// - Parameter arguments: without the program's own name.
-  /// - Returns: the exit code: 0 done, 1 it could not be done, 2 the command line is wrong.
+  /// - Returns: the exit code: 0 done, 1 it could not be done, 2 the command line is wrong, 3 what is there does not fit together.
   @EventLoopActor public static func run(_ arguments: [String]) async -> Int32 {
     do throws(ToolError) {
       return try await dispatch(arguments)
@@ -33,7 +34,7 @@ public enum OperatorTool {
       return 0
     }
     if first == "local" { return try await LocalCommand.run(arguments[1], values) }
-    return try await runPlain(first, values)
+    return try await runPlain(name, values)
   }
 
   @EventLoopActor private static func runPlain(_ name: String, _ flags: FlagValues) async throws(ToolError) -> Int32 {
@@ -41,12 +42,15 @@ public enum OperatorTool {
     case "status": return try await StatusCommand.run(flags)
     case "demo": return try await DemoCommand.run(flags)
     case "bench": return try await BenchCommand.run(flags)
+    case "migrate": return try await MigrateCommand.run(flags)
     default: throw .usage("\"\(name)\" is no command; see theseus --help")
     }
   }
 
   @EventLoopActor private static var commands: [FlagSet] {
-    LocalCommand.all + [StatusCommand.flags, DemoCommand.flags, BenchCommand.flags]
+    LocalCommand.all + [
+      StatusCommand.flags, MigrateCommand.flags, DemoCommand.flags, BenchCommand.flags,
+    ]
   }
 
   @EventLoopActor private static var overview: String {

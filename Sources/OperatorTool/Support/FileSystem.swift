@@ -71,7 +71,15 @@ enum FileSystem {
   /// Removes a file, or a directory with everything in it; symbolic links are removed, not followed.
   static func removeTree(_ path: String) {
     if unlink(path) == 0 { return }
-    guard let directory = opendir(path) else { return }
+    guard let names = try? list(path) else { return }
+    for name in names { removeTree("\(path)/\(name)") }
+    rmdir(path)
+  }
+
+  /// Names in a directory, in no order, without `.` and `..`.
+  static func list(_ path: String) throws(ToolError) -> [String] {
+    guard let directory = opendir(path) else { throw failure("read the directory", path) }
+    defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
@@ -79,9 +87,7 @@ enum FileSystem {
       }
       if name != ".", name != ".." { names.append(name) }
     }
-    closedir(directory)
-    for name in names { removeTree("\(path)/\(name)") }
-    rmdir(path)
+    return names
   }
 
   /// The same path from the root; it need not exist.

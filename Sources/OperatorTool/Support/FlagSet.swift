@@ -16,6 +16,8 @@ struct FlagSet: Sendable {
   private(set) var flags: [Flag] = []
   /// Name of the one argument without dashes, such as NAME.
   let positional: String?
+  /// Paragraphs behind the list of flags.
+  private(set) var notes = ""
 
   init(_ command: String, _ summary: String, positional: String? = nil) {
     self.command = command
@@ -31,6 +33,12 @@ struct FlagSet: Sendable {
 
   func flag(_ name: String, _ help: String) -> FlagSet { option(name, "", default: "false", help) }
 
+  func with(notes: String) -> FlagSet {
+    var copy = self
+    copy.notes = notes
+    return copy
+  }
+
   var helpText: String {
     var lines = ["usage: theseus \(command)" + (positional.map { " \($0)" } ?? "") + " [flags]", summary, ""]
     let help = Flag(name: "help", defaultValue: nil, placeholder: "", help: "show this text")
@@ -43,6 +51,7 @@ struct FlagSet: Sendable {
       lines.append(left + padding + flag.help + given)
     }
     lines.append("")
+    if !notes.isEmpty { lines += [notes, ""] }
     lines.append("Every flag may also come from the environment: --port-base is THESEUS_PORT_BASE.")
     return lines.joined(separator: "\n")
   }

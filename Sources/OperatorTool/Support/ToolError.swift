@@ -5,6 +5,8 @@ package struct ToolError: Error, Hashable, CustomStringConvertible {
     case usage
     /// The command could not be carried out: exit code 1.
     case failure
+    /// What is there does not fit together, so nothing was tried: exit code 3.
+    case refused
   }
 
   var kind = Kind.failure
@@ -18,6 +20,22 @@ package struct ToolError: Error, Hashable, CustomStringConvertible {
     return error
   }
 
+  static func refused(_ message: String) -> ToolError {
+    var error = ToolError(message)
+    error.kind = .refused
+    return error
+  }
+
+  /// All of `problems`, each on a line of its own.
+  static func refused(_ problems: [String]) -> ToolError { .refused(problems.joined(separator: "\n  ")) }
+
   package var description: String { message }
-  var exitCode: Int32 { kind == .usage ? 2 : 1 }
+
+  var exitCode: Int32 {
+    switch kind {
+    case .failure: 1
+    case .usage: 2
+    case .refused: 3
+    }
+  }
 }
