@@ -24,7 +24,7 @@ public enum OperatorTool {
       Console.line(overview)
       return 0
     }
-    let words = first == "local" ? 2 : 1
+    let words = first == "local" || arguments.prefix(2) == ["bench", "ddl"] ? 2 : 1
     let name = arguments.prefix(words).joined(separator: " ")
     guard let flags = commands.first(where: { $0.command == name }) else {
       throw .usage("\"\(name)\" is no command; see theseus --help")
@@ -42,6 +42,7 @@ public enum OperatorTool {
     case "status": return try await StatusCommand.run(flags)
     case "demo": return try await DemoCommand.run(flags)
     case "bench": return try await BenchCommand.run(flags)
+    case "bench ddl": return try await DDLBenchCommand.run(flags)
     case "migrate": return try await MigrateCommand.run(flags)
     default: throw .usage("\"\(name)\" is no command; see theseus --help")
     }
@@ -49,7 +50,7 @@ public enum OperatorTool {
 
   @EventLoopActor private static var commands: [FlagSet] {
     LocalCommand.all + [
-      StatusCommand.flags, MigrateCommand.flags, DemoCommand.flags, BenchCommand.flags,
+      StatusCommand.flags, MigrateCommand.flags, DemoCommand.flags, BenchCommand.flags, DDLBenchCommand.flags,
     ]
   }
 

@@ -38,7 +38,8 @@ def test_wrong_flags_are_refused_in_a_sentence(program, flags, tmp_path):
     "arguments",
     [[], ["no-such-command"], ["local"], ["local", "start"], ["local", "start", "--directory", "x", "--meta", "0"],
      ["local", "kill", "--directory", "x"], ["status", "--metadata", "nowhere"], ["status", "--wrong", "1"],
-     ["bench", "--rows", "few"], ["demo", "--clients", "-1"]],
+     ["bench", "--rows", "few"], ["bench", "ddl"], ["bench", "ddl", "--url", "postgresql://h/d", "--clients", "1,0"],
+     ["bench", "ddl", "--url", "postgresql://h/d", "--directory", "x"], ["demo", "--clients", "-1"]],
     ids=lambda arguments: " ".join(arguments) or "nothing",
 )
 def test_wrong_commands_are_refused(arguments, tmp_path):
@@ -100,6 +101,24 @@ def test_status_shows_roles_schema_leases_and_lag(cluster):
     for word in ("gateway-1", "storage-3", "lease", "lag", "schema index"):
         assert word in text
     cluster.execute("DROP TABLE for_status")
+
+
+def test_schema_changes_are_measured(cluster):
+    def tables():
+        return {row[0] for row in cluster.execute("SELECT relname FROM pg_class WHERE relkind = 'r'")}
+
+    before, members = tables(), cluster.members()
+    shown = run(THESEUS, "bench", "ddl", "--directory", cluster.directory, "--clients", "1,3", "--statements", 6,
+                "--tables", 20).stdout.splitlines()
+    figures = [line.split() for line in shown if line.startswith(("CREATE TABLE", "ADD COLUMN"))]
+    assert [figure[2] for figure in figures] == ["1", "1", "3", "3"]
+    # Both are one schema entry each.
+    assert [figure[-1] for figure in figures] == ["1.00"] * 4 and all(float(figure[3]) > 0 for figure in figures)
+    for words in ("creating 8 tables, 3 clients", "point reads of 20 tables at random", "memory of gateway-2",
+                  "start of a gateway until it is ready"):
+        assert any(line.startswith(words) for line in shown), shown
+    # Its tables and its gateway are gone again.
+    assert tables() == before and cluster.members() == members
 
 
 def test_a_dead_node_loses_its_lease(cluster):

@@ -246,6 +246,13 @@ import Glibc
     FileSystem.remove("\(directory)/run/\(name).pid")
   }
 
+  /// Kills a process and forgets it.
+  func remove(_ name: String) async throws(ToolError) {
+    try await kill(name)
+    members.removeAll { $0.name == name }
+    try save()
+  }
+
   func pause(_ name: String) throws(ToolError) { LocalProcess.signal(SIGSTOP, try running(name).pid) }
   func resume(_ name: String) throws(ToolError) { LocalProcess.signal(SIGCONT, try running(name).pid) }
 
