@@ -130,6 +130,7 @@ def test_killed_in_the_middle_of_a_build_it_goes_on_at_that_statement(migrations
     """)
     with migrations.start() as process:
         wait_until(lambda: (migrations.job("loaded_k") or {}).get("rows_done", 0) > 0, 60, "a build under way")
+        assert "still holds the lock" in migrations.run("--wait", 0, expect=1).stderr
         process.kill()
     assert migrations.states() == {1: "running"}
     done = migrations.run()
