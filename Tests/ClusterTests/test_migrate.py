@@ -190,6 +190,26 @@ def test_one_that_was_stopped_for_longer_than_its_lease_does_no_harm(migrations,
     assert "nothing to do" in migrations.run().stdout
 
 
+def test_one_that_was_stopped_in_a_transaction_loses_it_whole(migrations, cluster):
+    count = 600
+    updates = "UPDATE many SET n = n + 1;\n" * count
+    migrations.write(m1_many=f"""
+        CREATE TABLE many (id int8 PRIMARY KEY, n int8); INSERT INTO many VALUES (1, 0);
+        BEGIN; SELECT setval('begun', 2) FROM many; {updates} COMMIT; UPDATE many SET n = n + 1;
+    """)
+    # Its value is seen at once, by all.
+    cluster.execute("CREATE SEQUENCE begun")
+    with migrations.start("--lease", 1) as stopped:
+        wait_until(lambda: cluster.execute("SELECT last_value FROM begun") == [(2,)], 60, "a transaction under way", 0.005)
+        stopped.send_signal(signal.SIGSTOP)
+        assert "1_many.sql is applied" in migrations.run().stdout
+        stopped.send_signal(signal.SIGCONT)
+        code, _, error = finish(stopped)
+    cluster.execute("DROP SEQUENCE begun")
+    assert code == 1 and "another theseus migrate has taken over" in error
+    assert cluster.execute("SELECT n FROM many") == [(count + 1,)]
+
+
 def test_a_gateway_that_dies_in_the_middle_is_replaced(fresh_cluster, tmp_path):
     migrations, cluster = Migrations(fresh_cluster, tmp_path), fresh_cluster
     cluster.execute("CREATE TABLE big (id int8 PRIMARY KEY, k int8 NOT NULL, v text)")

@@ -35,10 +35,10 @@ import PostgresClient
       throw .usage("--mark-applied \(marked): no file in \(directory) has that number")
     }
 
-    let session = MigrationSession(url)
+    let session = MigrationSession(url, idleSeconds: lease)
     defer { session.close() }
     if isPlan { return try await plan(files, session) }
-    let beats = MigrationSession(url)
+    let beats = MigrationSession(url, idleSeconds: lease)
     defer { beats.close() }
     let store = MigrationStore(session, holder: MigrationLock.newHolder())
     let lock = MigrationLock(beats, holder: store.holder, leaseSeconds: lease)

@@ -2,7 +2,8 @@ import Basics
 import EventLoop
 import PostgresClient
 
-/// A session at whichever gateway of the URL answers; a new one takes the place of one that has ended.
+/// A session at whichever gateway of the URL answers. One that has ended is noticed by whoever uses it next, as its transaction, its
+/// settings and the operation id it had set are gone; only behind that failure a new one takes its place.
 @EventLoopActor final class MigrationSession {
   /// Without an answer for so long, or after so many lost connections, the command gives up; what it has done stays recorded.
   static let patienceMilliseconds: UInt64 = 60_000
@@ -14,6 +15,7 @@ import PostgresClient
   private static let connectTimeout = Duration.seconds(5)
 
   private let url: PostgresURL
+  private let idleSeconds: Int
   private var connection: PostgresConnection?
   private var nextEndpoint = 0
   /// nil as long as there are answers.
@@ -22,7 +24,11 @@ import PostgresClient
   /// Hears the notices of the statement under way.
   var onNotice: (@EventLoopActor (SQLError) -> Void)?
 
-  init(_ url: PostgresURL) { self.url = url }
+  /// - Parameter idleSeconds: were this process stopped in the middle of a transaction, the locks of that would be free so long after.
+  init(_ url: PostgresURL, idleSeconds: Int) {
+    self.url = url
+    self.idleSeconds = idleSeconds
+  }
 
   func close() {
     connection?.close()
@@ -30,8 +36,11 @@ import PostgresClient
   }
 
   private func opened() async throws(MigrationFailure) -> PostgresConnection {
-    if let connection, connection.isOpen { return connection }
-    connection = nil
+    if let connection {
+      if connection.isOpen { return connection }
+      close()
+      throw .connection("the session has ended")
+    }
     var failure = MigrationFailure.connection("no host")
     for _ in url.endpoints {
       let endpoint = url.endpoints[nextEndpoint % url.endpoints.count]
@@ -39,8 +48,7 @@ import PostgresClient
         let opened = try await PostgresConnection.connect(
           to: endpoint, user: url.user, database: url.database, applicationName: "theseus migrate",
           timeout: Self.connectTimeout)
-        // Were this process stopped in the middle, its locks would not be held for ever.
-        try await opened.query("SET idle_in_transaction_session_timeout = '30s'")
+        try await opened.query("SET idle_in_transaction_session_timeout = '\(idleSeconds)s'")
         opened.onNotice = { [weak self] notice in self?.onNotice?(notice) }
         connection = opened
         hasAnswered = true
