@@ -101,6 +101,12 @@ extension Transaction {
     return result
   }
 
+  /// What the transaction has put under `key`; nil: nothing, or it has taken it away.
+  public func written(_ key: [UInt8]) -> [UInt8]? {
+    guard let write = buffer.write(for: key), write.kind == .put || write.kind == .insert else { return nil }
+    return write.value
+  }
+
   /// A read has no outcome to be unknown: no answer is no answer.
   public static func readError(_ failure: RangeCallFailure) -> SQLError {
     failure.kind == .outcomeUnknown ? RangeCallFailure(.timedOut, failure.message).sqlError : failure.sqlError

@@ -46,6 +46,7 @@ import SQLValues
   func insert(_ key: Key, _ statement: PreparedStatement) {
     let textBytes = key.text.utf8.count
     guard textBytes <= Self.maximumTextBytes else { return }
+    statement.isShared = true
     if young.count >= Self.generationEntries || youngTextBytes + textBytes > Self.generationTextBytes {
       old = young
       young = [:]

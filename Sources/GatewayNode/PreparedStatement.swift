@@ -24,6 +24,8 @@ import Wire
       validIndex = nil
     }
   }
+  /// By the sessions of the gateway, once it is in their cache.
+  var isShared = false
   /// Grows with every new plan.
   private(set) var planNumber: UInt64 = 0
   /// The plan as a point read, if it is one.

@@ -164,7 +164,8 @@ extension Session {
       let commitPins = isOwnTransaction && !transaction.locksEarly ? request.prepared.earlyCommitPins() : []
       snapshot = try await transaction.beginStatement(
         deadline: request.control.callDeadline, commitPins: commitPins)
-      plan = try await livePlan(request, snapshot.catalog)
+      plan = try await livePlan(request, try catalog(asSeenFrom: snapshot.catalog))
+      try requirePossible(plan)
       if case .some(let described) = request.describedColumns, !Self.isSameShape(described, plan.resultColumns) {
         throw SQLError(.featureNotSupported, "cached plan must not change result type")
       }
@@ -174,7 +175,10 @@ extension Session {
     try request.control.check()
     switch plan.action {
     case .query, .insert, .update, .delete:
-      for use in plan.tables { transaction.pin(use.tableID, version: use.version, isWritten: use.isWritten) }
+      for use in plan.tables {
+        let version = transactionSchema.map { $0.pinnedVersion(of: use.tableID) } ?? use.version
+        if let version { transaction.pin(use.tableID, version: version, isWritten: use.isWritten) }
+      }
       // `SELECT … FOR UPDATE` alone: there is no commit that would wait for the rows.
       if case .query(let query) = plan.action, query.locksRows { transaction.locksEarly = true }
       let access = TransactionAccess(
@@ -185,7 +189,7 @@ extension Session {
       return try await pull(run, output, rowLimit: request.rowLimit, request.control)
     case .explain, .schemaChange, .explainSchemaChange, .checkTable:
       do throws(SQLError) {
-        return try await runSpecial(plan, snapshot, request, output, isOwnTransaction: isOwnTransaction)
+        return try await runSpecial(plan, snapshot, transaction, request, output)
       } catch {
         throw .failed(error)
       }
@@ -231,12 +235,15 @@ extension Session {
 
   /// The statement's plan for `catalog`: the one it has, if that still holds, else a new one.
   func currentPlan(_ prepared: PreparedStatement, _ catalog: CatalogView) throws(SQLError) -> StatementPlan {
-    if let plan = prepared.plan, plan.isValid(in: catalog) { return plan }
+    let isOwnSchema = transactionSchema != nil
+    if !isOwnSchema, let plan = prepared.plan, plan.isValid(in: catalog) { return plan }
     // Once told to the client, the parameters' types stay.
     let types = prepared.plan?.parameterTypes ?? prepared.declaredTypes.map { $0 ?? .unknown }
     let planner = StatementPlanner(catalog: catalog, session: plannerSession(catalog))
-    let plan = try planner.plan(prepared.parsed, parameterTypes: types)
-    prepared.plan = plan
+    var plan = try planner.plan(prepared.parsed, parameterTypes: types)
+    // Made for a catalog that only this session has: good for this execution, and to tell the client what it will get.
+    if isOwnSchema { plan.catalogIndex = SchemaIndex(rawValue: .max) }
+    if !isOwnSchema || !prepared.isShared { prepared.plan = plan }
     return plan
   }
 

@@ -30,7 +30,8 @@ extension Session {
     _ text: String, _ typeIDs: [UInt32], _ control: StatementControl
   ) async throws(SQLError) -> PreparedStatement? {
     let key = cacheKey(text, typeIDs)
-    if let cached = gateway.planCache.find(key) {
+    // What the block's own schema makes of a text is nobody else's.
+    if transactionSchema == nil, let cached = gateway.planCache.find(key) {
       if !cached.endsTransaction { try block.requireRunnable() }
       if cached.isPlanned { try await planAhead(cached, control) }
       return cached
@@ -44,7 +45,7 @@ extension Session {
     if !prepared.endsTransaction { try block.requireRunnable() }
     if prepared.isPlanned {
       try await planAhead(prepared, control)
-      gateway.planCache.insert(key, prepared)
+      if transactionSchema == nil { gateway.planCache.insert(key, prepared) }
     }
     return prepared
   }
@@ -67,6 +68,10 @@ extension Session {
   /// Plans with the newest catalog that is here, so that parameters and columns can be described; if that fails, with the
   /// newest there is.
   func planAhead(_ prepared: PreparedStatement, _ control: StatementControl) async throws(SQLError) {
+    if let own = transactionSchema {
+      _ = try currentPlan(prepared, own.catalog)
+      return
+    }
     guard let catalog = gateway.cluster.connection.history?.latest else {
       throw SQLError(.cannotConnectNow, "this gateway has no catalog yet")
     }

@@ -12,8 +12,8 @@ import Wire
 extension Session {
   /// Plans that do not run in the transaction's data: explanations, schema changes, checks.
   func runSpecial(
-    _ plan: StatementPlan, _ snapshot: ReadSnapshot, _ request: ExecutionRequest, _ output: RowOutput,
-    isOwnTransaction: Bool
+    _ plan: StatementPlan, _ snapshot: ReadSnapshot, _ transaction: Transaction, _ request: ExecutionRequest,
+    _ output: RowOutput
   ) async throws(SQLError) -> ExecutionResult {
     switch plan.action {
     case .explain(let lines):
@@ -21,6 +21,10 @@ extension Session {
       send(lines.map { [.text($0)] }, columns, output)
       return .finished(tag: "EXPLAIN")
     case .schemaChange(let statement):
+      if block.state == .open {
+        let text = request.prepared.parsed.text
+        return .finished(tag: try await stage(statement, text: text, snapshot, in: transaction, request.control))
+      }
       try requireSchemaChangeAllowed()
       let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: false)
       return .finished(tag: try await change.run(request.control))
@@ -44,11 +48,8 @@ extension Session {
     }
   }
 
-  /// A schema change commits by itself, so it must not look as if it were part of something else.
+  /// Outside of a block a schema change commits by itself, so it must not look as if it were part of something else.
   private func requireSchemaChangeAllowed() throws(SQLError) {
-    if block.state == .open {
-      throw SQLError.unsupported("a schema change inside a transaction block")
-    }
     if block.state == .implicit, transaction?.hasWrites == true {
       throw SQLError.unsupported("a schema change behind writes in one message")
     }
@@ -72,7 +73,8 @@ extension Session {
   private(set) var explanation: [String] = []
   /// Of a change that is only explained.
   private(set) var stages: [ExplainedStage] = []
-  private var jobID: UInt64 = 0
+  /// 0: there is none, or it is not known yet.
+  private(set) var jobID: UInt64 = 0
   /// The client is told no more of the change's progress.
   private var isOver = false
   private var isTelling = false
@@ -85,12 +87,14 @@ extension Session {
   static let noticeMilliseconds: Int64 = 3_000
 
   init(
-    _ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool, isInternal: Bool = false
+    _ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool, isInternal: Bool = false,
+    operation: String? = nil
   ) {
     self.session = session
     self.isInternal = isInternal
+    let isOwn = !explainOnly && !isInternal
     request = DDLRequest(
-      operationID: explainOnly || isInternal ? session.gateway.makeOperationID() : session.takeOperationID(),
+      operationID: operation ?? (isOwn ? session.takeOperationID() : session.gateway.makeOperationID()),
       database: session.databaseName, statement: statement.encoded(), statementText: text,
       isAsynchronous: !isInternal && session.settings["theseus.ddl_mode"] == "async",
       boundedWaitMilliseconds: session.settings.milliseconds("theseus.ddl_wait"),

@@ -70,6 +70,17 @@ extension Session {
   private func sequence(
     _ reference: SequenceReference, in catalog: CatalogView
   ) throws(SQLError) -> TableDescriptor {
+    let catalog = transactionSchema?.catalog ?? catalog
+    let found = try sequence(reference, of: catalog)
+    guard !SchemaDraft.isProvisional(found.id) else {
+      throw SQLError.unsupported("values of a sequence that the same transaction creates")
+    }
+    return found
+  }
+
+  private func sequence(
+    _ reference: SequenceReference, of catalog: CatalogView
+  ) throws(SQLError) -> TableDescriptor {
     switch reference {
     case .name(let name):
       return try StatementPlanner(catalog: catalog, session: plannerSession(catalog)).sequence(named: name)

@@ -48,7 +48,7 @@ extension Session {
         throw SQLError(.programLimitExceeded, "too many savepoints")
       }
       let transaction = try blockTransaction()
-      savepoints.append(Savepoint(name: name, mark: transaction.mark()))
+      savepoints.append(Savepoint(name: name, mark: transaction.mark(), schema: transactionSchema))
       return "SAVEPOINT"
     case .releaseSavepoint(let name):
       try block.requireRunnable()
@@ -62,6 +62,7 @@ extension Session {
       let position = try position(ofSavepoint: name)
       let mark = savepoints[position].mark
       transaction?.undo(to: mark)
+      transactionSchema = savepoints[position].schema
       for savepoint in savepoints[(position + 1)...].reversed() { transaction?.release(savepoint.mark) }
       savepoints.removeSubrange((position + 1)...)
       portals = [:]
@@ -135,6 +136,9 @@ extension Session {
 
   /// Commits the block's transaction. The block is over even if that fails.
   func commitTransaction(_ control: StatementControl) async throws(SQLError) {
+    if let schema = transactionSchema, !schema.texts.isEmpty {
+      return try await commitSchema(schema, control)
+    }
     guard let transaction else { return forgetTransaction(restoring: nil) }
     self.transaction = nil
     do throws(TransactionFault) {
@@ -145,6 +149,23 @@ extension Session {
       transaction.rollback()
       forgetTransaction(restoring: settingsCheckpoint)
       throw ErrorTranslation.sqlError(error, catalog: catalog)
+    }
+    gateway.metrics.committed()
+    forgetTransaction(restoring: nil)
+  }
+
+  private func commitSchema(_ schema: TransactionSchema, _ control: StatementControl) async throws(SQLError) {
+    // What it has read and locked is in the way of its own change.
+    transaction?.rollback()
+    transaction = nil
+    do throws(SQLError) {
+      try await commit(schema, control)
+    } catch {
+      let operation = settings["theseus.operation_id"]
+      forgetTransaction(restoring: settingsCheckpoint)
+      // It was used, so it is not for the next change.
+      settings.setInternally("theseus.operation_id", operation)
+      throw error
     }
     gateway.metrics.committed()
     forgetTransaction(restoring: nil)
@@ -164,6 +185,7 @@ extension Session {
     settings.endTransaction(restoring: checkpoint)
     settingsCheckpoint = nil
     savepoints = []
+    transactionSchema = nil
     portals = [:]
     transactionModes = TransactionModes()
     statementsInTransaction = 0

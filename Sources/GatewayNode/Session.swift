@@ -28,6 +28,8 @@ import SQLValues
   var statementsInTransaction = 0
   var settingsCheckpoint: SessionSettings.Checkpoint?
   var savepoints: [Savepoint] = []
+  /// Set once the block has changed the schema.
+  var transactionSchema: TransactionSchema?
   var transactionModes = TransactionModes()
   /// Microseconds since 2000, what `now()` answers in this transaction.
   var transactionTime: Int64 = 0
@@ -52,6 +54,7 @@ import SQLValues
   struct Savepoint {
     let name: String
     let mark: Transaction.Mark
+    let schema: TransactionSchema?
   }
 
   /// A statement by name; nil stands for a blank query string.

@@ -6,6 +6,7 @@ import KeyValue
 import SQLExecution
 import SQLExpressions
 import SQLValues
+import SchemaChange
 
 /// One statement's view of the data: reads at its snapshot with the transaction's writes over it.
 @EventLoopActor final class TransactionAccess: TableAccess {
@@ -54,6 +55,7 @@ import SQLValues
   @EventLoopActor func get(
     table: TableDescriptor, index: IndexDescriptor, keys: [[UInt8]]
   ) async throws(SQLError) -> [[UInt8]?] {
+    if SchemaDraft.isProvisional(index.rangeID) { return keys.map { transaction.written($0) } }
     do throws(TransactionFault) {
       return try await transaction.get(range: index.rangeID, keys: keys, snapshot, control)
     } catch {
@@ -62,6 +64,12 @@ import SQLValues
   }
 
   @EventLoopActor func scan(_ request: SQLExecution.ScanRequest) async throws(SQLError) -> ScanBatch {
+    // Of a table that the transaction creates there is nothing but its own writes.
+    if SchemaDraft.isProvisional(request.index.rangeID) {
+      var own = RawEntries.merge([], transaction.writes(from: request.span.start, to: request.span.end))
+      if request.isReverse { own.reverse() }
+      do throws(TransactionFault) { return try evaluate(own, request, nil) } catch { throw fail(error) }
+    }
     let isMerged = transaction.hasWrites(from: request.span.start, to: request.span.end)
     do throws(TransactionFault) {
       return isMerged ? try await scanMerged(request) : try await scanCommitted(request)

@@ -264,6 +264,7 @@ extension SchemaStatement {
       .createSequence(let name, _, _), .alterSequence(let name, _, _), .renameSequence(let name, _, _):
       name.description
     case .createIndex(let create): create.table.description
+    case .transaction(let transaction): transaction.statements.first?.objectName ?? ""
     }
   }
 }

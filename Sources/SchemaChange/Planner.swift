@@ -30,6 +30,7 @@ public struct Planner: Sendable {
       try planRenameSequence(name, to: newName, ifExists: ifExists)
     case .dropSequences(let names, let ifExists, let isCascade):
       try planDropSequences(names, ifExists: ifExists, isCascade: isCascade)
+    case .transaction(let transaction): try planTransaction(transaction)
     }
   }
 
@@ -53,6 +54,7 @@ public struct Planner: Sendable {
         .renameSequence(let name, _, _), .alterSequence(let name, _, _):
         Set([name].compactMap(table))
       case .createIndex(let create): Set([create.table].compactMap(table))
+      case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
     // With a table or column its sequences may go, with a sequence the defaults that use it.
     if statement.mayDropSequences {

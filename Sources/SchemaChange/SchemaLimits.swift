@@ -15,6 +15,8 @@ public enum SchemaLimits {
   public static let generatedSequenceCache: Int64 = 128
   /// Alterations in one `ALTER TABLE`, tables in one `DROP TABLE`.
   public static let maximumObjectsPerStatement = 1_600
+  /// Schema changes between BEGIN and COMMIT.
+  public static let maximumStatementsPerTransaction = 1_000
   /// An encoded default expression or constant of one column, or a CHECK constraint's expression.
   public static let maximumDefaultBytes = 65_536
 }

@@ -32,6 +32,7 @@ extension SchemaStatement {
       writer.field(22) { Self.encode(name, newName, ifExists, into: &$0) }
     case .dropSequences(let names, let ifExists, let isCascade):
       writer.field(23) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
+    case .transaction(let transaction): writer.field(24) { transaction.encode(into: &$0) }
     }
     return writer.bytes
   }
@@ -92,6 +93,7 @@ extension SchemaStatement {
     case 23:
       let (names, ifExists, isCascade) = try Self.decodeNames(body)
       self = .dropSequences(names: names, ifExists: ifExists, isCascade: isCascade)
+    case 24: self = .transaction(try SchemaTransaction(decoding: body))
     default: throw reader.failure("unknown kind of statement \(field.number)")
     }
   }
@@ -484,6 +486,48 @@ extension CreateIndex {
         }
         keyColumns.append(key)
       case 6: storedColumns.append(try field.string())
+      default: break
+      }
+    }
+  }
+}
+
+extension SchemaTransaction {
+  fileprivate func encode(into writer: inout ByteWriter) {
+    for statement in statements { writer.field(1, statement.encoded()) }
+    for version in versions {
+      writer.field(2) {
+        $0.field(1, version.table.rawValue)
+        $0.field(2, version.version.rawValue)
+      }
+    }
+  }
+
+  fileprivate init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    self.init(statements: [], versions: [])
+    var reader = ByteReader(bytes)
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1:
+        guard statements.count < SchemaLimits.maximumStatementsPerTransaction else {
+          throw reader.failure("too many statements")
+        }
+        let bytes = try field.slice()
+        // Before it is decoded: a depth that somebody else chooses.
+        var kind = ByteReader(bytes)
+        if try kind.nextField()?.number == 24 { throw reader.failure("a transaction in a transaction") }
+        statements.append(try SchemaStatement(decoding: bytes))
+      case 2:
+        var nested = ByteReader(try field.slice())
+        var version = Version(table: TableID(0), version: .none)
+        while let part = try nested.nextField() {
+          switch part.number {
+          case 1: version.table = TableID(rawValue: try part.integer())
+          case 2: version.version = TableVersion(rawValue: try part.integer())
+          default: break
+          }
+        }
+        versions.append(version)
       default: break
       }
     }

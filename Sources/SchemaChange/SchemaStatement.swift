@@ -17,6 +17,26 @@ public enum SchemaStatement: Hashable, Sendable {
   case alterSequence(ObjectName, ifExists: Bool, SequenceOptions)
   case renameSequence(ObjectName, to: String, ifExists: Bool)
   case dropSequences(names: [ObjectName], ifExists: Bool, isCascade: Bool)
+  /// All or nothing, visible together.
+  case transaction(SchemaTransaction)
+}
+
+extension SchemaStatement {
+  /// Those that defaults bound at the gateway take values from.
+  public var boundSequences: [TableID] {
+    switch self {
+    case .createTable(let create): create.columns.flatMap(\.sequences)
+    case .alterTable(_, _, let changes):
+      changes.flatMap { change -> [TableID] in
+        switch change {
+        case .addColumn(let column, _): column.sequences
+        case .setDefault(_, _, _, let sequences): sequences
+        default: []
+        }
+      }
+    default: []
+    }
+  }
 }
 
 /// `schema.name`; the schema defaults to `public`.

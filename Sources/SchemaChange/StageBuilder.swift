@@ -38,6 +38,8 @@ struct StageBuilder: Sendable {
   private let catalog: CatalogState
   private var elements: [Element] = []
   private var directEdits: [DirectEdit] = []
+  /// Of relations that come into being with everything else.
+  private var newRanges: [RangeDescriptor] = []
 
   init(_ catalog: CatalogState) { self.catalog = catalog }
 
@@ -127,6 +129,12 @@ struct StageBuilder: Sendable {
         state: constraint.state))
   }
 
+  /// A relation as it will be, with the ranges of its indexes.
+  mutating func create(_ table: TableDescriptor, ranges: [RangeDescriptor]) {
+    newRanges += ranges
+    edit(table.id, [.createTable(table)], "\(table.isSequence ? "sequence" : "table") \(table.name): absent -> public")
+  }
+
   mutating func edit(
     _ table: TableID, _ edits: [DescriptorEdit], _ label: String, floor: FloorRule = .unchanged
   ) {
@@ -198,7 +206,9 @@ struct StageBuilder: Sendable {
     let adding = elements.indices.filter { elements[$0].target != .absent && elements[$0].next != nil }
     let dropping = elements.indices.filter { elements[$0].target == .absent && elements[$0].next != nil }
     guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty else { return nil }
-    return stage(dropping + adding, directEdits)
+    var result = stage(dropping + adding, directEdits)
+    result.newRanges += newRanges
+    return result
   }
 
   private mutating func dismantling() -> PlanStage? {

@@ -16,6 +16,9 @@ import Verification
   /// The same for statements that change a schema: they wait for others.
   static let schemaChangeTimeout = Duration.seconds(60)
 
+  /// Begins a message that is a transaction of its own.
+  private static let block = "BEGIN; "
+
   init(_ cluster: SimulatedCluster, gateway: Int) {
     self.cluster = cluster
     self.gateway = gateway
@@ -29,7 +32,7 @@ import Verification
       connectFailure = "the session ended"
       throw .unreachable("the session ended before the statement")
     }
-    let isSchemaChange = ["CREATE", "ALTER", "DROP", "UNDROP"].contains { sql.hasPrefix($0) }
+    let isSchemaChange = ["CREATE", "ALTER", "DROP", "UNDROP", Self.block].contains { sql.hasPrefix($0) }
     let patience = isSchemaChange ? Self.schemaChangeTimeout : Self.statementTimeout
     let timer = Timer.once(after: patience) { connection.close("no answer in \(patience)") }
     defer { timer.cancel() }
@@ -37,7 +40,10 @@ import Verification
       return try await connection.query(sql).rows
     } catch {
       switch error {
-      case .server(let error): throw .failed(state: error.state.code, message: error.message)
+      case .server(let error):
+        // What is left of a message that opens a block: the session is to be fit for the next.
+        if sql.contains(Self.block), connection.isOpen { _ = try? await connection.query("ROLLBACK") }
+        throw .failed(state: error.state.code, message: error.message)
       case .connectionLost(let reason): throw .unknown(reason)
       case .notConnected(let reason): throw .unreachable(reason)
       }

@@ -222,6 +222,32 @@ public struct SchemaStatementKind: Sendable {
       table.indexes[position].name = name
       return ("ALTER INDEX \(old) RENAME TO \(name)", [])
     },
+    alter("BEGIN … COMMIT", weight: 16) { table, context in
+      let before = table.columns
+      var statements: [String] = []
+      var errors: Set<String> = []
+      let kinds = all.filter { combinable.contains($0.name) }
+      for _ in 0..<Int.random(in: 2...4, using: &context.random) {
+        guard let made = context.pick(kinds)?.make(table, &context), let after = made.after else { continue }
+        table = after
+        statements.append(made.sql)
+        errors.formUnion(made.possibleErrors)
+      }
+      // The rows there are have no value for it: refused if there are any, and if it comes with an index or a check.
+      if table.columns.contains(where: { column in
+        !column.isNullable && column.defaultValue == nil && !before.contains { $0.serial == column.serial }
+      }) {
+        errors.formUnion(["23502", "0A000"])
+      }
+      return statements.isEmpty ? nil : ("BEGIN; \(statements.joined(separator: "; ")); COMMIT", errors)
+    },
+  ]
+
+  /// Several of these on one table fit into one transaction.
+  private static let combinable: Set<String> = [
+    "RENAME TABLE", "ADD COLUMN", "ADD COLUMN DEFAULT", "ADD COLUMN NOT NULL DEFAULT", "DROP COLUMN", "RENAME COLUMN",
+    "SET NOT NULL", "DROP NOT NULL", "ADD CHECK", "DROP CONSTRAINT", "CREATE INDEX", "CREATE INDEX on two columns",
+    "CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX over duplicates", "DROP INDEX", "RENAME INDEX",
   ]
 
   // MARK: - Parts of statements

@@ -1,0 +1,78 @@
+import Basics
+import Catalog
+import ClusterClient
+import SQLPlanner
+import SchemaChange
+
+extension Session {
+  /// The catalog that a statement of the session uses at a snapshot: with the changes of its own block, if it has made some.
+  func catalog(asSeenFrom snapshot: CatalogView) throws(SQLError) -> CatalogView {
+    guard var schema = transactionSchema else { return snapshot }
+    try schema.rebase(on: snapshot)
+    transactionSchema = schema
+    return schema.catalog
+  }
+
+  /// A schema change between BEGIN and COMMIT: checked and noted now, made when the block commits.
+  func stage(
+    _ statement: SchemaStatement, text: String, _ snapshot: ReadSnapshot, in transaction: Transaction,
+    _ control: StatementControl
+  ) async throws(SQLError) -> String {
+    if transaction.isReadOnly {
+      throw SQLError(
+        .readOnlyTransaction, "cannot execute \(SchemaChangeCall.commandTag(text)) in a read-only transaction")
+    }
+    guard !transaction.hasWrites else {
+      throw SQLError.unsupported("a schema change behind writes in one transaction")
+    }
+    var schema: TransactionSchema
+    if let begun = transactionSchema {
+      schema = begun
+    } else {
+      let database = snapshot.catalog.database(named: databaseName)?.id ?? .defaultDatabase
+      schema = TransactionSchema(
+        snapshot.catalog, database: database, isRepetition: try await isKnownOperation(control))
+    }
+    let (tag, notices) = try schema.apply(statement, text: text)
+    transactionSchema = schema
+    for notice in notices { client.writer.notice(notice) }
+    return tag
+  }
+
+  /// Whether the operation that the client has named for the block's changes was begun before: then it sends them again, and
+  /// they would not fit any more.
+  private func isKnownOperation(_ control: StatementControl) async throws(SQLError) -> Bool {
+    let operation = settings["theseus.operation_id"]
+    if operation.isEmpty { return false }
+    // A change of nothing leaves no job of its own.
+    let nothing = SchemaTransaction(statements: [], versions: [])
+    let question = SchemaChangeCall(
+      self, .transaction(nothing), text: "", explainOnly: false, isInternal: true, operation: operation)
+    do throws(SQLError) { _ = try await question.run(control) } catch {
+      // It has failed before, and fails again when the block commits.
+      guard question.jobID != 0 else { throw error }
+    }
+    return question.jobID != 0
+  }
+
+  /// Of a plan of the open block: throws for what it cannot do beside the block's schema changes.
+  func requirePossible(_ plan: StatementPlan) throws(SQLError) {
+    guard let schema = transactionSchema else { return }
+    switch plan.action {
+    case .insert, .update, .delete:
+      throw SQLError.unsupported("writes behind a schema change in one transaction")
+    case .checkTable: throw SQLError.unsupported("CHECK TABLE behind a schema change in one transaction")
+    case .explainSchemaChange:
+      throw SQLError.unsupported("EXPLAIN (DDL) behind a schema change in one transaction")
+    case .query: try schema.requireReadable(plan.tables.map(\.tableID))
+    case .schemaChange, .explain: break
+    }
+  }
+
+  /// Makes the block's schema changes, all of them or none.
+  func commit(_ schema: TransactionSchema, _ control: StatementControl) async throws(SQLError) {
+    let change = SchemaChangeCall(
+      self, .transaction(schema.draft.transaction), text: schema.texts.joined(separator: "; "), explainOnly: false)
+    _ = try await change.run(control)
+  }
+}

@@ -1,0 +1,59 @@
+import Basics
+import Catalog
+import SchemaChange
+
+/// The schema changes of a session's open transaction block: its own statements see them, nobody else does before COMMIT.
+struct TransactionSchema {
+  private(set) var draft: SchemaDraft
+  /// Of the statements, for the job.
+  private(set) var texts: [String] = []
+  /// With the changes, as far as the block's statements can use them.
+  private(set) var catalog: CatalogView
+  private var unreadable: Set<TableID> = []
+  /// The operation that the client has named was begun before: COMMIT answers what became of it.
+  private let isRepetition: Bool
+
+  init(_ catalog: CatalogView, database: DatabaseID, isRepetition: Bool) {
+    draft = SchemaDraft(catalog: catalog, databaseID: database)
+    self.catalog = catalog
+    self.isRepetition = isRepetition
+  }
+
+  mutating func apply(
+    _ statement: SchemaStatement, text: String
+  ) throws(SQLError) -> (commandTag: String, notices: [String]) {
+    if statement.boundSequences.contains(where: SchemaDraft.isProvisional) {
+      throw SQLError.unsupported("a default that uses a sequence which the same transaction creates")
+    }
+    if isRepetition {
+      texts.append(text)
+      return (SchemaChangeCall.commandTag(text), [])
+    }
+    let answer = try draft.apply(statement)
+    texts.append(text)
+    look()
+    return answer
+  }
+
+  /// Brings the changes to what others have made of the catalog meanwhile.
+  mutating func rebase(on base: CatalogView) throws(SQLError) {
+    guard base.schemaIndex != draft.base.schemaIndex else { return }
+    draft = try draft.rebased(on: base)
+    look()
+  }
+
+  private mutating func look() {
+    catalog = draft.visibleCatalog()
+    unreadable = draft.unreadableTables
+  }
+
+  /// Throws if a statement of the block reads rows that are there only once the changes are made.
+  func requireReadable(_ tables: [TableID]) throws(SQLError) {
+    guard let table = tables.first(where: unreadable.contains) else { return }
+    throw SQLError.unsupported(
+      "reading table \"\(draft.base.table(id: table)?.name ?? "")\" in the transaction that copies or empties it")
+  }
+
+  /// The version that others know; nil: the transaction creates it.
+  func pinnedVersion(of table: TableID) -> TableVersion? { draft.base.table(id: table)?.version }
+}

@@ -1,0 +1,244 @@
+import Basics
+import Catalog
+
+/// Several statements, one plan: everything they add is prepared out of sight, and one entry makes all of it visible together with
+/// what they drop and rename.
+extension Planner {
+  mutating func planTransaction(_ transaction: SchemaTransaction) throws(SQLError) -> Plan {
+    try transaction.requireUnchanged(in: context.catalog)
+    var draft = SchemaDraft(context)
+    for statement in transaction.statements { _ = try draft.apply(statement) }
+    context = draft.context
+    context.catalog = draft.base
+    var parts: [Plan] = []
+    for group in draft.groups() { parts.append(try draft.plan(of: group)) }
+    let plan = Plan.together(parts.filter { !$0.stages.isEmpty }, commandTag: "COMMIT")
+    try draft.requireSameOutcome(plan)
+    return plan
+  }
+}
+
+extension SchemaDraft {
+  /// Statements that concern a table in common, also by way of others. Positions, ascending; in the order of the first.
+  func groups() -> [[Int]] {
+    var groups: [(tables: Set<TableID>, statements: [Int])] = []
+    for (position, plan) in plans.enumerated() {
+      var joined: (tables: Set<TableID>, statements: [Int]) = (Set(plan.tables), [position])
+      for group in groups where !group.tables.isDisjoint(with: joined.tables) {
+        joined.tables.formUnion(group.tables)
+        joined.statements += group.statements
+      }
+      groups.removeAll { !$0.tables.isDisjoint(with: joined.tables) }
+      groups.append((joined.tables, joined.statements.sorted()))
+    }
+    return groups.map(\.statements).sorted { $0[0] < $1[0] }
+  }
+
+  /// A statement alone is done as if it were no part of a transaction; of several on one table only the outcome counts.
+  func plan(of group: [Int]) throws(SQLError) -> Plan {
+    if group.count == 1, !needsTakenName(plans[group[0]]) { return plans[group[0]] }
+    let tables = Set(group.flatMap { plans[$0].tables }).sorted()
+    for edit in group.flatMap({ plans[$0].stages }).flatMap(\.changes) where base.table(id: edit.tableID) != nil {
+      if edit.edits.contains(where: \.replacesRows) {
+        throw SQLError.unsupported(
+          "a change that copies or empties table \"\(base.table(id: edit.tableID)?.name ?? "")\" beside other changes of it in one transaction"
+        )
+      }
+    }
+    var stages = StageBuilder(base)
+    for id in tables {
+      switch (base.table(id: id), catalog.table(id: id)) {
+      case (nil, nil): break
+      case (nil, let created?): create(created, in: &stages)
+      case (let old?, nil): stages.drop(old)
+      case (let old?, let new?): try change(old, to: new, in: &stages)
+      }
+    }
+    return stages.plan(commandTag: "COMMIT", notices: [])
+  }
+
+  /// Whether an index is prepared under a name that only the transaction sets free.
+  private func needsTakenName(_ plan: Plan) -> Bool {
+    plan.stages.prefix(plan.visibleStage).flatMap(\.changes).contains { change in
+      change.edits.contains { edit in
+        guard case .addIndex(let index) = edit, let table = catalog.table(id: change.tableID) else { return false }
+        return isTaken(index.name, of: table)
+      }
+    }
+  }
+
+  private func isTaken(_ name: String, of table: TableDescriptor) -> Bool {
+    base.relation(RelationName(databaseID: table.databaseID, schema: table.schemaName, name: name)) != nil
+  }
+
+  private func create(_ table: TableDescriptor, in stages: inout StageBuilder) {
+    var created = table
+    created.version = TableVersion(1)
+    created.commitFloor = TableVersion(1)
+    stages.create(created, ranges: created.indexes.compactMap { catalog.range(id: $0.rangeID) })
+  }
+
+  private func change(
+    _ old: TableDescriptor, to new: TableDescriptor, in stages: inout StageBuilder
+  ) throws(SQLError) {
+    func edit(_ edits: DescriptorEdit, _ label: String, floor: FloorRule = .unchanged) {
+      stages.edit(old.id, [edits], label, floor: floor)
+    }
+    if new.name != old.name { edit(.renameTable(new.name), "table \(old.name): renamed to \(new.name)") }
+    if let sequence = new.sequence, sequence != old.sequence {
+      edit(.setSequence(sequence), "sequence \(old.name): changed", floor: .current)
+    }
+    // What needs a constraint or an index of its own is found first: it decides how a new column comes.
+    let newIndexes = new.indexes.filter { old.index($0.id) == nil }
+    let newConstraints = new.constraints.filter { old.constraint($0.id) == nil }
+    let judged = Set(newConstraints.flatMap(\.rule.columns) + newIndexes.flatMap(\.columnIDs))
+
+    var nextConstraint = new.nextConstraintID
+    func notNull(_ column: ColumnID, _ state: ElementState) -> ConstraintDescriptor {
+      defer { nextConstraint = ConstraintID(nextConstraint.rawValue + 1) }
+      return ConstraintDescriptor(id: nextConstraint, name: "", state: state, rule: .notNull(column))
+    }
+    for index in old.indexes where new.index(index.id) == nil { stages.drop(index, of: old) }
+    for constraint in old.constraints where new.constraint(constraint.id) == nil {
+      stages.drop(constraint, of: old)
+    }
+    for column in old.columns {
+      guard let changed = new.column(column.id) else {
+        stages.drop(column, of: old)
+        continue
+      }
+      if changed.name != column.name {
+        edit(
+          .renameColumn(column.id, changed.name), "column \(column.name): renamed to \(changed.name)")
+      }
+      if changed.type != column.type {
+        edit(.setType(column.id, changed.type), "column \(column.name): type \(changed.type)")
+      }
+      if changed.defaultExpression != column.defaultExpression || changed.sequences != column.sequences {
+        edit(
+          .setDefault(
+            column.id, expression: changed.defaultExpression, text: changed.defaultText, sequences: changed.sequences),
+          "column \(column.name): default \(changed.defaultText ?? "NULL")")
+      }
+      switch (column.isNullable, changed.isNullable) {
+      case (true, false): stages.add(notNull(column.id, .absent), to: old)
+      case (false, true): stages.drop(notNull(column.id, .public), of: old)
+      case (true, true), (false, false): break
+      }
+    }
+    for var column in new.columns where old.column(column.id) == nil {
+      let isJudged = judged.contains(column.id)
+      guard !isJudged || column.isNullable || !column.missingValue.isNull else {
+        throw SQLError.unsupported(
+          "a constraint or an index of a NOT NULL column without default that the same transaction adds")
+      }
+      column.state = .absent
+      stages.add(column, to: old, isJudged: isJudged)
+    }
+    for index in old.indexes {
+      guard let changed = new.index(index.id), changed.name != index.name else { continue }
+      edit(.renameIndex(index.id, changed.name), "index \(index.name): renamed to \(changed.name)")
+    }
+    for var index in newIndexes {
+      guard let range = catalog.range(id: index.rangeID) else { continue }
+      index.state = .absent
+      if isTaken(index.name, of: old) {
+        edit(.renameIndex(index.id, index.name), "index #\(index.id): named \(index.name)")
+        index.name = ""
+      }
+      stages.add(index, with: range, to: old)
+    }
+    for constraint in old.constraints {
+      guard let changed = new.constraint(constraint.id) else { continue }
+      if changed.name != constraint.name {
+        edit(
+          .renameConstraint(constraint.id, changed.name), "constraint \(constraint.name): renamed to \(changed.name)")
+      }
+      if changed.state != constraint.state { stages.add(constraint, to: old, target: changed.state) }
+    }
+    for var constraint in newConstraints {
+      let target = constraint.state
+      constraint.state = .absent
+      stages.add(constraint, to: old, target: target)
+    }
+  }
+
+  /// The plan leads to what the statements one after the other lead to, or it is refused.
+  func requireSameOutcome(_ plan: Plan) throws(SQLError) {
+    var reached = base
+    do {
+      for stage in plan.stages { try reached.apply(stage) }
+    } catch {
+      throw Self.cannotCombine("\(error)")
+    }
+    for id in Set(plans.flatMap(\.tables)).sorted() {
+      guard reached.table(id: id)?.withoutHistory == catalog.table(id: id)?.withoutHistory else {
+        throw Self.cannotCombine(catalog.table(id: id)?.name ?? "")
+      }
+    }
+  }
+
+  private static func cannotCombine(_ what: String) -> SQLError {
+    var error = SQLError.unsupported("this combination of schema changes in one transaction")
+    error.detail = what
+    return error
+  }
+}
+
+extension TableDescriptor {
+  /// What two ways to the same table have in common.
+  fileprivate var withoutHistory: TableDescriptor {
+    var copy = self
+    copy.version = .none
+    copy.commitFloor = .none
+    copy.nextColumnID = ColumnID(0)
+    copy.nextIndexID = IndexID(0)
+    copy.nextConstraintID = ConstraintID(0)
+    copy.columns.sort { $0.id < $1.id }
+    copy.indexes = [primaryIndex] + indexes.dropFirst().sorted { $0.id < $1.id }
+    copy.constraints.sort { $0.id < $1.id }
+    return copy
+  }
+}
+
+extension IndexDescriptor {
+  var columnIDs: [ColumnID] { keyColumns.map(\.columnID) + storedColumns }
+}
+
+extension DescriptorEdit {
+  /// Every row is written again, or goes.
+  fileprivate var replacesRows: Bool {
+    switch self {
+    case .replaceIndex, .replaceColumn: true
+    default: false
+    }
+  }
+}
+
+extension Plan {
+  /// Plans of different tables as one: they become visible in the same entry.
+  static func together(_ parts: [Plan], commandTag: String) -> Plan {
+    let visible = parts.map(\.visibleStage).max() ?? 0
+    var result = Plan(
+      commandTag: commandTag, tables: Set(parts.flatMap(\.tables)).sorted(), visibleStage: visible,
+      additions: parts.flatMap(\.additions))
+    let offsets = parts.map { visible - $0.visibleStage }
+    let count = zip(parts, offsets).map { $0.stages.count + $1 }.max() ?? 0
+    for position in 0..<count {
+      let together = zip(parts, offsets).compactMap { $0.stages[safe: position - $1] }
+      result.stages.append(PlanStage.together(together))
+    }
+    return result
+  }
+}
+
+extension PlanStage {
+  /// Of different tables.
+  fileprivate static func together(_ parts: [PlanStage]) -> PlanStage {
+    PlanStage(
+      name: parts.map(\.name).joined(separator: "; "),
+      changes: parts.flatMap(\.changes).sorted { $0.tableID < $1.tableID }, newRanges: parts.flatMap(\.newRanges),
+      retiredRanges: parts.flatMap(\.retiredRanges), waitsForBarrier: parts.contains(where: \.waitsForBarrier),
+      work: parts.flatMap(\.work))
+  }
+}

@@ -1,0 +1,158 @@
+import Basics
+import Catalog
+
+/// The schema changes of one transaction as they add up: each is planned against the catalog that those before it leave, and
+/// none is visible to anybody else until all of them are.
+///
+/// The gateway keeps one to answer the transaction's own statements, the metadata leader makes one again from the same
+/// statements when the transaction commits, against the catalog then in force, and derives the plan from it.
+public struct SchemaDraft: Sendable {
+  /// The catalog in force, without the changes.
+  public let base: CatalogState
+  /// With them, as if they were done.
+  public private(set) var catalog: CatalogState
+  public private(set) var statements: [SchemaStatement] = []
+  private(set) var plans: [Plan] = []
+  private(set) var context: PlanningContext
+
+  /// Ids of tables and ranges from here on are those of a draft that nobody else knows.
+  public static let firstProvisionalID: UInt64 = 1 << 62
+
+  /// - Parameter context: with the catalog in force.
+  init(_ context: PlanningContext) {
+    self.context = context
+    base = context.catalog
+    catalog = context.catalog
+  }
+
+  /// Of a gateway: what comes into being has provisional ids and no place yet.
+  public init(catalog: CatalogState, databaseID: DatabaseID) {
+    self.init(
+      PlanningContext(
+        catalog: catalog, databaseID: databaseID, nextTableID: TableID(Self.firstProvisionalID),
+        nextRangeID: RangeID(Self.firstProvisionalID), storageNodes: [NodeID(0)], replicationFactor: 1))
+  }
+
+  public static func isProvisional(_ range: RangeID) -> Bool { range.rawValue >= firstProvisionalID }
+  public static func isProvisional(_ table: TableID) -> Bool { table.rawValue >= firstProvisionalID }
+
+  /// Adds a statement. Throws what the client is to see, and is as before then.
+  public mutating func apply(_ statement: SchemaStatement) throws(SQLError) -> (commandTag: String, notices: [String]) {
+    guard statements.count < SchemaLimits.maximumStatementsPerTransaction else {
+      throw SQLError(
+        .programLimitExceeded,
+        "a transaction can have at most \(SchemaLimits.maximumStatementsPerTransaction) schema changes")
+    }
+    var planner = Planner(context)
+    planner.context.catalog = catalog
+    let plan = try planner.plan(statement)
+    var after = catalog
+    for stage in plan.stages {
+      do { try after.apply(stage) } catch {
+        throw SQLError(.internalError, "stage \"\(stage.name)\" does not fit the catalog", detail: "\(error)")
+      }
+    }
+    catalog = after
+    context = planner.context
+    statements.append(statement)
+    plans.append(plan)
+    return (plan.commandTag, plan.notices)
+  }
+
+  /// What the transaction's own statements can use: an index that has still to be built is none for them.
+  public func visibleCatalog() -> CatalogState {
+    var stage = PlanStage(name: "", changes: [])
+    for id in changedTables {
+      guard let table = catalog.table(id: id) else { continue }
+      let unbuilt = table.indexes.dropFirst().filter { Self.isProvisional($0.rangeID) }
+      guard !unbuilt.isEmpty else { continue }
+      stage.changes.append(
+        PlannedTableChange(tableID: id, edits: unbuilt.map { .setIndexState($0.id, .backfilling) }))
+    }
+    var visible = catalog
+    // Edits of states that are there always fit.
+    try? visible.apply(stage)
+    return visible
+  }
+
+  /// Tables whose rows will be others when the transaction commits: it cannot read them itself.
+  public var unreadableTables: Set<TableID> {
+    Set(changedTables.filter { catalog.table(id: $0).map { Self.isProvisional($0.primaryIndex.rangeID) } ?? false })
+  }
+
+  /// The same changes on another catalog. Throws 40001 when a table they concern is no longer what they were made for.
+  public func rebased(on newBase: CatalogState) throws(SQLError) -> SchemaDraft {
+    try requireUnchanged(in: newBase)
+    var context = context
+    context.catalog = newBase
+    context.nextTableID = TableID(Self.firstProvisionalID)
+    context.nextRangeID = RangeID(Self.firstProvisionalID)
+    var draft = SchemaDraft(context)
+    for statement in statements { _ = try draft.apply(statement) }
+    return draft
+  }
+
+  /// The statements as one, for the metadata leader.
+  public var transaction: SchemaTransaction {
+    SchemaTransaction(
+      statements: statements,
+      versions: changedTables.compactMap { id in
+        base.table(id: id).map { SchemaTransaction.Version(table: id, version: $0.version) }
+      })
+  }
+
+  /// What was there before and is concerned, ascending.
+  var changedTables: [TableID] {
+    Set(plans.flatMap(\.tables)).filter { base.table(id: $0) != nil }.sorted()
+  }
+
+  private func requireUnchanged(in catalog: CatalogState) throws(SQLError) {
+    try transaction.requireUnchanged(in: catalog)
+  }
+}
+
+/// The schema changes of one transaction, in the order in which they were made.
+public struct SchemaTransaction: Hashable, Sendable {
+  public struct Version: Hashable, Sendable {
+    public var table: TableID
+    public var version: TableVersion
+
+    public init(table: TableID, version: TableVersion) {
+      self.table = table
+      self.version = version
+    }
+  }
+
+  public var statements: [SchemaStatement]
+  /// The tables concerned that were there before, as the transaction saw them; ascending.
+  public var versions: [Version]
+
+  public init(statements: [SchemaStatement], versions: [Version]) {
+    self.statements = statements
+    self.versions = versions
+  }
+
+  /// Throws 40001 when a table is no longer what the transaction saw.
+  func requireUnchanged(in catalog: CatalogState) throws(SQLError) {
+    for expected in versions where catalog.table(id: expected.table)?.version != expected.version {
+      let name = catalog.table(id: expected.table)?.name
+      throw SQLError(
+        .serializationFailure, "could not change the schema due to a concurrent schema change",
+        detail: name.map { "Table \"\($0)\" was changed since the transaction first saw it." }
+          ?? "A table of the transaction was dropped.",
+        hint: "Try the transaction again.", tableName: name)
+    }
+  }
+}
+
+extension CatalogState {
+  /// As if the stage's entry came next; for looking ahead only.
+  mutating func apply(_ stage: PlanStage) throws {
+    var changes: [TableChange] = []
+    for planned in stage.changes { changes.append(try planned.change(in: self)) }
+    try apply(
+      SchemaEntry(
+        index: schemaIndex.next, timestamp: Timestamp(rawValue: timestamp.rawValue &+ 1),
+        databaseID: .defaultDatabase, changes: changes, newRanges: stage.newRanges))
+  }
+}
