@@ -69,9 +69,16 @@ class Pin:
         # Nothing known yet; then "committed", "refused" or "unknown".
         self.outcome = None
         self.error = None
+        self._ending = threading.Lock()
         connection.execute(f"INSERT INTO {table} (id, k, v) VALUES (%s, %s, 'pin')", (row, row))
 
     def commit(self):
+        # The step that waits for it and the fault may both want it to end: a second COMMIT would only find the connection idle.
+        with self._ending:
+            if self.outcome is None:
+                self._commit()
+
+    def _commit(self):
         try:
             self.connection.commit()
             self.outcome = "committed"
