@@ -114,7 +114,7 @@ def test_schema_changes_are_measured(cluster):
     assert [figure[2] for figure in figures] == ["1", "1", "3", "3"]
     # Both are one schema entry each.
     assert [figure[-1] for figure in figures] == ["1.00"] * 4 and all(float(figure[3]) > 0 for figure in figures)
-    for words in ("creating 8 tables, 3 clients", "point reads of 20 tables at random", "memory of gateway-2",
+    for words in ("creating 8 tables, 3 clients", "point reads of 20 tables, one after the other", "point reads of 20 of them, over and over", "memory of gateway-2",
                   "start of a gateway until it is ready"):
         assert any(line.startswith(words) for line in shown), shown
     # Its tables and its gateway are gone again.
