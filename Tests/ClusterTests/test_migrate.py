@@ -142,6 +142,35 @@ def test_killed_in_the_middle_of_a_build_it_goes_on_at_that_statement(migrations
     cluster.check_table("loaded", indexes=["loaded_k"])
 
 
+def test_what_is_under_way_is_not_edited_away(migrations, cluster):
+    cluster.execute("CREATE TABLE edited (id int8 PRIMARY KEY, k int8 NOT NULL, v text)")
+    cluster.fill("edited", ROWS)
+    migrations.write(m1_edit="CREATE INDEX edited_k ON edited (k);")
+    with migrations.start() as process:
+        wait_until(lambda: (migrations.job("edited_k") or {}).get("rows_done", 0) > 0, 60, "a build under way")
+        process.kill()
+    migrations.write(m1_edit="CREATE INDEX edited_v ON edited (v);")
+    assert "statement 1 of 1_edit.sql has been edited, but goes on as job" in migrations.run(expect=3).stderr
+    wait_until(lambda: migrations.job("edited_k", "succeeded"), 60, "the end of the build")
+    assert "has been edited, but was done as job" in migrations.run(expect=3).stderr
+    migrations.write(m1_edit="CREATE INDEX edited_k ON edited (k); CREATE INDEX edited_v ON edited (v);")
+    migrations.run()
+    cluster.check_table("edited", indexes=["edited_k", "edited_v"])
+
+
+def test_a_change_that_was_canceled_is_made_by_the_next_run(migrations, cluster):
+    cluster.execute("CREATE TABLE canceled (id int8 PRIMARY KEY, k int8 NOT NULL, v text)")
+    cluster.fill("canceled", ROWS)
+    migrations.write(m1_cancel="CREATE INDEX canceled_k ON canceled (k);")
+    with migrations.start() as process:
+        job = wait_until(lambda: migrations.job("canceled_k"), 60, "a build under way")
+        cluster.execute(f"CANCEL JOB {job['job_id']}")
+        code, _, error = finish(process)
+    assert code == 1 and "statement 1 of 1: 57014" in error and migrations.states() == {1: "failed"}
+    migrations.run()
+    assert sorted(job["state"] for job in migrations.jobs("canceled_k")) == ["canceled", "succeeded"]
+
+
 def test_killed_again_and_again_every_statement_happens_once(migrations, cluster):
     """Killed after every few statements, wherever it is just then."""
     count = 30
@@ -226,6 +255,30 @@ def test_a_gateway_that_dies_in_the_middle_is_replaced(fresh_cluster, tmp_path):
     assert code == 0 and "1_big.sql is applied" in out, (out, error)
     assert cluster.execute("SELECT n FROM log", gateway=2) == [(1,)]
     assert len([job for job in cluster.jobs(2) if "big_k" in job["statement"]]) == 1
+
+
+def test_schema_changes_from_begin_to_commit_are_one_change(migrations, cluster):
+    migrations.write(m1_fleet="""
+        BEGIN;
+        CREATE TABLE fleet (id int8 PRIMARY KEY, name text);
+        SET LOCAL lock_timeout = '5s';
+        CREATE TABLE oars (id int8 PRIMARY KEY, ship int8);
+        CREATE INDEX oars_ship ON oars (ship);
+        COMMIT;
+        INSERT INTO oars VALUES (1, 1);
+    """)
+    assert "CREATE TABLE: instant" in migrations.run("--plan").stdout
+    migrations.run()
+    assert migrations.rows() == [(1, "applied", 2, 2, "")]
+    assert cluster.execute("SELECT ship FROM oars") == [(1,)]
+    migrations.write(m2_half="BEGIN; ALTER TABLE fleet ADD a int8; ALTER TABLE nowhere ADD b int8; COMMIT;")
+    assert "statement 1 of 1: 42P01" in migrations.run(expect=1).stderr
+    assert cluster.execute("SELECT * FROM fleet") == []
+    migrations.write(m2_half="BEGIN; ALTER TABLE fleet ADD a int8; ALTER TABLE oars ADD b int8; COMMIT;")
+    migrations.run()
+    assert cluster.execute("SELECT a FROM fleet") == [] and cluster.execute("SELECT b FROM oars") == [(None,)]
+    operations = [job["operation_id"] for job in cluster.jobs() if "ADD b" in job["statement"] and "ADD a" in job["statement"]]
+    assert len(operations) == 1 and operations[0].startswith("migrate/")
 
 
 def test_a_statement_that_is_refused_leaves_the_file_to_be_corrected(migrations, cluster):
