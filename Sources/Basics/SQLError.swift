@@ -17,6 +17,7 @@ public struct SQLState: Hashable, Sendable, CustomStringConvertible {
   public static let invalidBinaryRepresentation = SQLState("22P03")
   public static let sequenceLimitExceeded = SQLState("2200H")
   public static let notNullViolation = SQLState("23502")
+  public static let foreignKeyViolation = SQLState("23503")
   public static let uniqueViolation = SQLState("23505")
   public static let checkViolation = SQLState("23514")
   public static let activeTransaction = SQLState("25001")

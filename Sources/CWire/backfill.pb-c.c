@@ -496,7 +496,7 @@ const ProtobufCMessageDescriptor theseus__v1__backfill_progress__descriptor =
   (ProtobufCMessageInit) theseus__v1__backfill_progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descriptors[10] =
 {
   {
     "job_id",
@@ -606,6 +606,18 @@ static const ProtobufCFieldDescriptor theseus__v1__validate_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "referenced_table",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ValidateRequest, referenced_table),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
   4,   /* field[4] = column_id */
@@ -615,13 +627,15 @@ static const unsigned theseus__v1__validate_request__field_indices_by_name[] = {
   5,   /* field[5] = kind */
   8,   /* field[8] = maximum_offenders */
   6,   /* field[6] = read_timestamp */
+  9,   /* field[9] = referenced_table */
   1,   /* field[1] = source_range_id */
   2,   /* field[2] = table */
 };
-static const ProtobufCIntRange theseus__v1__validate_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange theseus__v1__validate_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 30, 9 },
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor =
 {
@@ -631,10 +645,10 @@ const ProtobufCMessageDescriptor theseus__v1__validate_request__descriptor =
   "Theseus__V1__ValidateRequest",
   "theseus.v1",
   sizeof(Theseus__V1__ValidateRequest),
-  9,
+  10,
   theseus__v1__validate_request__field_descriptors,
   theseus__v1__validate_request__field_indices_by_name,
-  1,  theseus__v1__validate_request__number_ranges,
+  2,  theseus__v1__validate_request__number_ranges,
   (ProtobufCMessageInit) theseus__v1__validate_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -908,19 +922,21 @@ const ProtobufCMessageDescriptor theseus__v1__estimate_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__estimate_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue theseus__v1__validation_kind__enum_values_by_number[4] =
+static const ProtobufCEnumValue theseus__v1__validation_kind__enum_values_by_number[5] =
 {
   { "VALIDATION_INDEX", "THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX", 0 },
   { "VALIDATION_NOT_NULL", "THESEUS__V1__VALIDATION_KIND__VALIDATION_NOT_NULL", 1 },
   { "VALIDATION_CHECK", "THESEUS__V1__VALIDATION_KIND__VALIDATION_CHECK", 2 },
   { "VALIDATION_UNIQUE_KEYS", "THESEUS__V1__VALIDATION_KIND__VALIDATION_UNIQUE_KEYS", 3 },
+  { "VALIDATION_FOREIGN_KEY", "THESEUS__V1__VALIDATION_KIND__VALIDATION_FOREIGN_KEY", 30 },
 };
 static const ProtobufCIntRange theseus__v1__validation_kind__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{30, 4},{0, 5}
 };
-static const ProtobufCEnumValueIndex theseus__v1__validation_kind__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex theseus__v1__validation_kind__enum_values_by_name[5] =
 {
   { "VALIDATION_CHECK", 2 },
+  { "VALIDATION_FOREIGN_KEY", 4 },
   { "VALIDATION_INDEX", 0 },
   { "VALIDATION_NOT_NULL", 1 },
   { "VALIDATION_UNIQUE_KEYS", 3 },
@@ -932,11 +948,11 @@ const ProtobufCEnumDescriptor theseus__v1__validation_kind__descriptor =
   "ValidationKind",
   "Theseus__V1__ValidationKind",
   "theseus.v1",
-  4,
+  5,
   theseus__v1__validation_kind__enum_values_by_number,
-  4,
+  5,
   theseus__v1__validation_kind__enum_values_by_name,
-  1,
+  2,
   theseus__v1__validation_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

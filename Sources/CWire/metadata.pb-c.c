@@ -3032,7 +3032,7 @@ const ProtobufCMessageDescriptor theseus__v1__explained_stage__descriptor =
   (ProtobufCMessageInit) theseus__v1__explained_stage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__explained_work__field_descriptors[8] =
+static const ProtobufCFieldDescriptor theseus__v1__explained_work__field_descriptors[9] =
 {
   {
     "title",
@@ -3130,21 +3130,35 @@ static const ProtobufCFieldDescriptor theseus__v1__explained_work__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "referenced_table",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ExplainedWork, referenced_table),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__explained_work__field_indices_by_name[] = {
   4,   /* field[4] = column_id */
   5,   /* field[5] = constraint_id */
   3,   /* field[3] = index_id */
   1,   /* field[1] = kind */
+  8,   /* field[8] = referenced_table */
   7,   /* field[7] = rows_per_second */
   6,   /* field[6] = source_range_id */
   2,   /* field[2] = table */
   0,   /* field[0] = title */
 };
-static const ProtobufCIntRange theseus__v1__explained_work__number_ranges[1 + 1] =
+static const ProtobufCIntRange theseus__v1__explained_work__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 30, 8 },
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor theseus__v1__explained_work__descriptor =
 {
@@ -3154,10 +3168,10 @@ const ProtobufCMessageDescriptor theseus__v1__explained_work__descriptor =
   "Theseus__V1__ExplainedWork",
   "theseus.v1",
   sizeof(Theseus__V1__ExplainedWork),
-  8,
+  9,
   theseus__v1__explained_work__field_descriptors,
   theseus__v1__explained_work__field_indices_by_name,
-  1,  theseus__v1__explained_work__number_ranges,
+  2,  theseus__v1__explained_work__number_ranges,
   (ProtobufCMessageInit) theseus__v1__explained_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4645,22 +4659,24 @@ const ProtobufCEnumDescriptor theseus__v1__timestamps_outcome__descriptor =
   theseus__v1__timestamps_outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue theseus__v1__explained_work_kind__enum_values_by_number[5] =
+static const ProtobufCEnumValue theseus__v1__explained_work_kind__enum_values_by_number[6] =
 {
   { "EXPLAINED_WORK_OTHER", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_OTHER", 0 },
   { "EXPLAINED_WORK_BACKFILL", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_BACKFILL", 1 },
   { "EXPLAINED_WORK_VALIDATE_INDEX", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_INDEX", 2 },
   { "EXPLAINED_WORK_VALIDATE_NOT_NULL", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_NOT_NULL", 3 },
   { "EXPLAINED_WORK_VALIDATE_CHECK", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_CHECK", 4 },
+  { "EXPLAINED_WORK_VALIDATE_FOREIGN_KEY", "THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_FOREIGN_KEY", 30 },
 };
 static const ProtobufCIntRange theseus__v1__explained_work_kind__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{30, 5},{0, 6}
 };
-static const ProtobufCEnumValueIndex theseus__v1__explained_work_kind__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex theseus__v1__explained_work_kind__enum_values_by_name[6] =
 {
   { "EXPLAINED_WORK_BACKFILL", 1 },
   { "EXPLAINED_WORK_OTHER", 0 },
   { "EXPLAINED_WORK_VALIDATE_CHECK", 4 },
+  { "EXPLAINED_WORK_VALIDATE_FOREIGN_KEY", 5 },
   { "EXPLAINED_WORK_VALIDATE_INDEX", 2 },
   { "EXPLAINED_WORK_VALIDATE_NOT_NULL", 3 },
 };
@@ -4671,11 +4687,11 @@ const ProtobufCEnumDescriptor theseus__v1__explained_work_kind__descriptor =
   "ExplainedWorkKind",
   "Theseus__V1__ExplainedWorkKind",
   "theseus.v1",
-  5,
+  6,
   theseus__v1__explained_work_kind__enum_values_by_number,
-  5,
+  6,
   theseus__v1__explained_work_kind__enum_values_by_name,
-  1,
+  2,
   theseus__v1__explained_work_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

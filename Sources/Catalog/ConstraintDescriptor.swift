@@ -23,12 +23,14 @@ public enum ConstraintRule: Hashable, Sendable {
   case notNull(ColumnID)
   /// Of type boolean. Violated by a row for which it is false (NULL is no violation).
   case check(RowExpression)
+  case foreignKey(ForeignKeyRule)
 
-  /// What it reads.
+  /// What it reads, of its own table.
   public var columns: [ColumnID] {
     switch self {
     case .notNull(let column): [column]
     case .check(let check): check.columns
+    case .foreignKey(let key): key.columns
     }
   }
 }

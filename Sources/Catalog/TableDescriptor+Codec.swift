@@ -19,6 +19,7 @@ extension TableDescriptor {
     for constraint in constraints { writer.field(12) { constraint.encode(into: &$0) } }
     writer.field(13, nextConstraintID)
     if let sequence { writer.field(20) { sequence.encode(into: &$0) } }
+    for reference in referencedBy { writer.field(30) { reference.encode(into: &$0) } }
   }
 
   public func encoded() -> [UInt8] {
@@ -52,6 +53,7 @@ extension TableDescriptor {
       case 12: table.constraints.append(try ConstraintDescriptor(decoding: try field.slice()))
       case 13: table.nextConstraintID = try field.identifier()
       case 20: table.sequence = try SequenceDescriptor(decoding: try field.slice())
+      case 30: table.referencedBy.append(try ForeignKeyReference(decoding: try field.slice()))
       default: break
       }
     }
@@ -163,6 +165,7 @@ extension ConstraintDescriptor {
     switch rule {
     case .notNull(let column): writer.field(4, column)
     case .check(let check): writer.field(5) { check.encode(into: &$0) }
+    case .foreignKey(let key): writer.field(30) { key.encode(into: &$0) }
     }
   }
 
@@ -179,6 +182,7 @@ extension ConstraintDescriptor {
       case 3: state = try ElementState(decoding: field)
       case 4: rule = .notNull(try field.identifier())
       case 5: rule = .check(try RowExpression(decoding: try field.slice()))
+      case 30: rule = .foreignKey(try ForeignKeyRule(decoding: try field.slice()))
       default: break
       }
     }

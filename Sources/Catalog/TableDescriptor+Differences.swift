@@ -12,6 +12,7 @@ public enum TableDifferences {
     case (let before?, let after?):
       let changed =
         ofTable(before, after) + ofColumns(before, after) + ofIndexes(before, after) + ofConstraints(before, after)
+        + ofReferences(before, after)
       return changed.isEmpty ? ["nothing that is seen from outside"] : changed
     }
   }
@@ -152,12 +153,12 @@ public enum TableDifferences {
     for constraint in after.constraints {
       let name = title(of: constraint, in: after)
       guard let old = before.constraint(constraint.id) else {
-        result.append(transition(ofConstraint: name, from: .absent, to: constraint.state))
+        result.append(transition(of: constraint, name, from: .absent))
         continue
       }
       if old.name != constraint.name { result.append("constraint \(old.name) is renamed to \(constraint.name)") }
       if old.state != constraint.state {
-        result.append(transition(ofConstraint: name, from: old.state, to: constraint.state))
+        result.append(transition(of: constraint, name, from: old.state))
       }
     }
     for old in before.constraints where after.constraint(old.id) == nil {
@@ -168,19 +169,33 @@ public enum TableDifferences {
     return result
   }
 
+  /// Of the table that is referred to.
+  private static func ofReferences(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
+    after.referencedBy.filter { !before.referencedBy.contains($0) }.map {
+      "who removes rows or changes keys looks for rows of table \($0.table == after.id ? after.name : "#\($0.table)") that refer to them"
+    }
+      + before.referencedBy.filter { !after.referencedBy.contains($0) }.map {
+        "rows that table \($0.table == after.id ? after.name : "#\($0.table)") refers to are no longer looked for"
+      }
+  }
+
   private static func title(of constraint: ConstraintDescriptor, in table: TableDescriptor) -> String {
     switch constraint.rule {
     case .notNull(let column): "NOT NULL of column \(table.column(column)?.name ?? "\(column)")"
     case .check: "check \(constraint.name)"
+    case .foreignKey: "foreign key \(constraint.name)"
     }
   }
 
-  private static func transition(ofConstraint name: String, from: ElementState, to: ElementState) -> String {
-    switch to {
+  private static func transition(
+    of constraint: ConstraintDescriptor, _ name: String, from: ElementState
+  ) -> String {
+    switch constraint.state {
     case .absent: "\(name) is gone"
     case .deleteOnly: "\(name) is known, not enforced"
     case .writeOnly where from == .public: "\(name) is no longer relied on; writes still keep to it"
     case .writeOnly: "\(name) is enforced for what is written; nobody relies on it"
+    case .backfilling where constraint.isForeignKey: "\(name) is enforced by all who write either table"
     case .backfilling, .validating: "\(name) is enforced for what is written; existing rows are checked"
     case .public: "\(name) holds for every row"
     }

@@ -17,7 +17,7 @@ extension Transaction {
   public func commit(deadline: MonotonicTime) async throws(TransactionFault) {
     var passedRanges: Set<RangeID> = []
     do throws(TransactionFault) {
-      switch CommitPlanning.chooseProtocol(&buffer) {
+      switch CommitPlanning.chooseProtocol(&buffer, isChecked: !commitChecks.isEmpty) {
       case .nothingToWrite: break
       case .oneRound(let range):
         try await commitOneRound(range, deadline: deadline)
@@ -30,6 +30,7 @@ extension Transaction {
     }
     isOver = true
     releaseLocks(except: lockedKeys.allSatisfy { buffer.write(for: $0) != nil } ? passedRanges : [])
+    commitChecks = []
     releasePins()
   }
 
@@ -168,6 +169,7 @@ extension Transaction {
     var minimum: Timestamp
     do throws(TransactionFault) {
       minimum = try await prewrite(chunks, primaryKey, primaryRange, deadline: deadline)
+      try await runCommitChecks(deadline: deadline)
       let commit = try await decide(primaryKey, primaryRange, chunks, minimum: &minimum, deadline: deadline)
       observe(commit)
       let rest = chunks.filter { $0.keys.first != primaryKey }
@@ -184,6 +186,22 @@ extension Transaction {
       forgetLocks()
       throw error
     }
+  }
+
+  /// At a timestamp above everything that was committed before the prewrites were answered. Who commits later and could make
+  /// a check fail meets a prewritten key.
+  private func runCommitChecks(deadline: MonotonicTime) async throws(TransactionFault) {
+    if commitChecks.isEmpty { return }
+    let read: ReadTimestamp
+    do throws(SQLError) {
+      read = try await cluster.timestamps.read(deadline: deadline)
+    } catch {
+      throw .failed(error)
+    }
+    guard let catalog = snapshot?.catalog else { return }
+    let now = ReadSnapshot(timestamp: read.timestamp, catalog: catalog)
+    let control = StatementControl(deadline: deadline)
+    for check in commitChecks { try await check(now, control) }
   }
 
   private func beat(_ primaryKey: [UInt8], _ primaryRange: RangeID) {

@@ -54,6 +54,9 @@ import Wire
   var lockedKeys: Set<[UInt8]> = []
   var primary: (key: [UInt8], range: RangeID)?
 
+  /// What statements rely on, looked at when the commit's writes hold their keys. Such a transaction takes two phases.
+  var commitChecks: [CommitCheck] = []
+
   /// A commit timestamp that came with the read timestamp, and the versions it was granted for.
   var earlyCommit: (timestamp: Timestamp, pins: [TablePin])?
   /// The early commit timestamp was too low by the time of the commit: somebody had read what was written.
@@ -157,6 +160,7 @@ import Wire
     releasePins()
     writePins = [:]
     heldTables = []
+    commitChecks = []
     buffer = WriteBuffer(limitBytes: buffer.limitBytes)
     snapshot = nil
     earlyCommit = nil
@@ -171,16 +175,18 @@ import Wire
   public var hasWrites: Bool { !buffer.isEmpty }
   public var bufferedBytes: Int { buffer.byteCount }
 
-  /// A point to go back to: what was written after it, and the pins of those writes, can be undone.
+  /// A point to go back to: what was written after it, the pins of those writes, and what they rely on, can be undone.
   public struct Mark {
     let buffer: WriteBuffer.Mark
+    let commitCheckCount: Int
     let writePins: [TableID: TableVersion]
   }
 
-  public func mark() -> Mark { Mark(buffer: buffer.mark(), writePins: writePins) }
+  public func mark() -> Mark { Mark(buffer: buffer.mark(), commitCheckCount: commitChecks.count, writePins: writePins) }
 
   public func undo(to mark: Mark) {
     buffer.undo(to: mark.buffer)
+    commitChecks.removeSubrange(min(mark.commitCheckCount, commitChecks.count)...)
     writePins = mark.writePins
   }
 
@@ -200,11 +206,17 @@ import Wire
     guard try buffer.add(write, for: key) else { throw .keyExists(key: key, value: value) }
   }
 
+  /// Reads as of the snapshot it is given, and throws if what a statement relies on is no longer so.
+  public typealias CommitCheck = @EventLoopActor (ReadSnapshot, StatementControl) async throws(TransactionFault) -> Void
+
+  public func checkAtCommit(_ check: @escaping CommitCheck) { commitChecks.append(check) }
+
   // MARK: - End
 
   /// Gives everything back; nothing of it has happened or will.
   public func rollback() {
     isOver = true
+    commitChecks = []
     releaseLocks(except: [])
     releasePins()
     buffer = WriteBuffer(limitBytes: buffer.limitBytes)

@@ -30,12 +30,13 @@ public enum CommitPlanning {
   /// Keys and values in one prewrite request.
   public static let prewriteLimitBytes = 512 << 10
 
-  public static func chooseProtocol(_ buffer: inout WriteBuffer) -> CommitProtocol {
+  /// - Parameter isChecked: something has to be looked at while the writes hold their keys.
+  public static func chooseProtocol(_ buffer: inout WriteBuffer, isChecked: Bool = false) -> CommitProtocol {
     let keys = buffer.sorted()
     // A lock alone decides nothing: with no real write the transaction is over when it has read.
     guard let primary = keys.first(where: { buffer.write(for: $0)?.kind != .check }) else { return .nothingToWrite }
     let ranges = groups(keys, buffer)
-    if ranges.count == 1, buffer.byteCount <= oneRoundLimitBytes { return .oneRound(ranges[0].range) }
+    if !isChecked, ranges.count == 1, buffer.byteCount <= oneRoundLimitBytes { return .oneRound(ranges[0].range) }
     return .twoPhase(primary: primary)
   }
 

@@ -181,6 +181,10 @@ import Wire
     case .validateCheck:
       request.kind = .check
       request.constraintID = work.constraintID
+    case .validateForeignKey:
+      request.kind = .foreignKey
+      request.constraintID = work.constraintID
+      request.referencedTable = work.referencedTable
     case .validateIndex:
       guard let index = table.index(IndexID(work.indexID)), index.isUnique || index.replaces != nil else { return nil }
       request.kind = .uniqueKeys

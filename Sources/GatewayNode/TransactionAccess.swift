@@ -179,9 +179,25 @@ import SchemaChange
       do throws(TransactionFault) {
         try transaction.write(
           kind, key: mutation.key, value: mutation.value, range: mutation.rangeID,
-          locksEarly: kind == .insert || mutation.index == table.primaryIndex.id)
+          locksEarly: kind == .insert || kind != .check && mutation.index == table.primaryIndex.id)
       } catch {
         throw fail(error)
+      }
+    }
+  }
+
+  nonisolated func checkAtCommit(_ check: any CommitCheck) {
+    EventLoopActor.assumeIsolated {
+      let (transaction, session) = (transaction, session)
+      transaction.checkAtCommit { snapshot, control throws(TransactionFault) in
+        let access = TransactionAccess(
+          transaction, snapshot, control, session: session, isOwnTransaction: false)
+        do throws(SQLError) {
+          if try await check.holds(access) { return }
+        } catch {
+          throw access.cause(of: error)
+        }
+        throw .conflict("Rows that refer to a removed or changed key were added meanwhile.")
       }
     }
   }

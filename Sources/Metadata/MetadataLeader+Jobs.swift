@@ -17,6 +17,8 @@ public struct WorkOrder: Hashable, Sendable {
   public let rowsDone: UInt64
   /// 0: without a limit; nil: as the process is configured.
   public let maximumRowsPerSecond: UInt64?
+  /// Of a foreign key: the table that it refers to.
+  public let referencedTable: TableDescriptor?
 }
 
 /// What the shell reports of a `WorkOrder`.
@@ -143,7 +145,7 @@ extension MetadataLeader {
       readTimestamp =
         PlantedFault.isPlanted(.backfillReadsBeforeFloor)
         ? Timestamp(physicalMilliseconds: job.timestamp.physicalMilliseconds &- 1500) : job.timestamp
-    case .validateIndex, .validateNotNull, .validateCheck:
+    case .validateIndex, .validateNotNull, .validateCheck, .validateForeignKey:
       // Above everything issued so far; nothing has to be remembered of it.
       readTimestamp =
         oracle.take(1, ceiling: ceiling, wallMilliseconds: wallMilliseconds) ?? max(oracle.last, job.timestamp)
@@ -153,7 +155,8 @@ extension MetadataLeader {
         WorkOrder(
           job: job.id, work: work, table: table, sourceRange: range, readTimestamp: readTimestamp,
           checkpoint: job.checkpoint, rowsDone: job.checkpoint.isEmpty ? 0 : job.rowsDone,
-          maximumRowsPerSecond: job.maximumRowsPerSecond)))
+          maximumRowsPerSecond: job.maximumRowsPerSecond,
+          referencedTable: work.referencedTable(of: table, in: applied.catalog))))
   }
 
   /// Ranges that nobody could reach for the retention time leave the catalog; storage nodes then delete them.

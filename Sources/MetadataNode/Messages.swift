@@ -156,6 +156,10 @@ extension ExplainedWork {
     case .validateCheck(_, let constraint):
       kind = .validateCheck
       constraintID = constraint.rawValue
+    case .validateForeignKey(_, let constraint):
+      kind = .validateForeignKey
+      constraintID = constraint.rawValue
+      referencedTable = explained.referencedTable?.encoded() ?? []
     }
   }
 }

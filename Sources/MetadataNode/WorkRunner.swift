@@ -91,6 +91,12 @@ import Wire
         return try await validate(order, .notNull, ValidateRequest(columnID: column.rawValue), channel)
       case .validateCheck(_, let constraint):
         return try await validate(order, .check, ValidateRequest(constraintID: constraint.rawValue), channel)
+      case .validateForeignKey(_, let constraint):
+        guard let referenced = order.referencedTable else {
+          return .failed(SQLError(.internalError, "the table that foreign key \(constraint) refers to is gone"))
+        }
+        let request = ValidateRequest(constraintID: constraint.rawValue, referencedTable: referenced.encoded())
+        return try await validate(order, .foreignKey, request, channel)
       }
     } catch {
       return .again("node \(target): \(error)", hint: nil)

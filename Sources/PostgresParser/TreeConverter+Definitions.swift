@@ -53,6 +53,7 @@ extension TreeConverter {
         try refuseVariants(constraint)
         kind = .unique
       case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: kind = .check(try check(constraint))
+      case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN: kind = .references(try foreignKey(constraint))
       case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
         kind = .identity(
           isAlways: string(constraint.generated_when) == "a",
@@ -79,11 +80,40 @@ extension TreeConverter {
     case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE: kind = .unique(strings(constraint.keys, constraint.n_keys))
     case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
       kind = .check(try check(constraint), isValidated: constraint.skip_validation == 0)
+    case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN:
+      kind = .foreignKey(strings(constraint.fk_attrs, constraint.n_fk_attrs), try foreignKey(constraint))
     default: throw unsupportedConstraint(constraint)
     }
     try refuseVariants(constraint)
     return TableConstraintSyntax(
       name: optionalString(constraint.conname), kind: kind, at: position(constraint.location))
+  }
+
+  private func foreignKey(_ constraint: PgQuery__Constraint) throws(SQLError) -> ForeignKeySyntax {
+    let place = position(constraint.location)
+    try refuseVariants(constraint)
+    switch string(constraint.fk_matchtype) {
+    case "f": throw .unsupported("MATCH FULL", position: place)
+    case "p": throw .unsupported("MATCH PARTIAL", position: place)
+    default: break
+    }
+    if constraint.n_fk_del_set_cols > 0 {
+      throw .unsupported("a column list of ON DELETE SET NULL or SET DEFAULT", position: place)
+    }
+    return ForeignKeySyntax(
+      table: try relation(constraint.pktable), columns: strings(constraint.pk_attrs, constraint.n_pk_attrs),
+      onDelete: Self.action(string(constraint.fk_del_action)), onUpdate: Self.action(string(constraint.fk_upd_action)),
+      isValidated: constraint.skip_validation == 0)
+  }
+
+  private static func action(_ letter: String) -> ForeignKeySyntax.Action {
+    switch letter {
+    case "r": .restrict
+    case "c": .cascade
+    case "n": .setNull
+    case "d": .setDefault
+    default: .noAction
+    }
   }
 
   private func refuseVariants(_ constraint: PgQuery__Constraint) throws(SQLError) {
@@ -97,7 +127,6 @@ extension TreeConverter {
   private func unsupportedConstraint(_ constraint: PgQuery__Constraint) -> SQLError {
     let name =
       switch constraint.contype {
-      case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN: "a foreign key (REFERENCES)"
       case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED: "a generated column"
       case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY: "an identity column"
       case PG_QUERY__CONSTR_TYPE__CONSTR_EXCLUSION: "an exclusion constraint"
@@ -169,7 +198,7 @@ extension TreeConverter {
       isCascade: drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
   }
 
-  /// `CASCADE` has nothing to follow, as long as there are no foreign keys.
+  /// `CASCADE` follows nothing: a table that another refers to is refused (0A000).
   func truncate(_ truncate: PgQuery__TruncateStmt) throws(SQLError) -> [RelationNameSyntax] {
     if truncate.restart_seqs != 0 { throw .unsupported("TRUNCATE … RESTART IDENTITY") }
     var names: [RelationNameSyntax] = []

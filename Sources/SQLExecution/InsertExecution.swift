@@ -14,6 +14,7 @@ final class InsertExecution {
   private let positions: [Int]
   private let rowIDPosition: Int?
   private let skippedIndexes: Set<IndexID>
+  private let foreignKeys: ForeignKeyKeeper?
   /// Keys of unique entries that this statement has written.
   private var written: Set<[UInt8]> = []
 
@@ -25,6 +26,7 @@ final class InsertExecution {
     self.state = state
     let writer = state.cache.writer(for: plan.table)
     self.writer = writer
+    foreignKeys = ForeignKeyKeeper(plan.foreignKeyTables, of: plan.table, state)
     var positions: [Int] = []
     for id in plan.columns {
       guard let position = writer.position(of: id) else {
@@ -42,6 +44,11 @@ final class InsertExecution {
   }
 
   nonisolated(nonsending) func run() async throws(SQLError) {
+    try await insertAll()
+    try await foreignKeys?.keep()
+  }
+
+  private nonisolated(nonsending) func insertAll() async throws(SQLError) {
     let source = state.source(plan.source)
     if plan.source.readsTables {
       // Everything is read before the first row is written: a statement does not see its own rows.
@@ -83,6 +90,7 @@ final class InsertExecution {
       }
     }
     if !mutations.isEmpty { try await state.access.write(table: plan.table, mutations: mutations) }
+    if let foreignKeys { for row in rows { try foreignKeys.inserted(row, of: writer) } }
     affectedRows += rows.count
     try await appendReturned(rows)
   }

@@ -33,6 +33,11 @@ public protocol TableAccess: AnyObject {
   /// Adds writes to the transaction, visible to its later reads.
   nonisolated(nonsending) func write(table: TableDescriptor, mutations: [TableMutation]) async throws(SQLError)
 
+  /// Has something looked at once more when the transaction commits: when all that it writes holds its keys against others, at a
+  /// timestamp taken then. If it no longer holds, the commit fails as one that lost against another transaction (40001), and a
+  /// statement that is its own transaction runs again.
+  func checkAtCommit(_ check: any CommitCheck)
+
   /// Called now and then by operators that work long without reading: the place to let others run and to end a
   /// cancelled statement.
   nonisolated(nonsending) func checkpoint() async throws(SQLError)
@@ -42,6 +47,12 @@ public protocol TableAccess: AnyObject {
 
   /// What a sequence function yields. Sequences take no part in the transaction: what was taken stays taken.
   nonisolated(nonsending) func value(of call: SequenceCall) async throws(SQLError) -> Datum
+}
+
+/// What a statement has found to be so and relies on (`TableAccess.checkAtCommit`).
+public protocol CommitCheck: AnyObject, Sendable {
+  /// Whether it is so as `access` sees the rows, the transaction's own writes among them.
+  nonisolated(nonsending) func holds(_ access: any TableAccess) async throws(SQLError) -> Bool
 }
 
 extension TableAccess {
@@ -108,7 +119,7 @@ public struct TableMutation: Hashable, Sendable {
     case delete
     /// The key must not exist: else 23505 (`ConstraintViolation.duplicateKey`).
     case insert
-    /// Nothing is written, but the key must not have changed since it was read.
+    /// Nothing is written, but the key must not have changed since it was read, and nobody else can change it until the commit.
     case check
   }
 

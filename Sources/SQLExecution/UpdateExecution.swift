@@ -19,6 +19,7 @@ final class ModifyExecution {
   private let writer: RowWriter
   private let locker: RowLocker
   private let state: ExecutionState
+  private let foreignKeys: ForeignKeyKeeper?
 
   private(set) var affectedRows = 0
   private(set) var returned: [[Datum]] = []
@@ -30,6 +31,7 @@ final class ModifyExecution {
     let writer = state.cache.writer(for: plan.target.table)
     self.writer = writer
     locker = RowLocker(writer: writer, recheck: plan.target.recheck, wait: .untilGranted)
+    foreignKeys = ForeignKeyKeeper(plan.foreignKeyTables, of: plan.target.table, state)
     var assignments: [(position: Int, value: Expression)] = []
     for assignment in plan.assignments {
       guard let position = writer.position(of: assignment.column) else {
@@ -46,6 +48,7 @@ final class ModifyExecution {
     returning = plan.returning
     writer = state.cache.writer(for: plan.target.table)
     locker = RowLocker(writer: writer, recheck: plan.target.recheck, wait: .untilGranted)
+    foreignKeys = ForeignKeyKeeper(plan.foreignKeyTables, of: plan.target.table, state)
     change = .delete
   }
 
@@ -54,7 +57,7 @@ final class ModifyExecution {
     let rows = try await state.source(source).collect(state)
     let locked = try await locker.lock(rows, state)
     var seen: Set<[UInt8]> = []
-    var batch = Batch()
+    let changes = RowChanges(writer, state)
     for (key, stored) in locked {
       // A join may name a row several times; it is changed once.
       if locked.count > 1, !seen.insert(key).inserted { continue }
@@ -63,17 +66,18 @@ final class ModifyExecution {
       writer.fillExisting(&row, &state.context)
       switch change {
       case .delete:
-        try delete(row, into: &batch)
+        try changes.delete(row)
+        try foreignKeys?.deleted(row, of: writer)
         try await appendReturned(row)
       case .update(let assignments):
         let new = try await updated(row, assignments)
-        try update(row, to: new, into: &batch)
+        try changes.update(row, to: new)
+        try foreignKeys?.updated(row, to: new, of: writer)
         try await appendReturned(new)
       }
     }
-    if batch.isEmpty { return }
-    try await checkUnique(batch)
-    try await state.access.write(table: writer.table, mutations: batch.mutations(writer))
+    try await changes.write()
+    try await foreignKeys?.keep()
   }
 
   // MARK: Rows
@@ -86,92 +90,6 @@ final class ModifyExecution {
     for (assignment, value) in zip(assignments, values) { new[assignment.position] = value }
     try writer.check(&new, &state.context)
     return new
-  }
-
-  /// The entries to remove and to write, by key: a key that is removed and written is written.
-  private struct Batch {
-    struct Write {
-      let index: Int
-      let entry: IndexEntryEncoder.Entry
-      /// The key is new and may exist only once.
-      let isConstraining: Bool
-      let row: [Datum]
-    }
-    var removed: [(index: Int, key: [UInt8])] = []
-    var removedKeys: Set<[UInt8]> = []
-    var writes: [Write] = []
-
-    var isEmpty: Bool { removed.isEmpty && writes.isEmpty }
-
-    func mutations(_ writer: RowWriter) -> [TableMutation] {
-      var mutations: [TableMutation] = []
-      mutations.reserveCapacity(removed.count + writes.count)
-      let writtenKeys = removed.isEmpty ? [] : Set(writes.map(\.entry.key))
-      for (index, key) in removed where !writtenKeys.contains(key) {
-        mutations.append(writer.mutation(.delete, writer.indexes[index], key: key))
-      }
-      for write in writes {
-        let kind: TableMutation.Kind =
-          write.isConstraining && !removedKeys.contains(write.entry.key) ? .insert : .put
-        mutations.append(
-          writer.mutation(kind, writer.indexes[write.index], key: write.entry.key, value: write.entry.value))
-      }
-      return mutations
-    }
-  }
-
-  private func delete(_ row: [Datum], into batch: inout Batch) throws(SQLError) {
-    for (number, index) in writer.indexes.enumerated() {
-      try remove(index.updateEncoder.key(of: row), number, from: &batch)
-    }
-  }
-
-  private func remove(_ key: [UInt8], _ index: Int, from batch: inout Batch) throws(SQLError) {
-    try state.hold(bytes: key.count * 2 + 128)
-    batch.removed.append((index, key))
-    batch.removedKeys.insert(key)
-  }
-
-  private func update(_ old: [Datum], to new: [Datum], into batch: inout Batch) throws(SQLError) {
-    for (number, index) in writer.indexes.enumerated() {
-      let oldKey = index.updateEncoder.key(of: old)
-      guard index.isWritable else {
-        // Delete-only: the old entry goes, and none is written.
-        try remove(oldKey, number, from: &batch)
-        continue
-      }
-      let entry = index.updateEncoder.entry(for: new)
-      let isMoved = entry.key != oldKey
-      if !isMoved, !index.isPrimary, index.updateEncoder.value(of: old) == entry.value { continue }
-      if isMoved { try remove(oldKey, number, from: &batch) }
-      try state.hold(bytes: entry.key.count + entry.value.count + 128)
-      batch.writes.append(
-        Batch.Write(
-          index: number, entry: entry, isConstraining: isMoved && index.updateEncoder.isConstraining(new), row: new))
-    }
-  }
-
-  /// Throws 23505 where a moved entry meets another one, of this statement or in the table.
-  private nonisolated(nonsending) func checkUnique(_ batch: Batch) async throws(SQLError) {
-    let constraining = batch.writes.filter(\.isConstraining)
-    if constraining.isEmpty { return }
-    var seen: Set<[UInt8]> = []
-    for write in constraining where !seen.insert(write.entry.key).inserted {
-      throw writer.duplicate(writer.indexes[write.index], write.row)
-    }
-    // Rows of the batch that stay where they are hold their keys too.
-    for write in batch.writes where !write.isConstraining && seen.contains(write.entry.key) {
-      throw writer.duplicate(writer.indexes[write.index], write.row)
-    }
-    if state.access.checksInsertsAtCommit { return }
-    for number in writer.indexes.indices {
-      let index = writer.indexes[number]
-      let mine = constraining.filter { $0.index == number && !batch.removedKeys.contains($0.entry.key) }
-      if mine.isEmpty { continue }
-      let found = try await state.access.get(
-        table: writer.table, index: index.descriptor, keys: mine.map(\.entry.key))
-      for (write, value) in zip(mine, found) where value != nil { throw writer.duplicate(index, write.row) }
-    }
   }
 
   private nonisolated(nonsending) func appendReturned(_ row: [Datum]) async throws(SQLError) {

@@ -77,16 +77,3 @@ extension Expression {
 
   var columnSet: Set<Int> { Set(columns) }
 }
-
-extension SQLType {
-  /// Whether values of the type have the same index key bytes as equal values of the column's type.
-  func isEncodedLike(_ column: SQLType) -> Bool {
-    if isSameType(as: column) { return true }
-    switch (self, column) {
-    case (.int2, .int4), (.int2, .int8), (.int4, .int2), (.int4, .int8), (.int8, .int2), (.int8, .int4): return true
-    case (.text, .varchar), (.varchar, .text), (.text, .name), (.name, .text), (.varchar, .name), (.name, .varchar):
-      return true
-    default: return false
-    }
-  }
-}

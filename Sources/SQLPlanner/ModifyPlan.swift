@@ -32,15 +32,19 @@ public struct InsertPlan: Hashable, Sendable {
   /// Over the full row (`RowLayout`).
   public var returning: [Expression]?
 
+  /// That foreign keys tie to the change, ascending by id.
+  public var foreignKeyTables: [TableDescriptor]
+
   public init(
     table: TableDescriptor, columns: [ColumnID], source: QueryPlan, conflict: ConflictHandling,
-    returning: [Expression]?
+    returning: [Expression]?, foreignKeyTables: [TableDescriptor] = []
   ) {
     self.table = table
     self.columns = columns
     self.source = source
     self.conflict = conflict
     self.returning = returning
+    self.foreignKeyTables = foreignKeyTables
   }
 }
 
@@ -60,13 +64,18 @@ public struct UpdatePlan: Hashable, Sendable {
   /// Over the full new row.
   public var returning: [Expression]?
 
+  /// That foreign keys tie to the change, ascending by id.
+  public var foreignKeyTables: [TableDescriptor]
+
   public init(
-    target: ModifiedTable, source: QueryPlan, assignments: [ColumnAssignment], returning: [Expression]?
+    target: ModifiedTable, source: QueryPlan, assignments: [ColumnAssignment], returning: [Expression]?,
+    foreignKeyTables: [TableDescriptor] = []
   ) {
     self.target = target
     self.source = source
     self.assignments = assignments
     self.returning = returning
+    self.foreignKeyTables = foreignKeyTables
   }
 }
 
@@ -87,9 +96,15 @@ public struct DeletePlan: Hashable, Sendable {
   /// Over the full old row.
   public var returning: [Expression]?
 
-  public init(target: ModifiedTable, source: QueryPlan, returning: [Expression]?) {
+  /// That foreign keys tie to the change, ascending by id.
+  public var foreignKeyTables: [TableDescriptor]
+
+  public init(
+    target: ModifiedTable, source: QueryPlan, returning: [Expression]?, foreignKeyTables: [TableDescriptor] = []
+  ) {
     self.target = target
     self.source = source
     self.returning = returning
+    self.foreignKeyTables = foreignKeyTables
   }
 }

@@ -34,7 +34,8 @@ struct ModifyPlanner {
     let (returning, resultColumns) = try returning(statement.returning, in: scope)
     let plan = InsertPlan(
       table: table, columns: columns.map(\.id), source: source,
-      conflict: try conflict(statement.conflict, table), returning: returning)
+      conflict: try conflict(statement.conflict, table), returning: returning,
+      foreignKeyTables: ForeignKeyTables.tied(to: .insert, of: table, in: binder))
     return (.insert(plan), resultColumns)
   }
 
@@ -229,8 +230,12 @@ struct ModifyPlanner {
     try binder.refuseCorrelated(scope, "SET")
     let (target, source) = try source(table, statement.filter, scope)
     let (returning, columns) = try returning(statement.returning, in: self.scope(of: table, alias: statement.alias))
+    let tied = ForeignKeyTables.tied(to: .update(Set(assignments.map(\.column))), of: table, in: binder)
     return (
-      .update(UpdatePlan(target: target, source: source, assignments: assignments, returning: returning)), columns
+      .update(
+        UpdatePlan(
+          target: target, source: source, assignments: assignments, returning: returning, foreignKeyTables: tied)),
+      columns
     )
   }
 
@@ -239,7 +244,10 @@ struct ModifyPlanner {
     let scope = scope(of: table, alias: statement.alias)
     let (target, source) = try source(table, statement.filter, scope)
     let (returning, columns) = try returning(statement.returning, in: self.scope(of: table, alias: statement.alias))
-    return (.delete(DeletePlan(target: target, source: source, returning: returning)), columns)
+    let tied = ForeignKeyTables.tied(to: .delete, of: table, in: binder)
+    return (
+      .delete(DeletePlan(target: target, source: source, returning: returning, foreignKeyTables: tied)), columns
+    )
   }
 
   /// The table alone, with its columns numbered as in the full row.

@@ -96,6 +96,8 @@ struct SchemaStatementPlanner {
         case .primaryKey: try setPrimaryKey([syntax.name], constraint.name, at: constraint.position)
         case .unique:
           result.uniqueConstraints.append(UniqueConstraint(name: constraint.name, columns: [syntax.name]))
+        case .references(let key):
+          result.foreignKeys.append(try foreignKey([syntax.name], key, name: constraint.name))
         case .null, .notNull, .defaultValue, .check, .identity: break
         }
       }
@@ -120,6 +122,8 @@ struct SchemaStatementPlanner {
       case .check(let condition, _):
         result.checks.append(
           try check(condition, name: constraint.name, at: constraint.position, columns, table: name.name))
+      case .foreignKey(let columns, let key):
+        result.foreignKeys.append(try foreignKey(columns, key, name: constraint.name))
       }
     }
     for index in result.columns.indices where result.primaryKey.contains(result.columns[index].name) {
@@ -161,7 +165,7 @@ struct SchemaStatementPlanner {
           switch constraint.kind {
           case .primaryKey: throw .unsupported("ADD COLUMN … PRIMARY KEY", position: constraint.position)
           case .identity: throw .unsupported("ADD COLUMN … GENERATED AS IDENTITY", position: constraint.position)
-          case .unique, .check:
+          case .unique, .check, .references:
             // Where the column is there already they would go to it.
             if ifNotExists {
               throw .unsupported("ADD COLUMN IF NOT EXISTS with a constraint", position: constraint.position)
@@ -200,6 +204,9 @@ struct SchemaStatementPlanner {
           let definition = try check(
             condition, name: constraint.name, at: constraint.position, columns(of: table, added), table: name.name)
           changes.append(.addCheck(definition, isValidated: isValidated))
+        case .foreignKey(let columns, let key):
+          changes.append(
+            .addForeignKey(try foreignKey(columns, key, name: constraint.name), isValidated: key.isValidated))
         }
       case .validateConstraint(let constraint): changes.append(.validateConstraint(name: constraint))
       case .dropConstraint(let constraint, let ifExists):
@@ -224,6 +231,9 @@ struct SchemaStatementPlanner {
     _ constraint: ColumnConstraintSyntax, of column: String, to table: TableDescriptor,
     _ added: [RowExpressionDefinition.Column]
   ) throws(SQLError) -> TableAlteration {
+    if case .references(let key) = constraint.kind {
+      return .addForeignKey(try foreignKey([column], key, name: constraint.name), isValidated: true)
+    }
     guard case .check(let condition) = constraint.kind else {
       return .addUnique(UniqueConstraint(name: constraint.name, columns: [column]))
     }
@@ -247,6 +257,23 @@ struct SchemaStatementPlanner {
         columnName: name)
     }
     return column
+  }
+
+  private func foreignKey(
+    _ columns: [String], _ syntax: ForeignKeySyntax, name: String?
+  ) throws(SQLError) -> ForeignKeyDefinition {
+    func action(_ action: ForeignKeySyntax.Action) -> ReferentialAction {
+      switch action {
+      case .noAction: .noAction
+      case .restrict: .restrict
+      case .cascade: .cascade
+      case .setNull: .setNull
+      case .setDefault: .setDefault
+      }
+    }
+    return ForeignKeyDefinition(
+      name: name, columns: columns, referencedTable: try objectName(syntax.table), referencedColumns: syntax.columns,
+      onDelete: action(syntax.onDelete), onUpdate: action(syntax.onUpdate))
   }
 
   // MARK: Expressions over rows
@@ -413,7 +440,7 @@ struct SchemaStatementPlanner {
         definition.generator = ColumnGenerator(
           identity: isAlways ? .always : .byDefault, options: try sequenceOptions(options))
       case .primaryKey: definition.isNullable = false
-      case .unique, .check: break
+      case .unique, .check, .references: break
       }
     }
     if hasDefault, definition.generator?.identity != nil {

@@ -70,6 +70,12 @@ final class StatementBinder {
     if uses[table.id] == nil { uses[table.id] = TableUse(tableID: table.id, version: table.version, isWritten: false) }
   }
 
+  /// As `note`, and a commit is refused if the table has then gone beyond this version.
+  func noteWritten(_ table: TableDescriptor) {
+    note(table)
+    uses[table.id]?.isWritten = true
+  }
+
   func undefinedRelation(_ name: RelationNameSyntax) -> SQLError {
     if let schema = name.schema, !["public", "pg_catalog", "information_schema"].contains(schema) {
       return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)

@@ -37,14 +37,19 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_depend"): dependTable(tables(catalog, session), sequences(catalog, session))
     case ("information_schema", "sequences"): informationSequences(sequences(catalog, session), session)
     case ("pg_catalog", "pg_index"): indexTable(tables(catalog, session))
-    case ("pg_catalog", "pg_constraint"): constraintTable(tables(catalog, session))
+    case ("pg_catalog", "pg_constraint"): constraintTable(tables(catalog, session), catalog)
     case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
     case ("pg_catalog", indexBuildsView): indexBuilds(catalog, session)
     case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
     case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
     case ("information_schema", "columns"): informationColumns(tables(catalog, session), session, catalog)
-    case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session)
-    case ("information_schema", "check_constraints"): informationChecks(tables(catalog, session), session)
+    case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session, catalog)
+    case ("information_schema", "check_constraints"): informationChecks(tables(catalog, session), session, catalog)
+    case ("information_schema", "key_column_usage"): informationKeyColumns(tables(catalog, session), session, catalog)
+    case ("information_schema", "referential_constraints"):
+      informationForeignKeys(tables(catalog, session), session, catalog)
+    case ("information_schema", "constraint_column_usage"):
+      informationConstraintColumns(tables(catalog, session), session, catalog)
     case ("information_schema", "schemata"): informationSchemata(session)
     default: nil
     }
@@ -232,22 +237,37 @@ enum SystemCatalog {
       ], rows)
   }
 
-  /// A constraint as tools list it: checks, primary keys and unique indexes.
-  private struct ListedConstraint {
+  /// A constraint as tools list it: checks, foreign keys, primary keys and unique indexes.
+  struct ListedConstraint {
+    struct ForeignKey {
+      var rule: ForeignKeyRule
+      var referenced: TableDescriptor?
+      /// Through which rows are found.
+      var index: IndexDescriptor?
+    }
+
     var number: Int64
     var name: String
-    /// `p`, `u` or `c`, as in `pg_constraint`.
+    /// `p`, `u`, `c` or `f`, as in `pg_constraint`.
     var kind: String
     var isValidated: Bool
     var columns: [ColumnID]
     var index: IndexDescriptor?
     /// Of a check: its condition as SQL.
     var condition: String?
+    var foreignKey: ForeignKey?
 
-    var title: String { kind == "p" ? "PRIMARY KEY" : kind == "u" ? "UNIQUE" : "CHECK" }
+    var title: String {
+      switch kind {
+      case "p": "PRIMARY KEY"
+      case "u": "UNIQUE"
+      case "f": "FOREIGN KEY"
+      default: "CHECK"
+      }
+    }
   }
 
-  private static func constraints(of table: TableDescriptor) -> [ListedConstraint] {
+  static func constraints(of table: TableDescriptor, _ catalog: CatalogView) -> [ListedConstraint] {
     var found: [ListedConstraint] = []
     for index in table.readableIndexes where index.isUnique && !index.name.isEmpty {
       let isPrimary = index.id == table.primaryIndex.id
@@ -259,30 +279,52 @@ enum SystemCatalog {
           columns: index.keyColumns.map(\.columnID), index: index))
     }
     for constraint in table.constraints {
-      guard case .check(let rule) = constraint.rule, constraint.state.isWritable else { continue }
+      guard constraint.state.isWritable else { continue }
+      let number = Int64(
+        truncatingIfNeeded: (3 << 30) | ((table.id.rawValue & 0x3f_ffff) << 8) | (constraint.id.rawValue & 0xff))
+      if case .foreignKey(let rule) = constraint.rule {
+        let referenced = catalog.table(id: rule.referencedTable)
+        found.append(
+          ListedConstraint(
+            number: number, name: constraint.name, kind: "f", isValidated: constraint.state.isReadable,
+            columns: rule.columns,
+            foreignKey: ListedConstraint.ForeignKey(
+              rule: rule, referenced: referenced, index: referenced?.uniqueIndex(on: rule.referencedColumns))))
+      }
+      guard case .check(let rule) = constraint.rule else { continue }
       let names = rule.columns.map { table.column($0)?.name ?? "?" }
       let condition = (try? Expression(decoding: rule.expression)).map(ExpressionText(columnNames: names).text)
       found.append(
         ListedConstraint(
-          number: Int64(
-            truncatingIfNeeded: (3 << 30) | ((table.id.rawValue & 0x3f_ffff) << 8) | (constraint.id.rawValue & 0xff)),
-          name: constraint.name, kind: "c", isValidated: constraint.state.isReadable, columns: rule.columns,
+          number: number, name: constraint.name, kind: "c", isValidated: constraint.state.isReadable,
+          columns: rule.columns,
           condition: condition ?? "?"))
     }
     return found
   }
 
-  private static func constraintTable(_ tables: [TableDescriptor]) -> Contents {
+  private static func constraintTable(_ tables: [TableDescriptor], _ catalog: CatalogView) -> Contents {
     var rows: [[Datum]] = []
     for table in tables {
       let numbers = table.publicColumns.map(\.id)
-      for constraint in constraints(of: table) {
+      for constraint in constraints(of: table, catalog) {
         let keys = constraint.columns.map { id in String((numbers.firstIndex(of: id) ?? -1) + 1) }
+        let key = constraint.foreignKey
+        let referencedNumbers = key?.referenced?.publicColumns.map(\.id) ?? []
+        let referenced = key?.rule.referencedColumns.map { id in
+          String((referencedNumbers.firstIndex(of: id) ?? -1) + 1)
+        }
+        let index =
+          constraint.index.map { number(table, $0) }
+          ?? key.flatMap { key in key.index.flatMap { index in key.referenced.map { number($0, index) } } } ?? 0
         rows.append([
           .integer(constraint.number), .text(constraint.name), .integer(namespaceNumber(table.schemaName)),
           .text(constraint.kind), .boolean(false), .boolean(false), .boolean(constraint.isValidated),
-          .integer(number(table)), .integer(0), .integer(constraint.index.map { number(table, $0) } ?? 0), .integer(0),
+          .integer(number(table)), .integer(0), .integer(index), .integer(key?.referenced.map(number) ?? 0),
           .text("{" + keys.joined(separator: ",") + "}"),
+          referenced.map { .text("{" + $0.joined(separator: ",") + "}") } ?? .null,
+          .text(key?.rule.onUpdate.letter ?? " "), .text(key?.rule.onDelete.letter ?? " "),
+          .text(key == nil ? " " : "s"),
         ])
       }
     }
@@ -290,7 +332,8 @@ enum SystemCatalog {
       [
         ("oid", .oid), ("conname", .name), ("connamespace", .oid), ("contype", .text), ("condeferrable", .boolean),
         ("condeferred", .boolean), ("convalidated", .boolean), ("conrelid", .oid), ("contypid", .oid),
-        ("conindid", .oid), ("confrelid", .oid), ("conkey", .text),
+        ("conindid", .oid), ("confrelid", .oid), ("conkey", .text), ("confkey", .text), ("confupdtype", .text),
+        ("confdeltype", .text), ("confmatchtype", .text),
       ], rows)
   }
 
@@ -371,7 +414,9 @@ enum SystemCatalog {
       ], rows)
   }
 
-  private static func informationConstraints(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  private static func informationConstraints(
+    _ tables: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView
+  ) -> Contents {
     contents(
       [
         ("constraint_catalog", .name), ("constraint_schema", .name), ("constraint_name", .name),
@@ -379,7 +424,7 @@ enum SystemCatalog {
         ("is_deferrable", .text), ("initially_deferred", .text), ("enforced", .text),
       ],
       tables.flatMap { table in
-        constraints(of: table).map {
+        constraints(of: table, catalog).map {
           [
             .text(session.databaseName), .text(table.schemaName), .text($0.name), .text(session.databaseName),
             .text(table.schemaName), .text(table.name), .text($0.title), .text("NO"), .text("NO"), .text("YES"),
@@ -388,14 +433,16 @@ enum SystemCatalog {
       })
   }
 
-  private static func informationChecks(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  private static func informationChecks(
+    _ tables: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView
+  ) -> Contents {
     contents(
       [
         ("constraint_catalog", .name), ("constraint_schema", .name), ("constraint_name", .name),
         ("check_clause", .text),
       ],
       tables.flatMap { table in
-        constraints(of: table).compactMap { constraint in
+        constraints(of: table, catalog).compactMap { constraint in
           constraint.condition.map {
             [.text(session.databaseName), .text(table.schemaName), .text(constraint.name), .text($0)]
           }

@@ -36,6 +36,7 @@ public struct ColumnConstraintSyntax: Hashable, Sendable {
     case primaryKey
     case unique
     case check(ExpressionSyntax)
+    case references(ForeignKeySyntax)
     /// `GENERATED {ALWAYS | BY DEFAULT} AS IDENTITY`.
     case identity(isAlways: Bool, SequenceOptionsSyntax)
   }
@@ -50,12 +51,41 @@ public struct ColumnConstraintSyntax: Hashable, Sendable {
   }
 }
 
+/// `REFERENCES table (columns) ON DELETE … ON UPDATE …`.
+public struct ForeignKeySyntax: Hashable, Sendable {
+  public enum Action: Hashable, Sendable {
+    case noAction
+    case restrict
+    case cascade
+    case setNull
+    case setDefault
+  }
+  public var table: RelationNameSyntax
+  /// Empty: the primary key.
+  public var columns: [String]
+  public var onDelete: Action
+  public var onUpdate: Action
+  /// Not (`NOT VALID`): existing rows are not looked at.
+  public var isValidated: Bool
+
+  public init(
+    table: RelationNameSyntax, columns: [String], onDelete: Action, onUpdate: Action, isValidated: Bool = true
+  ) {
+    self.table = table
+    self.columns = columns
+    self.onDelete = onDelete
+    self.onUpdate = onUpdate
+    self.isValidated = isValidated
+  }
+}
+
 public struct TableConstraintSyntax: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     case primaryKey([String])
     case unique([String])
     /// Not `isValidated` (`NOT VALID`): existing rows are not looked at.
     case check(ExpressionSyntax, isValidated: Bool)
+    case foreignKey([String], ForeignKeySyntax)
   }
   public var name: String?
   public var kind: Kind

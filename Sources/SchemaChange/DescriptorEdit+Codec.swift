@@ -59,6 +59,8 @@ extension DescriptorEdit {
         for sequence in sequences { $0.field(20, sequence) }
       }
     case .setSequence(let sequence): writer.field(40) { sequence.encode(into: &$0) }
+    case .addReference(let reference): writer.field(50) { reference.encode(into: &$0) }
+    case .removeReference(let reference): writer.field(51) { reference.encode(into: &$0) }
     }
   }
 
@@ -74,6 +76,8 @@ extension DescriptorEdit {
     case 10: self = .addIndex(try IndexDescriptor(decoding: try field.slice()))
     case 15: self = .addConstraint(try ConstraintDescriptor(decoding: try field.slice()))
     case 40: self = .setSequence(try SequenceDescriptor(decoding: try field.slice()))
+    case 50: self = .addReference(try ForeignKeyReference(decoding: try field.slice()))
+    case 51: self = .removeReference(try ForeignKeyReference(decoding: try field.slice()))
     case 6...9, 11...14, 16...23:
       var nested = try field.reader()
       var id: UInt64 = 0

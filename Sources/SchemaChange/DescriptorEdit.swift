@@ -38,6 +38,9 @@ public enum DescriptorEdit: Hashable, Sendable {
   /// For later inserts: encoded expression with its text; nil: NULL.
   case setDefault(ColumnID, expression: [UInt8]?, text: String?, sequences: [TableID] = [])
   case setSequence(SequenceDescriptor)
+  /// A foreign key of some table refers to this one.
+  case addReference(ForeignKeyReference)
+  case removeReference(ForeignKeyReference)
 }
 
 extension DescriptorEdit {
@@ -120,6 +123,12 @@ extension DescriptorEdit {
     case .setSequence(let sequence):
       guard changed.isSequence else { throw PlanConflict("table \(changed.id) is no sequence") }
       changed.sequence = sequence
+    case .addReference(let reference):
+      guard !changed.referencedBy.contains(reference) else {
+        throw PlanConflict("foreign key \(reference.constraint) of table \(reference.table) is known already")
+      }
+      changed.referencedBy.append(reference)
+    case .removeReference(let reference): changed.referencedBy.removeAll { $0 == reference }
     }
     table = changed
   }

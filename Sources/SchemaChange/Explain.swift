@@ -51,7 +51,9 @@ extension Plan {
           databaseID: .defaultDatabase, changes: changes, newRanges: stage.newRanges))
       if stage.waitsForBarrier { result.barrierTables = stage.changes.map(\.tableID) }
       result.work = stage.work.compactMap { work in
-        catalog.table(id: work.tableID).map { WorkExplanation(work: work, table: $0) }
+        catalog.table(id: work.tableID).map {
+          WorkExplanation(work: work, table: $0, referencedTable: work.referencedTable(of: $0, in: catalog))
+        }
       }
       return result
     }
@@ -62,12 +64,21 @@ extension Plan {
 }
 
 extension StageWork {
+  /// Where the rows are that a foreign key refers to; nil for other work.
+  public func referencedTable(of table: TableDescriptor, in catalog: CatalogState) -> TableDescriptor? {
+    guard case .validateForeignKey(_, let id) = self, case .foreignKey(let rule)? = table.constraint(id)?.rule else {
+      return nil
+    }
+    return catalog.table(id: rule.referencedTable)
+  }
+
   public var title: String {
     switch self {
     case .backfill(_, let index): "backfill index \(index)"
     case .validateIndex(_, let index): "validate index \(index)"
     case .validateNotNull(_, let column): "validate that no row lacks column \(column)"
     case .validateCheck(_, let constraint): "validate constraint \(constraint)"
+    case .validateForeignKey(_, let constraint): "validate foreign key \(constraint)"
     }
   }
 }
@@ -86,4 +97,6 @@ public struct WorkExplanation: Hashable, Sendable {
   public var work: StageWork
   /// As the stage leaves it.
   public var table: TableDescriptor
+  /// Of a foreign key: the table that it refers to.
+  public var referencedTable: TableDescriptor?
 }

@@ -77,6 +77,8 @@ extension PlanStage {
       case .validateIndex(let table, let index): writer.field(7) { Plan.encode(table, index, into: &$0) }
       case .validateNotNull(let table, let column): writer.field(8) { Plan.encode(table, column, into: &$0) }
       case .validateCheck(let table, let constraint): writer.field(9) { Plan.encode(table, constraint, into: &$0) }
+      case .validateForeignKey(let table, let constraint):
+        writer.field(30) { Plan.encode(table, constraint, into: &$0) }
       }
     }
   }
@@ -103,6 +105,9 @@ extension PlanStage {
       case 9:
         let (table, constraint) = try Plan.decodePair(try field.slice())
         work.append(.validateCheck(TableID(table), ConstraintID(constraint)))
+      case 30:
+        let (table, constraint) = try Plan.decodePair(try field.slice())
+        work.append(.validateForeignKey(TableID(table), ConstraintID(constraint)))
       default: break
       }
     }

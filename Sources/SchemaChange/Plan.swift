@@ -95,11 +95,13 @@ public enum StageWork: Hashable, Sendable {
   case validateIndex(TableID, IndexID)
   case validateNotNull(TableID, ColumnID)
   case validateCheck(TableID, ConstraintID)
+  /// Of the table that refers.
+  case validateForeignKey(TableID, ConstraintID)
 
   public var tableID: TableID {
     switch self {
     case .backfill(let table, _), .validateIndex(let table, _), .validateNotNull(let table, _),
-      .validateCheck(let table, _):
+      .validateCheck(let table, _), .validateForeignKey(let table, _):
       table
     }
   }

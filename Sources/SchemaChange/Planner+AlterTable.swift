@@ -104,6 +104,15 @@ extension Planner {
       guard !table.primaryIndex.keyColumns.contains(where: { $0.columnID == column.id }) else {
         throw SQLError.unsupported("dropping a column of the primary key")
       }
+      let dependents = dependents(on: table).filter { dependent in
+        dependent.rule.referencedColumns.contains(column.id)
+          && !(dependent.table.id == table.id && dependent.rule.columns.contains(column.id))
+      }
+      guard dependents.isEmpty else {
+        throw Self.refusal(
+          dropping: "column \(name) of table \(table.name)", because: dependents,
+          on: "column \(name) of table \(table.name)")
+      }
       // What involves the column goes with it, as in PostgreSQL.
       for index in table.indexes where index.uses(column.id) { alteration.stages.drop(index, of: table) }
       for constraint in alteration.constraints where constraint.rule.columns.contains(column.id) {
@@ -121,6 +130,11 @@ extension Planner {
         if index.id == table.primaryIndex.id {
           guard alteration.primaryKey != nil else { throw SQLError.unsupported("dropping a primary key") }
           return
+        }
+        let dependents = dependents(on: table, without: [index.id])
+        guard dependents.isEmpty else {
+          throw Self.refusal(
+            dropping: "constraint \(name) on table \(table.name)", because: dependents, on: "index \(name)")
         }
         alteration.stages.drop(index, of: table)
       } else if isOptional {
@@ -236,6 +250,17 @@ extension Planner {
         definition, taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), table: table.name)
       let constraint = ConstraintDescriptor(
         id: alteration.takeConstraintID(), name: name, state: .absent, rule: .check(rule))
+      alteration.constraints.append(constraint)
+      guard alteration.constraints.count <= SchemaLimits.maximumConstraintsPerTable else {
+        throw Self.tooManyConstraints
+      }
+      alteration.stages.add(constraint, to: table, target: isValidated ? .public : .writeOnly)
+    case .addForeignKey(let definition, let isValidated):
+      let constraint = try foreignKey(
+        definition, of: table, alteration.columns, id: alteration.nextConstraintID,
+        taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), state: .absent)
+      try alteration.judge(constraint.rule.columns)
+      alteration.nextConstraintID = ConstraintID(constraint.id.rawValue + 1)
       alteration.constraints.append(constraint)
       guard alteration.constraints.count <= SchemaLimits.maximumConstraintsPerTable else {
         throw Self.tooManyConstraints
@@ -358,7 +383,7 @@ extension Planner {
       constraintName: name)
   }
 
-  private static func duplicateConstraint(_ name: String, _ table: String) -> SQLError {
+  static func duplicateConstraint(_ name: String, _ table: String) -> SQLError {
     SQLError(
       SQLState("42710"), "constraint \"\(name)\" for relation \"\(table)\" already exists", tableName: table,
       constraintName: name)
@@ -380,7 +405,7 @@ extension TableAlteration {
     switch self {
     case .dropColumn, .dropConstraint: .drop
     case .addColumn, .renameColumn, .setDefault, .setType, .setNotNull, .dropNotNull: .column
-    case .addCheck, .addUnique, .addPrimaryKey, .validateConstraint, .renameConstraint: .constraint
+    case .addCheck, .addUnique, .addForeignKey, .addPrimaryKey, .validateConstraint, .renameConstraint: .constraint
     }
   }
 }

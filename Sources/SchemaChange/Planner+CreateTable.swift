@@ -81,14 +81,16 @@ extension Planner {
         ConstraintDescriptor(
           id: ConstraintID(UInt64(constraints.count + 1)), name: name, state: .public, rule: .check(rule)))
     }
-    let table = TableDescriptor(
+    var table = TableDescriptor(
       id: tableID, databaseID: context.databaseID, schemaName: create.name.schema, name: create.name.name,
       version: TableVersion(1), columns: columns, indexes: indexes, constraints: constraints,
       nextColumnID: ColumnID(UInt64(columns.count + 1)), nextIndexID: IndexID(UInt64(indexes.count + 1)),
       nextConstraintID: ConstraintID(UInt64(constraints.count + 1)), commitFloor: TableVersion(1))
+    let referenced = try foreignKeys(of: create, &table)
+    var stage = Self.creation([table] + sequences, ranges)
+    stage.changes = (stage.changes + referenced).sorted { $0.tableID < $1.tableID }
     return Plan(
-      commandTag: tag, tables: ([table] + sequences).map(\.id),
-      stages: [Self.creation([table] + sequences, ranges)])
+      commandTag: tag, tables: stage.changes.map(\.tableID), stages: [stage])
   }
 
   static let tooManyIndexes = SQLError(

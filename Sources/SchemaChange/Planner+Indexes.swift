@@ -72,6 +72,10 @@ extension Planner {
           hint: "You can drop constraint \(name) on table \(table.name) instead.")
       }
       guard seen.insert(reference).inserted, let index = table.index(indexID) else { continue }
+      let dependents = dependents(on: table, without: [indexID])
+      guard dependents.isEmpty else {
+        throw Self.refusal(dropping: "index \(name)", because: dependents, on: "index \(name)")
+      }
       stages.drop(index, of: table)
     }
     return stages.plan(commandTag: "DROP INDEX", notices: notices)

@@ -20,6 +20,12 @@ extension Planner {
           .invalidTableDefinition, "multiple primary keys for table \"\(table.name)\" are not allowed",
           tableName: table.name)
       }
+      let dependents = dependents(on: table, without: [table.primaryIndex.id])
+      guard dependents.isEmpty else {
+        throw Self.refusal(
+          dropping: "constraint \(table.primaryIndex.name) on table \(table.name)", because: dependents,
+          on: "index \(table.primaryIndex.name)")
+      }
       alteration.primaryKey = constraint
     }
   }
@@ -34,8 +40,12 @@ extension Planner {
         .featureNotSupported, "cannot alter type of column \"\(change.column)\" twice", tableName: table.name,
         columnName: change.column)
     }
-    guard !alteration.constraints.contains(where: { $0.rule.columns.contains(column.id) }) else {
-      throw SQLError.unsupported("changing the type of a column that a CHECK constraint reads")
+    if let constraint = alteration.constraints.first(where: { $0.rule.columns.contains(column.id) }) {
+      throw SQLError.unsupported(
+        "changing the type of a column that a \(constraint.isForeignKey ? "foreign key" : "CHECK constraint") reads")
+    }
+    guard !dependents(on: table).contains(where: { $0.rule.referencedColumns.contains(column.id) }) else {
+      throw SQLError.unsupported("changing the type of a column that a foreign key refers to")
     }
     let conversion = try rowExpression(
       change.conversion, alteration.columns, table: table.name, of: "the conversion of column \"\(change.column)\"")

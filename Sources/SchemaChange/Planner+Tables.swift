@@ -14,6 +14,7 @@ extension Planner {
       guard let table = try resolveTable(name, ifExists: ifExists, kind: "table", notices: &notices) else { continue }
       if seen.insert(table.id).inserted { stages.drop(table) }
     }
+    try dropForeignKeys(of: seen, isCascade: isCascade, in: &stages, &notices)
     for table in seen.sorted() {
       try drop(ownedSequences(of: table), isCascade: isCascade, except: seen, in: &stages, &notices)
     }
@@ -27,10 +28,12 @@ extension Planner {
     var notices: [String] = []
     var stage = PlanStage(name: "", changes: [])
     var labels: [String] = []
+    var emptied: [TableDescriptor] = []
     for name in names {
       guard let table = try resolveTable(name, kind: "relation", notices: &notices),
         !stage.changes.contains(where: { $0.tableID == table.id })
       else { continue }
+      emptied.append(table)
       var change = PlannedTableChange(tableID: table.id, edits: [], floor: .current)
       var id = table.nextIndexID
       for old in table.indexes {
@@ -48,6 +51,7 @@ extension Planner {
       stage.changes.append(change)
       labels.append("table \(table.name): emptied")
     }
+    try requireUnreferenced(emptied)
     stage.name = labels.joined(separator: "; ")
     stage.changes.sort { $0.tableID < $1.tableID }
     return Plan(

@@ -56,6 +56,7 @@ public struct Planner: Sendable {
       case .createIndex(let create): Set([create.table].compactMap(table))
       case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
+    found = tied(to: found, by: statement, in: catalog, database)
     // With a table or column its sequences may go, with a sequence the defaults that use it.
     if statement.mayDropSequences {
       let named = found

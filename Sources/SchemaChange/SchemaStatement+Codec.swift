@@ -187,6 +187,7 @@ extension CreateTable {
     if let primaryKeyName { writer.field(5, primaryKeyName) }
     for constraint in uniqueConstraints { writer.field(6) { constraint.encode(into: &$0) } }
     for check in checks { writer.field(7) { check.encode(into: &$0) } }
+    for key in foreignKeys { writer.field(30) { key.encode(into: &$0) } }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -201,6 +202,7 @@ extension CreateTable {
       case 5: primaryKeyName = try field.string()
       case 6: uniqueConstraints.append(try UniqueConstraint(decoding: try field.slice()))
       case 7: checks.append(try CheckDefinition(decoding: try field.slice()))
+      case 30: foreignKeys.append(try ForeignKeyDefinition(decoding: try field.slice()))
       default: break
       }
     }
@@ -237,6 +239,33 @@ extension CheckDefinition {
     var reader = ByteReader(bytes)
     while let field = try reader.nextField() {
       if field.number == 1 { name = try field.string() }
+    }
+  }
+}
+
+extension ForeignKeyDefinition {
+  func encode(into writer: inout ByteWriter) {
+    if let name { writer.field(1, name) }
+    for column in columns { writer.field(2, column) }
+    writer.field(3) { referencedTable.encode(into: &$0) }
+    for column in referencedColumns { writer.field(4, column) }
+    writer.field(5, UInt64(onDelete.rawValue))
+    writer.field(6, UInt64(onUpdate.rawValue))
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(name: nil, columns: [], referencedTable: ObjectName(name: ""))
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: name = try field.string()
+      case 2: columns.append(try field.string())
+      case 3: referencedTable = try ObjectName(decoding: try field.slice())
+      case 4: referencedColumns.append(try field.string())
+      case 5: onDelete = try ReferentialAction(decoding: field)
+      case 6: onUpdate = try ReferentialAction(decoding: field)
+      default: break
+      }
     }
   }
 }
@@ -379,6 +408,11 @@ extension TableAlteration {
       }
     case .setType(let change): writer.field(12) { $0.field(1) { change.encode(into: &$0) } }
     case .addPrimaryKey(let constraint): writer.field(13) { $0.field(1) { constraint.encode(into: &$0) } }
+    case .addForeignKey(let key, let isValidated):
+      writer.field(30) {
+        $0.field(1) { key.encode(into: &$0) }
+        $0.field(2, isValidated)
+      }
     case .addUnique(let constraint): writer.field(8) { $0.field(1) { constraint.encode(into: &$0) } }
     case .validateConstraint(let name): writer.field(9) { $0.field(1, name) }
     case .dropConstraint(let name, let ifExists):
@@ -405,15 +439,17 @@ extension TableAlteration {
     var expression: [UInt8]?
     var check: CheckDefinition?
     var unique: UniqueConstraint?
+    var foreignKey: ForeignKeyDefinition?
     var typeChange: TypeChange?
     var sequences: [TableID] = []
     while let part = try nested.nextField() {
       switch (field.number, part.number) {
       case (1, 1): definition = try ColumnDefinition(decoding: try part.slice())
+      case (30, 1): foreignKey = try ForeignKeyDefinition(decoding: try part.slice())
       case (7, 1): check = try CheckDefinition(decoding: try part.slice())
       case (12, 1): typeChange = try TypeChange(decoding: try part.slice())
       case (8, 1), (13, 1): unique = try UniqueConstraint(decoding: try part.slice())
-      case (1, 2), (2, 2), (7, 2), (10, 2): flag = try part.boolean()
+      case (1, 2), (2, 2), (7, 2), (10, 2), (30, 2): flag = try part.boolean()
       case (_, 1): name = try part.string()
       case (3, 2), (4, 2), (11, 2): text = try part.string()
       case (4, 3): expression = try part.bytes()
@@ -442,6 +478,9 @@ extension TableAlteration {
     case 13:
       guard let unique else { throw reader.failure("no primary key") }
       self = .addPrimaryKey(unique)
+    case 30:
+      guard let foreignKey else { throw reader.failure("no foreign key") }
+      self = .addForeignKey(foreignKey, isValidated: flag)
     case 9: self = .validateConstraint(name: name)
     case 10: self = .dropConstraint(name: name, ifExists: flag)
     case 11: self = .renameConstraint(name: name, to: text ?? "")

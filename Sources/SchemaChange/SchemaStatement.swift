@@ -62,10 +62,12 @@ public struct CreateTable: Hashable, Sendable {
   /// `UNIQUE` constraints, inline and of the table: each becomes a unique index.
   public var uniqueConstraints: [UniqueConstraint]
   public var checks: [CheckDefinition]
+  public var foreignKeys: [ForeignKeyDefinition]
 
   public init(
     name: ObjectName, ifNotExists: Bool, columns: [ColumnDefinition], primaryKey: [String],
-    primaryKeyName: String? = nil, uniqueConstraints: [UniqueConstraint] = [], checks: [CheckDefinition] = []
+    primaryKeyName: String? = nil, uniqueConstraints: [UniqueConstraint] = [], checks: [CheckDefinition] = [],
+    foreignKeys: [ForeignKeyDefinition] = []
   ) {
     self.name = name
     self.ifNotExists = ifNotExists
@@ -74,6 +76,7 @@ public struct CreateTable: Hashable, Sendable {
     self.primaryKeyName = primaryKeyName
     self.uniqueConstraints = uniqueConstraints
     self.checks = checks
+    self.foreignKeys = foreignKeys
   }
 }
 
@@ -109,6 +112,30 @@ public struct CheckDefinition: Hashable, Sendable {
   public init(name: String?, rule: RowExpressionDefinition) {
     self.name = name
     self.rule = rule
+  }
+}
+
+/// `FOREIGN KEY (…) REFERENCES …`, or `REFERENCES …` of a column.
+public struct ForeignKeyDefinition: Hashable, Sendable {
+  /// nil: `table_column_fkey`.
+  public var name: String?
+  public var columns: [String]
+  public var referencedTable: ObjectName
+  /// Empty: the primary key.
+  public var referencedColumns: [String]
+  public var onDelete: ReferentialAction
+  public var onUpdate: ReferentialAction
+
+  public init(
+    name: String?, columns: [String], referencedTable: ObjectName, referencedColumns: [String] = [],
+    onDelete: ReferentialAction = .noAction, onUpdate: ReferentialAction = .noAction
+  ) {
+    self.name = name
+    self.columns = columns
+    self.referencedTable = referencedTable
+    self.referencedColumns = referencedColumns
+    self.onDelete = onDelete
+    self.onUpdate = onUpdate
   }
 }
 
@@ -191,6 +218,8 @@ public enum TableAlteration: Hashable, Sendable {
   /// Not `isValidated`: existing rows are not looked at.
   case addCheck(CheckDefinition, isValidated: Bool)
   case addUnique(UniqueConstraint)
+  /// Not `isValidated`: existing rows are not looked at.
+  case addForeignKey(ForeignKeyDefinition, isValidated: Bool)
   case addPrimaryKey(UniqueConstraint)
   case validateConstraint(name: String)
   case dropConstraint(name: String, ifExists: Bool)

@@ -25,6 +25,12 @@ struct StageBuilder: Sendable {
     /// Columns of dropped indexes: their values are written as long as an index needs them.
     var usedColumns: Set<ColumnID> = []
 
+    /// The other table of a foreign key, whose version steps with it.
+    var referencedTable: TableID? {
+      guard case .constraint(let constraint) = subject, case .foreignKey(let rule) = constraint.rule else { return nil }
+      return rule.referencedTable
+    }
+
     var next: Transition? { TransitionTable.table(for: kind).next(from: state, towards: target) }
   }
 
@@ -145,7 +151,9 @@ struct StageBuilder: Sendable {
 
   func plan(commandTag: String, notices: [String]) -> Plan {
     var working = self
-    let tables = Set(elements.map(\.tableID) + directEdits.map(\.tableID)).sorted()
+    let tables = Set(
+      elements.map(\.tableID) + elements.compactMap(\.referencedTable) + directEdits.map(\.tableID)
+    ).sorted()
     var stages: [PlanStage] = []
     while let stage = working.preparation() { stages.append(stage) }
     let visibleStage = stages.count
@@ -183,9 +191,9 @@ struct StageBuilder: Sendable {
         guard let table = catalog.table(id: tableID), let constraint = table.constraint(id) else { continue }
         builder.drop(constraint, of: table)
       case .validation(let tableID, let id):
-        guard let constraint = catalog.table(id: tableID)?.constraint(id), constraint.state == .validating else {
-          continue
-        }
+        guard let constraint = catalog.table(id: tableID)?.constraint(id),
+          constraint.state == .validating || constraint.state == .backfilling
+        else { continue }
         builder.edit(
           tableID, [.setConstraintState(id, .writeOnly)], "\(constraint.label): \(constraint.state) -> writeOnly")
       }
@@ -251,6 +259,9 @@ struct StageBuilder: Sendable {
       guard let transition = elements[position].next else { continue }
       let element = elements[position]
       append(element.edits(for: transition), transition.floor, to: element.tableID)
+      if let referenced = element.referencedTable {
+        append(element.referenceEdits(for: transition), transition.floor, to: referenced)
+      }
       names.append("\(element.label): \(transition.from) -> \(transition.to)")
       if transition.waitsForBarrier { result.waitsForBarrier = true }
       result.work += element.work(for: transition)
@@ -270,6 +281,7 @@ extension ConstraintDescriptor {
     switch rule {
     case .notNull: .notNull
     case .check: .check
+    case .foreignKey: .foreignKey
     }
   }
 
@@ -277,6 +289,7 @@ extension ConstraintDescriptor {
     switch rule {
     case .notNull(let column): "not null of column #\(column)"
     case .check: "constraint \(name)"
+    case .foreignKey: "foreign key \(name)"
     }
   }
 
@@ -351,6 +364,14 @@ extension StageBuilder.Element {
     }
   }
 
+  /// Of the table that a foreign key refers to.
+  fileprivate func referenceEdits(for transition: Transition) -> [DescriptorEdit] {
+    guard case .constraint(let constraint) = subject else { return [] }
+    let reference = ForeignKeyReference(table: tableID, constraint: constraint.id)
+    if transition.from == .absent { return [.addReference(reference)] }
+    return transition.to == .absent ? [.removeReference(reference)] : []
+  }
+
   fileprivate func work(for transition: Transition) -> [StageWork] {
     transition.work.compactMap { work in
       switch (work, subject) {
@@ -360,7 +381,9 @@ extension StageBuilder.Element {
       case (.validateNotNull, .constraint(let constraint)):
         constraint.rule.columns.first.map { .validateNotNull(tableID, $0) }
       case (.validateCheck, .constraint(let constraint)): .validateCheck(tableID, constraint.id)
-      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _), (.validateCheck, _): nil
+      case (.validateForeignKey, .constraint(let constraint)): .validateForeignKey(tableID, constraint.id)
+      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _), (.validateCheck, _), (.validateForeignKey, _):
+        nil
       }
     }
   }

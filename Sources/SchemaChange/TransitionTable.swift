@@ -29,6 +29,8 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   case replacingColumn = 7
   /// As `column`, with a constraint or an index that comes with it.
   case judgedColumn = 8
+  /// Of two tables: the one that refers keeps it, both step.
+  case foreignKey = 30
 }
 
 /// What has to be done with the rows that are there before the next transition.
@@ -37,6 +39,7 @@ public enum TransitionWork: UInt8, Hashable, Sendable {
   case validateIndex = 1
   case validateNotNull = 2
   case validateCheck = 3
+  case validateForeignKey = 30
 }
 
 /// One permitted move of an element.
@@ -85,6 +88,7 @@ public struct TransitionTable: Hashable, Sendable {
     case .replacingIndex: .replacingIndex
     case .replacingColumn: .replacingColumn
     case .judgedColumn: .judgedColumn
+    case .foreignKey: .foreignKey
     }
   }
 
@@ -210,6 +214,27 @@ public struct TransitionTable: Hashable, Sendable {
       Transition(.validating, .absent, floor: .unchanged, "nobody relies on it yet"),
       Transition(.writeOnly, .absent, floor: .previous, "nobody relies on it any more"),
     ])
+
+  public static let foreignKey = TransitionTable(
+    kind: .foreignKey,
+    adding: [
+      Transition(
+        .absent, .writeOnly, floor: .unchanged, barrier: true,
+        "who writes a row holds the one it refers to, who removes one looks for rows that refer to it; nobody relies on it yet"
+      ),
+      Transition(
+        .writeOnly, .backfilling, floor: .previous, barrier: true,
+        "every row that is committed from here on holds what it refers to, so who looks for such rows now misses none"),
+      Transition(
+        .backfilling, .validating, floor: .previous, work: [.validateForeignKey],
+        "whoever removes a row from here on has looked and missed none, so checking the rows once is enough"),
+      Transition(
+        .validating, .public, floor: .unchanged, "every row satisfies it, and writers do the same in both states"),
+    ],
+    dropping: [.public, .validating, .backfilling, .writeOnly].map {
+      Transition(
+        $0, .absent, floor: .unchanged, "no query relies on it, so writers may stop checking one after the other")
+    })
 
   public static let table = TransitionTable(
     kind: .table,

@@ -80,6 +80,7 @@ import Wire
         store, ranges: ranges, locks: locks, worker: worker, table: table, source: RangeID(request.sourceRangeID),
         timestamp: Timestamp(rawValue: request.readTimestamp)
       ) { try await sink.send($0) }
+      if request.kind == .foreignKey { return try await sink.send(try await validateForeignKey(request, table, run)) }
       if request.maximumOffenders > 0 { return try await sink.send(try await run.offenders(request)) }
       switch request.kind {
       case .index:
@@ -99,7 +100,8 @@ import Wire
           throw RPCError(.invalidArgument, "table \(table.name) has no check \(request.constraintID)")
         }
         try await sink.send(try await run.validateCheck(constraint, check))
-      case .uniqueKeys: throw RPCError(.invalidArgument, "rows alone are looked through for offenders only")
+      case .foreignKey, .uniqueKeys:
+        throw RPCError(.invalidArgument, "rows alone are looked through for offenders only")
       case .unrecognized(let kind): throw RPCError(.invalidArgument, "unknown validation \(kind)")
       }
     } catch let elsewhere as SourceReader.LedElsewhere {
@@ -117,5 +119,20 @@ import Wire
       Log.warning("backfill", "validation failed", ["error": "\(error)", "detail": error.detail ?? ""])
       try await sink.send(ValidateProgress(error: SQLErrorMessage(error)))
     }
+  }
+
+  private func validateForeignKey(
+    _ request: ValidateRequest, _ table: TableDescriptor, _ run: ValidationRun
+  ) async throws -> ValidateProgress {
+    guard let constraint = table.constraint(ConstraintID(request.constraintID)),
+      case .foreignKey(let rule) = constraint.rule
+    else { throw RPCError(.invalidArgument, "table \(table.name) has no foreign key \(request.constraintID)") }
+    let referenced = try TableDescriptor(decoding: request.referencedTable)
+    guard referenced.id == rule.referencedTable else {
+      throw RPCError(.invalidArgument, "foreign key \(constraint.name) does not refer to table \(referenced.name)")
+    }
+    return try await run.validateForeignKey(
+      constraint, rule, referenced: referenced,
+      maximum: min(Int(request.maximumOffenders), IndexSide.maximumViolations))
   }
 }

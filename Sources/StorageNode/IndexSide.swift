@@ -165,7 +165,7 @@ enum IndexSide {
   }
 
   /// Rows with all columns, in their order, until `body` returns false. Returns where to go on.
-  private static func forEachRow(
+  static func forEachRow(
     _ state: StoreState, _ span: Transactions.KeySpan, at timestamp: Timestamp, _ table: TableDescriptor,
     _ body: ([Datum]) throws -> Bool
   ) throws -> [UInt8]? {

@@ -30,7 +30,7 @@ extension ValidationRun {
         throw RPCError(.invalidArgument, "table \(table.name) has no index \(request.indexID)")
       }
       return try await duplicates(index, maximum)
-    case .index, .unrecognized:
+    case .index, .foreignKey, .unrecognized:
       throw RPCError(.invalidArgument, "no offenders are looked for in validation \(request.kind.rawValue)")
     }
   }

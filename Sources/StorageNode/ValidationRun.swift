@@ -16,10 +16,10 @@ import Wire
   static let rowsPerPage: UInt32 = 2000
   /// Versions of one entry looked at for an explanation.
   static let maximumVersionsForSearch = 1000
-  private static let requestMilliseconds: UInt64 = 30_000
+  static let requestMilliseconds: UInt64 = 30_000
 
   let store: RangeStore
-  private let ranges: RangeClient
+  let ranges: RangeClient
   private let locks: LockResolver
   let worker: WorkerThread
   let table: TableDescriptor
@@ -255,7 +255,7 @@ import Wire
   }
 
   /// Returns the start timestamp to pass over from now on.
-  private func resolve(_ lock: LockInfo, of range: RangeID, _ deadline: MonotonicTime) async throws -> UInt64? {
+  func resolve(_ lock: LockInfo, of range: RangeID, _ deadline: MonotonicTime) async throws -> UInt64? {
     do throws(RangeCallFailure) {
       switch try await locks.resolve(lock, range: range, reader: timestamp, deadline: deadline) {
       case .ignore(let start): return start

@@ -126,6 +126,9 @@ import Testing
     var one = try buffer([(1, .put, 5, 1), (2, .delete, 5, 1)])
     let chosen = CommitPlanning.chooseProtocol(&one)
     #expect(chosen == .oneRound(RangeID(5)))
+    // What has to be looked at while the keys are held needs a time in which they are.
+    let checked = CommitPlanning.chooseProtocol(&one, isChecked: true)
+    #expect(checked == .twoPhase(primary: [1]))
   }
 
   @Test func severalRangesGoInTwoPhases() throws {

@@ -149,7 +149,8 @@ func parseOne(_ text: String) throws -> ParsedStatement {
       ("create database d", "CREATE DATABASE is not supported yet"),
       ("alter table t alter column a type text collate \"de_DE\"", "collation \"de_DE\" is not supported yet"),
       ("create table t (a int check (a > 0) no inherit)", "NO INHERIT is not supported yet"),
-      ("create table t (a int references u)", "a foreign key (REFERENCES) is not supported yet"),
+      ("create table t (a int references u match full)", "MATCH FULL is not supported yet"),
+      ("create table t (a int references u deferrable)", "a deferrable constraint is not supported yet"),
       ("select rank() over () from t", "a window function is not supported yet"),
     ]
     for (text, message) in table {

@@ -15,6 +15,9 @@ final class MemoryTables: TableAccess {
   var lockAnswers: [[UInt8]: LockedRow] = [:]
   private(set) var lockedKeys: [[UInt8]] = []
   private(set) var getCalls = 0
+  /// Since `startRecording`.
+  private(set) var checkedKeys: [[UInt8]] = []
+  private(set) var commitChecks: [any CommitCheck] = []
   private var rowIDs: Int64 = 0
 
   nonisolated(nonsending) func get(
@@ -64,7 +67,7 @@ final class MemoryTables: TableAccess {
       switch mutation.kind {
       case .put: entries[mutation.key] = mutation.value
       case .delete: entries[mutation.key] = nil
-      case .check: break
+      case .check: checkedKeys.append(mutation.key)
       case .insert:
         if entries[mutation.key] != nil {
           throw ConstraintViolation.duplicateKey(table: table, index: mutation.index, value: mutation.value)
@@ -72,6 +75,13 @@ final class MemoryTables: TableAccess {
         entries[mutation.key] = mutation.value
       }
     }
+  }
+
+  func checkAtCommit(_ check: any CommitCheck) { commitChecks.append(check) }
+
+  func startRecording() {
+    checkedKeys = []
+    commitChecks = []
   }
 
   func nextRowID() -> Int64 {

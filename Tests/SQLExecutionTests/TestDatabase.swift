@@ -39,6 +39,11 @@ final class TestDatabase {
     return table
   }
 
+  func plan(_ text: String) throws -> StatementPlan {
+    let parsed = try StatementParser.parseOnThisThread(text, limits: ParserLimits(maximumDepthBound: 2_000))
+    return try StatementPlanner(catalog: catalog).plan(parsed[0])
+  }
+
   struct Answer: Equatable {
     var tag: String
     var rows: [String]

@@ -42,7 +42,11 @@ typedef enum _Theseus__V1__ValidationKind {
   /*
    * The rows alone: no two of them may have the same key in the index, which need not exist.
    */
-  THESEUS__V1__VALIDATION_KIND__VALIDATION_UNIQUE_KEYS = 3
+  THESEUS__V1__VALIDATION_KIND__VALIDATION_UNIQUE_KEYS = 3,
+  /*
+   * No row may refer to one that is not there.
+   */
+  THESEUS__V1__VALIDATION_KIND__VALIDATION_FOREIGN_KEY = 30
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__VALIDATION_KIND)
 } Theseus__V1__ValidationKind;
 
@@ -106,10 +110,14 @@ struct  Theseus__V1__ValidateRequest
    * Goes on to the end and names up to this many offending rows, instead of an error for the first (0: does not).
    */
   uint32_t maximum_offenders;
+  /*
+   * Of a foreign key: the table that it refers to, in core encoding.
+   */
+  ProtobufCBinaryData referenced_table;
 };
 #define THESEUS__V1__VALIDATE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__validate_request__descriptor) \
-    , 0, 0, {0,NULL}, 0, 0, THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX, 0, 0, 0 }
+    , 0, 0, {0,NULL}, 0, 0, THESEUS__V1__VALIDATION_KIND__VALIDATION_INDEX, 0, 0, 0, {0,NULL} }
 
 
 struct  Theseus__V1__ValidateProgress

@@ -69,7 +69,8 @@ typedef enum _Theseus__V1__ExplainedWorkKind {
   THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_BACKFILL = 1,
   THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_INDEX = 2,
   THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_NOT_NULL = 3,
-  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_CHECK = 4
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_CHECK = 4,
+  THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_VALIDATE_FOREIGN_KEY = 30
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__EXPLAINED_WORK_KIND)
 } Theseus__V1__ExplainedWorkKind;
 typedef enum _Theseus__V1__JobControl {
@@ -438,10 +439,14 @@ struct  Theseus__V1__ExplainedWork
    * Measured over the newest finished backfills (0: none yet).
    */
   uint64_t rows_per_second;
+  /*
+   * Of a foreign key: the table that it refers to, in core encoding.
+   */
+  ProtobufCBinaryData referenced_table;
 };
 #define THESEUS__V1__EXPLAINED_WORK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__explained_work__descriptor) \
-    , {0,NULL}, THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_OTHER, {0,NULL}, 0, 0, 0, 0, 0 }
+    , {0,NULL}, THESEUS__V1__EXPLAINED_WORK_KIND__EXPLAINED_WORK_OTHER, {0,NULL}, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 struct  Theseus__V1__ListJobsRequest

@@ -22,6 +22,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
   case notNull
   case check
   case uniqueKeys
+  case foreignKey
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -31,6 +32,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
     case 1: self = .notNull
     case 2: self = .check
     case 3: self = .uniqueKeys
+    case 30: self = .foreignKey
     default: self = .unrecognized(rawValue)
     }
   }
@@ -41,6 +43,7 @@ public enum ValidationKind: RawRepresentable, Hashable, Sendable {
     case .notNull: 1
     case .check: 2
     case .uniqueKeys: 3
+    case .foreignKey: 30
     case .unrecognized(let value): value
     }
   }
@@ -185,6 +188,8 @@ public struct ValidateRequest: WireMessage {
   public var constraintID: UInt64
   /// Goes on to the end and names up to this many offending rows, instead of an error for the first (0: does not).
   public var maximumOffenders: UInt32
+  /// Of a foreign key: the table that it refers to, in core encoding.
+  public var referencedTable: [UInt8]
 
   public init() {
     self.jobID = 0
@@ -196,6 +201,7 @@ public struct ValidateRequest: WireMessage {
     self.readTimestamp = 0
     self.constraintID = 0
     self.maximumOffenders = 0
+    self.referencedTable = []
   }
 
   public init(
@@ -207,7 +213,8 @@ public struct ValidateRequest: WireMessage {
     kind: ValidationKind = .index,
     readTimestamp: UInt64 = 0,
     constraintID: UInt64 = 0,
-    maximumOffenders: UInt32 = 0
+    maximumOffenders: UInt32 = 0,
+    referencedTable: [UInt8] = []
   ) {
     self.jobID = jobID
     self.sourceRangeID = sourceRangeID
@@ -218,6 +225,7 @@ public struct ValidateRequest: WireMessage {
     self.readTimestamp = readTimestamp
     self.constraintID = constraintID
     self.maximumOffenders = maximumOffenders
+    self.referencedTable = referencedTable
   }
 }
 
@@ -237,6 +245,7 @@ extension ValidateRequest: PackedMessage {
     message.pointee.read_timestamp = self.readTimestamp
     message.pointee.constraint_id = self.constraintID
     message.pointee.maximum_offenders = self.maximumOffenders
+    message.pointee.referenced_table = arena.bytes(self.referencedTable)
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -249,6 +258,7 @@ extension ValidateRequest: PackedMessage {
     self.readTimestamp = message.pointee.read_timestamp
     self.constraintID = message.pointee.constraint_id
     self.maximumOffenders = message.pointee.maximum_offenders
+    self.referencedTable = Reading.bytes(message.pointee.referenced_table)
   }
 }
 

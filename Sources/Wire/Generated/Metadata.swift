@@ -72,6 +72,7 @@ public enum ExplainedWorkKind: RawRepresentable, Hashable, Sendable {
   case validateIndex
   case validateNotNull
   case validateCheck
+  case validateForeignKey
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -82,6 +83,7 @@ public enum ExplainedWorkKind: RawRepresentable, Hashable, Sendable {
     case 2: self = .validateIndex
     case 3: self = .validateNotNull
     case 4: self = .validateCheck
+    case 30: self = .validateForeignKey
     default: self = .unrecognized(rawValue)
     }
   }
@@ -93,6 +95,7 @@ public enum ExplainedWorkKind: RawRepresentable, Hashable, Sendable {
     case .validateIndex: 2
     case .validateNotNull: 3
     case .validateCheck: 4
+    case .validateForeignKey: 30
     case .unrecognized(let value): value
     }
   }
@@ -1067,6 +1070,8 @@ public struct ExplainedWork: WireMessage {
   public var sourceRangeID: UInt64
   /// Measured over the newest finished backfills (0: none yet).
   public var rowsPerSecond: UInt64
+  /// Of a foreign key: the table that it refers to, in core encoding.
+  public var referencedTable: [UInt8]
 
   public init() {
     self.title = ""
@@ -1077,6 +1082,7 @@ public struct ExplainedWork: WireMessage {
     self.constraintID = 0
     self.sourceRangeID = 0
     self.rowsPerSecond = 0
+    self.referencedTable = []
   }
 
   public init(
@@ -1087,7 +1093,8 @@ public struct ExplainedWork: WireMessage {
     columnID: UInt64 = 0,
     constraintID: UInt64 = 0,
     sourceRangeID: UInt64 = 0,
-    rowsPerSecond: UInt64 = 0
+    rowsPerSecond: UInt64 = 0,
+    referencedTable: [UInt8] = []
   ) {
     self.title = title
     self.kind = kind
@@ -1097,6 +1104,7 @@ public struct ExplainedWork: WireMessage {
     self.constraintID = constraintID
     self.sourceRangeID = sourceRangeID
     self.rowsPerSecond = rowsPerSecond
+    self.referencedTable = referencedTable
   }
 }
 
@@ -1115,6 +1123,7 @@ extension ExplainedWork: PackedMessage {
     message.pointee.constraint_id = self.constraintID
     message.pointee.source_range_id = self.sourceRangeID
     message.pointee.rows_per_second = self.rowsPerSecond
+    message.pointee.referenced_table = arena.bytes(self.referencedTable)
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1126,6 +1135,7 @@ extension ExplainedWork: PackedMessage {
     self.constraintID = message.pointee.constraint_id
     self.sourceRangeID = message.pointee.source_range_id
     self.rowsPerSecond = message.pointee.rows_per_second
+    self.referencedTable = Reading.bytes(message.pointee.referenced_table)
   }
 }
 
