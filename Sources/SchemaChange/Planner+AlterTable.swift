@@ -15,6 +15,8 @@ struct Alteration {
   var nextColumnID: ColumnID
   var nextIndexID: IndexID
   var nextConstraintID: ConstraintID
+  /// Nothing may rely on these any more.
+  var droppedIndexes: Set<IndexID> = []
   /// Names of indexes that this statement adds.
   var indexNames: Set<String> = []
   /// With the columns that take their places.
@@ -114,7 +116,10 @@ extension Planner {
           on: "column \(name) of table \(table.name)")
       }
       // What involves the column goes with it, as in PostgreSQL.
-      for index in table.indexes where index.uses(column.id) { alteration.stages.drop(index, of: table) }
+      for index in table.indexes where index.uses(column.id) {
+        alteration.droppedIndexes.insert(index.id)
+        alteration.stages.drop(index, of: table)
+      }
       for constraint in alteration.constraints where constraint.rule.columns.contains(column.id) {
         alteration.stages.drop(constraint, of: table)
       }
@@ -131,7 +136,10 @@ extension Planner {
           guard alteration.primaryKey != nil else { throw SQLError.unsupported("dropping a primary key") }
           return
         }
-        let dependents = dependents(on: table, without: [index.id])
+        alteration.droppedIndexes.insert(index.id)
+        let dependents = dependents(on: table, without: alteration.droppedIndexes).filter { dependent in
+          dependent.table.id != table.id || alteration.constraints.contains { $0.id == dependent.constraint.id }
+        }
         guard dependents.isEmpty else {
           throw Self.refusal(
             dropping: "constraint \(name) on table \(table.name)", because: dependents, on: "index \(name)")
@@ -259,6 +267,11 @@ extension Planner {
       let constraint = try foreignKey(
         definition, of: table, alteration.columns, id: alteration.nextConstraintID,
         taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), state: .absent)
+      if case .foreignKey(let rule) = constraint.rule, rule.referencedTable == table.id,
+        table.without(alteration.droppedIndexes).uniqueIndex(on: rule.referencedColumns) == nil
+      {
+        throw Self.noUniqueConstraint(table)
+      }
       try alteration.judge(constraint.rule.columns)
       alteration.nextConstraintID = ConstraintID(constraint.id.rawValue + 1)
       alteration.constraints.append(constraint)

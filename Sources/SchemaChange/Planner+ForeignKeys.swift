@@ -74,12 +74,16 @@ extension Planner {
       ids.append(column.id)
     }
     guard table.uniqueIndex(on: ids) != nil else {
-      throw SQLError(
-        .invalidForeignKey,
-        "there is no unique constraint matching given keys for referenced table \"\(table.name)\"",
-        tableName: table.name)
+      throw Self.noUniqueConstraint(table)
     }
     return ids
+  }
+
+  static func noUniqueConstraint(_ table: TableDescriptor) -> SQLError {
+    SQLError(
+      .invalidForeignKey,
+      "there is no unique constraint matching given keys for referenced table \"\(table.name)\"",
+      tableName: table.name)
   }
 
   private func requireComparable(
@@ -171,11 +175,7 @@ extension Planner {
 
   /// Those that nothing else in the table can stand for, once `indexes` are gone.
   func dependents(on table: TableDescriptor, without indexes: Set<IndexID>) -> [Dependent] {
-    var rest = table
-    // The primary index has to be there; as one of no columns it is nobody's.
-    for position in rest.indexes.indices where indexes.contains(rest.indexes[position].id) {
-      rest.indexes[position].keyColumns = []
-    }
+    let rest = table.without(indexes)
     return dependents(on: table).filter { rest.uniqueIndex(on: $0.rule.referencedColumns) == nil }
   }
 
@@ -266,6 +266,17 @@ extension SchemaStatement {
       }
     default: false
     }
+  }
+}
+
+extension TableDescriptor {
+  /// For questions about what is left. The primary index has to be there; as one of no columns it is nobody's.
+  func without(_ indexes: Set<IndexID>) -> TableDescriptor {
+    var rest = self
+    for position in rest.indexes.indices where indexes.contains(rest.indexes[position].id) {
+      rest.indexes[position].keyColumns = []
+    }
+    return rest
   }
 }
 

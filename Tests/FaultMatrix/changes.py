@@ -56,6 +56,11 @@ CHANGES = [
     Change("RENAME COLUMN", "ALTER TABLE {t} RENAME COLUMN spare TO extra"),
     Change("RENAME INDEX", "ALTER INDEX {t}_old RENAME TO {t}_young", setup=(INDEX,)),
     Change("SET DEFAULT", "ALTER TABLE {t} ALTER COLUMN spare SET DEFAULT 7"),
+    Change("ADD FOREIGN KEY", "ALTER TABLE {t} ADD CONSTRAINT {t}_tree FOREIGN KEY (spare) REFERENCES {t} ON DELETE SET NULL",
+           setup=(INDEX,),
+           wrong_rows="SELECT count(*) FROM {t} a LEFT JOIN {t} b ON b.id = a.spare WHERE a.spare IS NOT NULL AND b.id IS NULL"),
+    Change("ADD FOREIGN KEY over a row that refers to nothing", "ALTER TABLE {t} ADD CONSTRAINT {t}_tree FOREIGN KEY (spare) REFERENCES {t}",
+           setup=(INDEX, "UPDATE {t} SET spare = -1 WHERE id = {rows}"), error="23503"),
     Change("SET NOT NULL", "ALTER TABLE {t} ALTER COLUMN v SET NOT NULL",
            wrong_rows="SELECT count(*) FROM {t} WHERE v IS NULL"),
     # Of a column that the clients always give: what they write is judged from the first step on.

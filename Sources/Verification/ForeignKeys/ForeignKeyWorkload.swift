@@ -63,7 +63,7 @@ public struct ForeignKeyWorkload: Workload {
     let invoked = context.now
     if context.chance(30) {
       let result = await context.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ", allowing: Self.refusals) {
-        client throws(WorkloadError) -> Bool? in
+        (client) async throws(WorkloadError) -> Bool? in
         _ = try await client.execute("SELECT count(*) FROM \(parents)")
         _ = try await client.execute(sql)
         return true

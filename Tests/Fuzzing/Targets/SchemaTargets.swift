@@ -240,6 +240,25 @@ private let fuzzStatements: [SchemaStatement] = {
     .dropSequences(names: [ObjectName(name: "s")], ifExists: false, isCascade: true),
     .createTable(
       CreateTable(name: ObjectName(name: "n"), ifNotExists: false, columns: [identity, uses], primaryKey: ["i"])),
+    .createTable(
+      CreateTable(
+        name: ObjectName(name: "n"), ifNotExists: false,
+        columns: [ColumnDefinition(name: "k", type: .int8), ColumnDefinition(name: "up", type: .int4)],
+        primaryKey: ["k"],
+        foreignKeys: [
+          ForeignKeyDefinition(name: "f", columns: ["k"], referencedTable: t, onDelete: .cascade, onUpdate: .setNull),
+          ForeignKeyDefinition(
+            name: nil, columns: ["up"], referencedTable: ObjectName(name: "n"), referencedColumns: ["k"],
+            onDelete: .setDefault),
+        ])),
+    .alterTable(
+      t, ifExists: false,
+      changes: [
+        .addColumn(ColumnDefinition(name: "up", type: .int8), ifNotExists: false),
+        .addForeignKey(
+          ForeignKeyDefinition(name: nil, columns: ["up"], referencedTable: t, onUpdate: .restrict),
+          isValidated: true),
+      ]),
   ]
 }()
 
