@@ -257,7 +257,7 @@ extension SchemaStatement {
   var objectName: String {
     switch self {
     case .createTable(let create): create.name.description
-    case .dropTables(let names, _, _), .dropIndexes(let names, _), .dropSequences(let names, _, _),
+    case .dropTables(let names, _, _), .dropIndexes(let names, _, _), .dropSequences(let names, _, _),
       .truncateTables(let names):
       names.first?.description ?? ""
     case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _),

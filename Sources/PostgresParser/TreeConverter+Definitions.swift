@@ -242,7 +242,8 @@ extension TreeConverter {
         changes.append(
           .addColumn(try column(definition.pointee.column_def.pointee), ifNotExists: command.missing_ok != 0))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
-        changes.append(.dropColumn(string(command.name), ifExists: command.missing_ok != 0))
+        changes.append(
+          .dropColumn(string(command.name), ifExists: command.missing_ok != 0, isCascade: Self.isCascade(command)))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
         changes.append(.setDefault(string(command.name), command.def == nil ? nil : try expression(command.def)))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
@@ -260,12 +261,16 @@ extension TreeConverter {
       case PG_QUERY__ALTER_TABLE_TYPE__AT_ValidateConstraint:
         changes.append(.validateConstraint(string(command.name)))
       case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
-        if command.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE { throw .unsupported("DROP CONSTRAINT … CASCADE") }
-        changes.append(.dropConstraint(string(command.name), ifExists: command.missing_ok != 0))
+        changes.append(
+          .dropConstraint(string(command.name), ifExists: command.missing_ok != 0, isCascade: Self.isCascade(command)))
       default: throw .unsupported(Self.alterationName(command.subtype))
       }
     }
     return AlterTableStatement(table: try relation(alter.relation), ifExists: alter.missing_ok != 0, changes: changes)
+  }
+
+  private static func isCascade(_ command: PgQuery__AlterTableCmd) -> Bool {
+    command.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE
   }
 
   private mutating func typeChange(

@@ -27,7 +27,7 @@ struct SchemaStatementPlanner {
       for name in drop.names { names.append(try objectName(name)) }
       switch drop.kind {
       case .table: return .dropTables(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
-      case .index: return .dropIndexes(names: names, ifExists: drop.ifExists)
+      case .index: return .dropIndexes(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
       case .sequence: return .dropSequences(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
       }
     case .truncate(let tables):
@@ -175,7 +175,8 @@ struct SchemaStatementPlanner {
           case .null, .notNull, .defaultValue: break
           }
         }
-      case .dropColumn(let column, let ifExists): changes.append(.dropColumn(name: column, ifExists: ifExists))
+      case .dropColumn(let column, let ifExists, let isCascade):
+        changes.append(.dropColumn(name: column, ifExists: ifExists, isCascade: isCascade))
       case .setDefault(let column, let value):
         guard let value, let table = try existingTable(alter, name) else {
           changes.append(.setDefault(column: column, expression: nil, text: nil))
@@ -209,8 +210,8 @@ struct SchemaStatementPlanner {
             .addForeignKey(try foreignKey(columns, key, name: constraint.name), isValidated: key.isValidated))
         }
       case .validateConstraint(let constraint): changes.append(.validateConstraint(name: constraint))
-      case .dropConstraint(let constraint, let ifExists):
-        changes.append(.dropConstraint(name: constraint, ifExists: ifExists))
+      case .dropConstraint(let constraint, let ifExists, let isCascade):
+        changes.append(.dropConstraint(name: constraint, ifExists: ifExists, isCascade: isCascade))
       }
     }
     return .alterTable(name, ifExists: alter.ifExists, changes: changes)

@@ -101,7 +101,7 @@ public struct TableConstraintSyntax: Hashable, Sendable {
 public struct AlterTableStatement: Hashable, Sendable {
   public enum Change: Hashable, Sendable {
     case addColumn(ColumnSyntax, ifNotExists: Bool)
-    case dropColumn(String, ifExists: Bool)
+    case dropColumn(String, ifExists: Bool, isCascade: Bool = false)
     /// nil: `DROP DEFAULT`.
     case setDefault(String, ExpressionSyntax?)
     /// nil: the cast.
@@ -110,7 +110,7 @@ public struct AlterTableStatement: Hashable, Sendable {
     case dropNotNull(String)
     case addConstraint(TableConstraintSyntax)
     case validateConstraint(String)
-    case dropConstraint(String, ifExists: Bool)
+    case dropConstraint(String, ifExists: Bool, isCascade: Bool = false)
   }
   public var table: RelationNameSyntax
   public var ifExists: Bool

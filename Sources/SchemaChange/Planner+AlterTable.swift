@@ -63,6 +63,11 @@ struct Alteration {
     }
   }
 
+  /// Constraints that go; those of other tables are none of its own.
+  mutating func forget(_ dropped: [ConstraintID], of tables: [TableID]) {
+    for (id, owner) in zip(dropped, tables) where owner == table.id { constraints.removeAll { $0.id == id } }
+  }
+
   mutating func takeConstraintID() -> ConstraintID {
     defer { nextConstraintID = ConstraintID(nextConstraintID.rawValue + 1) }
     return nextConstraintID
@@ -97,7 +102,7 @@ extension Planner {
   private func drop(_ change: TableAlteration, in alteration: inout Alteration) throws(SQLError) {
     let table = alteration.table
     switch change {
-    case .dropColumn(let name, let isOptional):
+    case .dropColumn(let name, let isOptional, let isCascade):
       if isOptional, !alteration.columns.contains(where: { $0.name == name }) {
         alteration.notices.append("column \"\(name)\" of relation \"\(table.name)\" does not exist, skipping")
         return
@@ -110,11 +115,13 @@ extension Planner {
         dependent.rule.referencedColumns.contains(column.id)
           && !(dependent.table.id == table.id && dependent.rule.columns.contains(column.id))
       }
-      guard dependents.isEmpty else {
+      guard dependents.isEmpty || isCascade else {
         throw Self.refusal(
           dropping: "column \(name) of table \(table.name)", because: dependents,
           on: "column \(name) of table \(table.name)")
       }
+      drop(dependents, in: &alteration.stages, &alteration.notices)
+      alteration.forget(dependents.map(\.constraint.id), of: dependents.map(\.table.id))
       // What involves the column goes with it, as in PostgreSQL.
       for index in table.indexes where index.uses(column.id) {
         alteration.droppedIndexes.insert(index.id)
@@ -128,7 +135,7 @@ extension Planner {
         ownedSequences(of: table.id, column: column.id), isCascade: false, except: [table.id], columns: [column.id],
         in: &alteration.stages, &alteration.notices)
       alteration.stages.drop(column, of: table)
-    case .dropConstraint(let name, let isOptional):
+    case .dropConstraint(let name, let isOptional, let isCascade):
       if let position = alteration.constraints.firstIndex(where: { $0.name == name && !name.isEmpty }) {
         alteration.stages.drop(alteration.constraints.remove(at: position), of: table)
       } else if let index = table.indexes.first(where: { $0.name == name && $0.isUnique }) {
@@ -140,10 +147,12 @@ extension Planner {
         let dependents = dependents(on: table, without: alteration.droppedIndexes).filter { dependent in
           dependent.table.id != table.id || alteration.constraints.contains { $0.id == dependent.constraint.id }
         }
-        guard dependents.isEmpty else {
+        guard dependents.isEmpty || isCascade else {
           throw Self.refusal(
             dropping: "constraint \(name) on table \(table.name)", because: dependents, on: "index \(name)")
         }
+        drop(dependents, in: &alteration.stages, &alteration.notices)
+        alteration.forget(dependents.map(\.constraint.id), of: dependents.map(\.table.id))
         alteration.stages.drop(index, of: table)
       } else if isOptional {
         alteration.notices.append("constraint \"\(name)\" of relation \"\(table.name)\" does not exist, skipping")

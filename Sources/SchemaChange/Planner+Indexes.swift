@@ -51,7 +51,9 @@ extension Planner {
     return column
   }
 
-  mutating func planDropIndexes(_ names: [ObjectName], ifExists: Bool) throws(SQLError) -> Plan {
+  mutating func planDropIndexes(
+    _ names: [ObjectName], ifExists: Bool, isCascade: Bool
+  ) throws(SQLError) -> Plan {
     try requireObjectCount(names.count)
     var notices: [String] = []
     var stages = StageBuilder(context.catalog)
@@ -73,9 +75,10 @@ extension Planner {
       }
       guard seen.insert(reference).inserted, let index = table.index(indexID) else { continue }
       let dependents = dependents(on: table, without: [indexID])
-      guard dependents.isEmpty else {
+      guard dependents.isEmpty || isCascade else {
         throw Self.refusal(dropping: "index \(name)", because: dependents, on: "index \(name)")
       }
+      drop(dependents, in: &stages, &notices)
       stages.drop(index, of: table)
     }
     return stages.plan(commandTag: "DROP INDEX", notices: notices)

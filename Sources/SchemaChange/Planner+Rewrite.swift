@@ -11,7 +11,7 @@ extension Planner {
   func takePrimaryKey(_ changes: [TableAlteration], _ alteration: inout Alteration) throws(SQLError) {
     let table = alteration.table
     let isDropped = changes.contains { change in
-      if case .dropConstraint(let name, _) = change { name == table.primaryIndex.name } else { false }
+      if case .dropConstraint(let name, _, _) = change { name == table.primaryIndex.name } else { false }
     }
     for change in changes {
       guard case .addPrimaryKey(let constraint) = change else { continue }
@@ -167,7 +167,7 @@ extension TableAlteration {
   fileprivate func isRewritingAlone(_ table: TableDescriptor) -> Bool {
     switch self {
     case .setType, .addPrimaryKey: true
-    case .dropConstraint(let name, _): name == table.primaryIndex.name
+    case .dropConstraint(let name, _, _): name == table.primaryIndex.name
     default: false
     }
   }

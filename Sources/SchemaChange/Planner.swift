@@ -19,7 +19,8 @@ public struct Planner: Sendable {
     case .renameTable(let name, let newName, let ifExists): try planRename(name, to: newName, ifExists: ifExists)
     case .alterTable(let name, let ifExists, let changes): try planAlterTable(name, ifExists, changes)
     case .createIndex(let create): try planCreateIndex(create)
-    case .dropIndexes(let names, let ifExists): try planDropIndexes(names, ifExists: ifExists)
+    case .dropIndexes(let names, let ifExists, let isCascade):
+      try planDropIndexes(names, ifExists: ifExists, isCascade: isCascade)
     case .renameIndex(let name, let newName, let ifExists):
       try planRename(name, to: newName, ifExists: ifExists, commandTag: "ALTER INDEX")
     case .createSequence(let name, let ifNotExists, let options):
@@ -47,7 +48,7 @@ public struct Planner: Sendable {
     var found: Set<TableID> =
       switch statement {
       case .createTable, .createSequence: []
-      case .dropTables(let names, _, _), .dropIndexes(let names, _), .dropSequences(let names, _, _),
+      case .dropTables(let names, _, _), .dropIndexes(let names, _, _), .dropSequences(let names, _, _),
         .truncateTables(let names):
         Set(names.compactMap(table))
       case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _),

@@ -21,7 +21,8 @@ extension SchemaStatement {
         for change in changes { $0.field(3) { change.encode(into: &$0) } }
       }
     case .createIndex(let statement): writer.field(5) { statement.encode(into: &$0) }
-    case .dropIndexes(let names, let ifExists): writer.field(6) { Self.encode(names, ifExists, into: &$0) }
+    case .dropIndexes(let names, let ifExists, let isCascade):
+      writer.field(6) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
     case .renameIndex(let name, let newName, let ifExists):
       writer.field(7) { Self.encode(name, newName, ifExists, into: &$0) }
     case .createSequence(let name, let ifNotExists, let options):
@@ -65,8 +66,8 @@ extension SchemaStatement {
       self = .alterTable(name, ifExists: ifExists, changes: changes)
     case 5: self = .createIndex(try CreateIndex(decoding: body))
     case 6:
-      let (names, ifExists, _) = try Self.decodeNames(body)
-      self = .dropIndexes(names: names, ifExists: ifExists)
+      let (names, ifExists, isCascade) = try Self.decodeNames(body)
+      self = .dropIndexes(names: names, ifExists: ifExists, isCascade: isCascade)
     case 7:
       let (name, newName, ifExists) = try Self.decodeRename(body)
       self = .renameIndex(name, to: newName, ifExists: ifExists)
@@ -382,10 +383,11 @@ extension TableAlteration {
         $0.field(1) { definition.encode(into: &$0) }
         $0.field(2, ifNotExists)
       }
-    case .dropColumn(let name, let ifExists):
+    case .dropColumn(let name, let ifExists, let isCascade):
       writer.field(2) {
         $0.field(1, name)
         $0.field(2, ifExists)
+        if isCascade { $0.field(30, true) }
       }
     case .renameColumn(let name, let newName):
       writer.field(3) {
@@ -415,10 +417,11 @@ extension TableAlteration {
       }
     case .addUnique(let constraint): writer.field(8) { $0.field(1) { constraint.encode(into: &$0) } }
     case .validateConstraint(let name): writer.field(9) { $0.field(1, name) }
-    case .dropConstraint(let name, let ifExists):
+    case .dropConstraint(let name, let ifExists, let isCascade):
       writer.field(10) {
         $0.field(1, name)
         $0.field(2, ifExists)
+        if isCascade { $0.field(30, true) }
       }
     case .renameConstraint(let name, let newName):
       writer.field(11) {
@@ -434,6 +437,7 @@ extension TableAlteration {
     var nested = try field.reader()
     var definition: ColumnDefinition?
     var flag = false
+    var isCascade = false
     var name = ""
     var text: String?
     var expression: [UInt8]?
@@ -450,6 +454,7 @@ extension TableAlteration {
       case (12, 1): typeChange = try TypeChange(decoding: try part.slice())
       case (8, 1), (13, 1): unique = try UniqueConstraint(decoding: try part.slice())
       case (1, 2), (2, 2), (7, 2), (10, 2), (30, 2): flag = try part.boolean()
+      case (2, 30), (10, 30): isCascade = try part.boolean()
       case (_, 1): name = try part.string()
       case (3, 2), (4, 2), (11, 2): text = try part.string()
       case (4, 3): expression = try part.bytes()
@@ -461,7 +466,7 @@ extension TableAlteration {
     case 1:
       guard let definition else { throw reader.failure("no column definition") }
       self = .addColumn(definition, ifNotExists: flag)
-    case 2: self = .dropColumn(name: name, ifExists: flag)
+    case 2: self = .dropColumn(name: name, ifExists: flag, isCascade: isCascade)
     case 3: self = .renameColumn(name: name, to: text ?? "")
     case 4: self = .setDefault(column: name, expression: expression, text: text, sequences: sequences)
     case 5: self = .setNotNull(column: name)
@@ -482,7 +487,7 @@ extension TableAlteration {
       guard let foreignKey else { throw reader.failure("no foreign key") }
       self = .addForeignKey(foreignKey, isValidated: flag)
     case 9: self = .validateConstraint(name: name)
-    case 10: self = .dropConstraint(name: name, ifExists: flag)
+    case 10: self = .dropConstraint(name: name, ifExists: flag, isCascade: isCascade)
     case 11: self = .renameConstraint(name: name, to: text ?? "")
     default: throw reader.failure("unknown kind of alteration \(field.number)")
     }

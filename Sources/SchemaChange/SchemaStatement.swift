@@ -11,7 +11,7 @@ public enum SchemaStatement: Hashable, Sendable {
   case renameTable(ObjectName, to: String, ifExists: Bool)
   case alterTable(ObjectName, ifExists: Bool, changes: [TableAlteration])
   case createIndex(CreateIndex)
-  case dropIndexes(names: [ObjectName], ifExists: Bool)
+  case dropIndexes(names: [ObjectName], ifExists: Bool, isCascade: Bool = false)
   case renameIndex(ObjectName, to: String, ifExists: Bool)
   case createSequence(ObjectName, ifNotExists: Bool, SequenceOptions)
   case alterSequence(ObjectName, ifExists: Bool, SequenceOptions)
@@ -208,7 +208,7 @@ public struct ColumnDefinition: Hashable, Sendable {
 
 public enum TableAlteration: Hashable, Sendable {
   case addColumn(ColumnDefinition, ifNotExists: Bool)
-  case dropColumn(name: String, ifExists: Bool)
+  case dropColumn(name: String, ifExists: Bool, isCascade: Bool = false)
   case renameColumn(name: String, to: String)
   /// For later inserts: encoded expression with its text; nil: NULL.
   case setDefault(column: String, expression: [UInt8]?, text: String?, sequences: [TableID] = [])
@@ -222,7 +222,7 @@ public enum TableAlteration: Hashable, Sendable {
   case addForeignKey(ForeignKeyDefinition, isValidated: Bool)
   case addPrimaryKey(UniqueConstraint)
   case validateConstraint(name: String)
-  case dropConstraint(name: String, ifExists: Bool)
+  case dropConstraint(name: String, ifExists: Bool, isCascade: Bool = false)
   case renameConstraint(name: String, to: String)
 }
 

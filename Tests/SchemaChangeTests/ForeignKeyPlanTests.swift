@@ -176,6 +176,18 @@ import Testing
     var narrower = world
     try narrower.run(alter("c", .dropColumn(name: "p", ifExists: false)))
     #expect(narrower.table("p")?.referencedBy == [] && narrower.table("c")?.constraints == [])
+    // So it does with an index, a constraint or a column.
+    for statement in [
+      SchemaStatement.dropIndexes(names: [ObjectName(name: "p_x_key")], ifExists: false, isCascade: true),
+      alter("p", .dropConstraint(name: "p_x_key", ifExists: false, isCascade: true)),
+      alter("p", .dropColumn(name: "x", ifExists: false, isCascade: true)),
+    ] {
+      var without = world
+      let plan = try without.plan(try SchemaStatement(decoding: statement.encoded()))
+      #expect(plan.notices == ["drop cascades to constraint c_p_fkey on table c"])
+      for stage in plan.stages { try without.apply(stage) }
+      #expect(without.table("p")?.referencedBy == [] && without.table("c")?.constraints == [])
+    }
     // CASCADE takes the foreign key away, not the table that refers.
     let cascade = try world.plan(.dropTables(names: [ObjectName(name: "p")], ifExists: false, isCascade: true))
     #expect(cascade.notices == ["drop cascades to constraint c_p_fkey on table c"])
