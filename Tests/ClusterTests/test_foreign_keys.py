@@ -130,7 +130,7 @@ def test_keys_of_several_columns_and_of_a_tree(cluster, pair):
     cluster.execute(f"ALTER TABLE {parent} ADD CONSTRAINT {parent}_both UNIQUE (code, id)")
     cluster.execute(
         f"CREATE TABLE {child} (id int8 PRIMARY KEY, x int4, y varchar(5), up int8 REFERENCES {child} ON DELETE CASCADE,"
-        f" CONSTRAINT both FOREIGN KEY (x, y) REFERENCES {parent} (id, code) ON UPDATE CASCADE)")
+        f" CONSTRAINT pairs FOREIGN KEY (x, y) REFERENCES {parent} (id, code) ON UPDATE CASCADE)")
     cluster.execute(f"INSERT INTO {parent} VALUES (1, 'a'), (2, 'b')")
     cluster.execute(f"INSERT INTO {child} VALUES (1, 1, 'a', NULL), (2, 1, NULL, 1), (3, NULL, 'q', 2)")
     assert refused(cluster, f"INSERT INTO {child} VALUES (4, 1, 'b')") == (

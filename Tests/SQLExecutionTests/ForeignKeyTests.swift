@@ -132,9 +132,9 @@ import Testing
     let database = try TestDatabase(tree)
     // A row may refer to one of the same statement, and to itself.
     _ = try await database.run("INSERT INTO orders VALUES (1, 1, 0), (3, 2, 0), (2, 1, 0), (4, 3, 0), (9, NULL, 0)")
-    #expect(await database.failure("INSERT INTO orders VALUES (5, 6, 0)")?.hasPrefix("23503") == true)
     #expect(try await database.run("DELETE FROM orders WHERE id = 1").tag == "DELETE 1")
     #expect(try await database.rows("SELECT id FROM orders") == ["9"])
+    #expect(await database.failure("INSERT INTO orders VALUES (5, 6, 0)")?.hasPrefix("23503") == true)
   }
 
   @Test func manyKeysAtOnce() async throws {
