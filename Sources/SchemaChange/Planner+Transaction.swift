@@ -50,7 +50,9 @@ extension SchemaDraft {
       switch (base.table(id: id), catalog.table(id: id)) {
       case (nil, nil): break
       case (nil, let created?): create(created, in: &stages)
-      case (let old?, nil): stages.drop(old)
+      case (let old?, nil):
+        for constraint in old.constraints where constraint.isForeignKey { stages.drop(constraint, of: old) }
+        stages.drop(old)
       case (let old?, let new?): try change(old, to: new, in: &stages)
       }
     }
@@ -87,6 +89,11 @@ extension SchemaDraft {
     if new.name != old.name { edit(.renameTable(new.name), "table \(old.name): renamed to \(new.name)") }
     if let sequence = new.sequence, sequence != old.sequence {
       edit(.setSequence(sequence), "sequence \(old.name): changed", floor: .current)
+    }
+    // Of a table that is new, whose rows nobody has looked for who wrote this one without knowing of it.
+    for reference in new.referencedBy
+    where !old.referencedBy.contains(reference) && base.table(id: reference.table) == nil {
+      edit(.addReference(reference), "table \(old.name): referred to", floor: .current)
     }
     // What needs a constraint or an index of its own is found first: it decides how a new column comes.
     let newIndexes = new.indexes.filter { old.index($0.id) == nil }
@@ -197,6 +204,7 @@ extension TableDescriptor {
     copy.columns.sort { $0.id < $1.id }
     copy.indexes = [primaryIndex] + indexes.dropFirst().sorted { $0.id < $1.id }
     copy.constraints.sort { $0.id < $1.id }
+    copy.referencedBy.sort { ($0.table, $0.constraint) < ($1.table, $1.constraint) }
     return copy
   }
 }

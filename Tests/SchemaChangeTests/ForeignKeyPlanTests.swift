@@ -195,6 +195,31 @@ import Testing
     #expect(world.table("p") == nil && world.table("c")?.constraints == [])
   }
 
+  @Test func severalChangesInOneTransactionTakeForeignKeysAlong() throws {
+    var world = try world()
+    func commit(_ statements: SchemaStatement...) throws -> Plan {
+      try world.plan(.transaction(SchemaTransaction(statements: statements, versions: [])))
+    }
+    let create = CreateTable(
+      name: ObjectName(name: "d"), ifNotExists: false, columns: [column("id"), column("p")], primaryKey: ["id"],
+      foreignKeys: [key(["p"])])
+    let plan = try commit(.createTable(create), createIndex("d_p", on: "d", ["p"]))
+    #expect(plan.isInstant && plan.stages[0].changes.first { $0.tableID == TableID(1) }?.floor == .current)
+    try world.apply(plan.stages[0])
+    #expect(world.table("p")?.referencedBy.count == 1 && world.table("d")?.enforcedForeignKeys.count == 1)
+    // Added to a table that is there it has the same stages as by itself.
+    let add = try commit(add(key(["p"])), alter("c", .renameColumn(name: "q", to: "r")))
+    #expect(add.stages.count == 4 && add.visibleStage == 3)
+    for stage in add.stages { try world.apply(stage) }
+    #expect(world.table("p")?.referencedBy.count == 2)
+    let drop = try commit(
+      .dropTables(names: [ObjectName(name: "d")], ifExists: false),
+      .dropTables(names: [ObjectName(name: "c")], ifExists: false),
+      .dropTables(names: [ObjectName(name: "p")], ifExists: false))
+    for stage in drop.stages { try world.apply(stage) }
+    #expect(world.table("p") == nil && world.table("c") == nil && world.table("d") == nil)
+  }
+
   @Test func whatCannotBeReferredToIsRefused() throws {
     let world = try world()
     #expect(failure(world, add(key(["p"], to: "nowhere")))?.state == .undefinedTable)
