@@ -76,8 +76,18 @@ final class FakeClient: SQLClient, @unchecked Sendable {
       throw .unknown("lost before")
     }
     var rows: [[String?]] = []
-    for statement in sql.split(separator: ";") {
-      rows = try await one(FakeStatement(String(statement)))
+    if sql.contains("BEGIN; ") {
+      // A message that ends the transaction it begins: schema changes.
+      let parts = sql.split(separator: "BEGIN; ", maxSplits: 1, omittingEmptySubsequences: false)
+      if !parts[0].isEmpty { _ = try await one(FakeStatement(String(parts[0].prefix { $0 != ";" }))) }
+      let statements = parts[1].split(separator: "; ").dropLast().map { FakeStatement(String($0)) }
+      defer { operation = "" }
+      var change = FakeSchemaChange(host, statements, text: String(parts[1]), operation: operation)
+      rows = try await change.run()
+    } else {
+      for statement in sql.split(separator: ";") {
+        rows = try await one(FakeStatement(String(statement)))
+      }
     }
     await delay()
     if isLost {
@@ -120,7 +130,7 @@ final class FakeClient: SQLClient, @unchecked Sendable {
       return []
     case "CREATE", "ALTER", "DROP", "TRUNCATE":
       defer { operation = "" }
-      var change = FakeSchemaChange(host, statement, operation: operation)
+      var change = FakeSchemaChange(host, [statement], text: statement.text, operation: operation)
       return try await change.run()
     case "SHOW", "PAUSE", "RESUME", "CANCEL": return try FakeSchemaChange.control(&parser, database)
     default: return try data(statement)

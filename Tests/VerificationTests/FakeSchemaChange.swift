@@ -3,13 +3,16 @@ import Verification
 /// A schema change of the fake: a job that runs for a while and then changes everything in one moment.
 struct FakeSchemaChange {
   private let host: FakeHost
-  private var statement: FakeStatement
+  private let statements: [FakeStatement]
+  private let text: String
   private let operation: String
   private var database: FakeDatabase { host.database }
 
-  init(_ host: FakeHost, _ statement: FakeStatement, operation: String) {
+  /// - Parameter statements: done in one moment, all or none.
+  init(_ host: FakeHost, _ statements: [FakeStatement], text: String, operation: String) {
     self.host = host
-    self.statement = statement
+    self.statements = statements
+    self.text = text
     self.operation = operation
   }
 
@@ -21,7 +24,7 @@ struct FakeSchemaChange {
     }
     let id = database.makeID()
     database.jobs.append(
-      .init(id: id, operation: operation, statement: statement.text, table: "", state: "running"))
+      .init(id: id, operation: operation, statement: text, table: "", state: "running"))
     do throws(WorkloadError) {
       try await work(id)
       set(id, "succeeded", nil)
@@ -49,15 +52,22 @@ struct FakeSchemaChange {
 
   /// Lets time pass, for pauses and cancellations, then does it.
   private mutating func work(_ id: Int) async throws(WorkloadError) {
-    var edit = try FakeEdit(statement, database)
-    try edit.begin()
-    defer { edit.end() }
+    var edits: [FakeEdit] = []
+    defer { for edit in edits { edit.end() } }
+    for statement in statements {
+      var edit = try FakeEdit(statement, database)
+      // What a transaction adds may be gone again at its end: it is not enforced before.
+      if statements.count == 1 { try edit.begin() }
+      edits.append(edit)
+    }
     for _ in 0..<Int.random(in: 0...20, using: &database.random) {
       await host.pause(milliseconds: 5)
       while job(id)?.state == "paused" { await host.pause(milliseconds: 5) }
       if job(id)?.state == "canceling" { throw .failed(state: "57014", message: "canceled") }
     }
-    try edit.apply()
+    try database.change { (state) throws(WorkloadError) in
+      for position in edits.indices { try edits[position].apply(to: &state) }
+    }
   }
 
   static func control(_ statement: inout FakeStatement, _ database: FakeDatabase) throws(WorkloadError) -> [[String?]] {
@@ -111,9 +121,7 @@ private struct FakeEdit {
 
   func end() { if let building { database.building[building] = nil } }
 
-  mutating func apply() throws(WorkloadError) {
-    try database.change { (state) throws(WorkloadError) in try edit(&state) }
-  }
+  mutating func apply(to state: inout FakeDatabase.State) throws(WorkloadError) { try edit(&state) }
 
   private func missing(_ what: String) -> WorkloadError { .failed(state: "42P01", message: "no \(what)") }
 

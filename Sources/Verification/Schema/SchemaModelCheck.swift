@@ -67,6 +67,13 @@ public struct SchemaModelCheck: Sendable {
       return meanings
     }
 
+    /// What a table of that name can have enforced: a transaction enforces what it adds before it renames the table.
+    private func rules(_ name: String, _ operation: Operation<SchemaAction>) -> [TableModel] {
+      let possible = timeline.tables(of: name, operation.invoked, operation.deadline).compactMap { $0 }
+      let meant = Set(possible.filter { $0.name == name }.map(\.serial))
+      return possible.filter { meant.contains($0.serial) }
+    }
+
     // MARK: - Writes
 
     private mutating func take(
@@ -105,12 +112,12 @@ public struct SchemaModelCheck: Sendable {
       if state == "23502" || state == "23514" {
         // Of an update the whole row is looked at, which may have been bad before the constraint was there.
         return write.kind != .delete
-          && meanings(write.table, [], operation).contains { table in
+          && rules(write.table, operation).contains { table in
             state == "23514" ? !table.checks.isEmpty : table.columns.contains { !$0.isNullable && $0.name != "id" }
           }
       }
       guard state == "23505" else { return false }
-      return meanings(write.table, [], operation).contains { table in
+      return rules(write.table, operation).contains { table in
         if write.kind == .insert, knowledge[table, write.id] != [.absent] { return true }
         return table.indexes.contains { index in
           index.isUnique && !index.columns.contains { table.column(serial: $0)?.hasUniqueValues ?? false }
