@@ -164,7 +164,12 @@ extension Session {
       let commitPins = isOwnTransaction && !transaction.locksEarly ? request.prepared.earlyCommitPins() : []
       snapshot = try await transaction.beginStatement(
         deadline: request.control.callDeadline, commitPins: commitPins)
-      plan = try await livePlan(request, try catalog(asSeenFrom: snapshot.catalog))
+      do throws(SQLError) {
+        plan = try await livePlan(request, try catalog(asSeenFrom: snapshot.catalog))
+      } catch {
+        guard let tag = try await repeated(request.prepared, snapshot, request.control) else { throw error }
+        return .finished(tag: tag)
+      }
       try requirePossible(plan)
       if case .some(let described) = request.describedColumns, !Self.isSameShape(described, plan.resultColumns) {
         throw SQLError(.featureNotSupported, "cached plan must not change result type")

@@ -68,6 +68,8 @@ extension Session {
   /// Plans with the newest catalog that is here, so that parameters and columns can be described; if that fails, with the
   /// newest there is.
   func planAhead(_ prepared: PreparedStatement, _ control: StatementControl) async throws(SQLError) {
+    // There is nothing to describe, and one that is sent again need not fit any more.
+    if prepared.isSchemaChange, !settings["theseus.operation_id"].isEmpty { return }
     if let own = transactionSchema {
       _ = try currentPlan(prepared, own.catalog)
       return

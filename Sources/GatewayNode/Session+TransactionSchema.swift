@@ -55,6 +55,24 @@ extension Session {
     return question.jobID != 0
   }
 
+  /// A schema change that does not fit the catalog (any more), sent again under its operation id: what became of it, or in a
+  /// block, whose COMMIT says that, the tag of the statement. Nil: it was not sent before.
+  func repeated(
+    _ prepared: PreparedStatement, _ snapshot: ReadSnapshot, _ control: StatementControl
+  ) async throws(SQLError) -> String? {
+    guard prepared.isSchemaChange, !settings["theseus.operation_id"].isEmpty else { return nil }
+    guard block.state == .open else {
+      guard try await isKnownOperation(control) else { return nil }
+      let known = SchemaTransaction(statements: [], versions: [])
+      return try await SchemaChangeCall(self, .transaction(known), text: prepared.parsed.text, explainOnly: false)
+        .run(control)
+    }
+    if transactionSchema == nil, try await isKnownOperation(control) {
+      transactionSchema = TransactionSchema(snapshot.catalog, database: .defaultDatabase, isRepetition: true)
+    }
+    return transactionSchema?.repeated(prepared.parsed.text)
+  }
+
   /// Of a plan of the open block: throws for what it cannot do beside the block's schema changes.
   func requirePossible(_ plan: StatementPlan) throws(SQLError) {
     guard let schema = transactionSchema else { return }

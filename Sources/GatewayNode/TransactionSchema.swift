@@ -25,14 +25,18 @@ struct TransactionSchema {
     if statement.boundSequences.contains(where: SchemaDraft.isProvisional) {
       throw SQLError.unsupported("a default that uses a sequence which the same transaction creates")
     }
-    if isRepetition {
-      texts.append(text)
-      return (SchemaChangeCall.commandTag(text), [])
-    }
+    if let tag = repeated(text) { return (tag, []) }
     let answer = try draft.apply(statement)
     texts.append(text)
     look()
     return answer
+  }
+
+  /// The tag of a statement that need not be looked at, because the operation is known; else nil.
+  mutating func repeated(_ text: String) -> String? {
+    guard isRepetition else { return nil }
+    texts.append(text)
+    return SchemaChangeCall.commandTag(text)
   }
 
   /// Brings the changes to what others have made of the catalog meanwhile.

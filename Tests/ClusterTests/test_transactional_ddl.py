@@ -180,6 +180,35 @@ def test_a_block_sent_again_with_its_operation_id_is_done_once(cluster, table):
             assert connection.execute("SHOW theseus.operation_id").fetchone() == ("",)
 
 
+def test_changes_sent_again_are_not_judged_by_the_catalog_that_they_have_made(cluster, table):
+    check = f"ALTER TABLE {table} ADD CONSTRAINT sane CHECK (k > 0)"
+    for gateway in (1, 2):
+        with cluster.connect(gateway) as connection:
+            for text in (False, True):
+                connection.execute(f"SET theseus.operation_id = '{table}-renamed'")
+                block = ["BEGIN", check, f"ALTER TABLE {table} RENAME TO {table}_new", "COMMIT"]
+                # As one message, and statement by statement in the extended protocol.
+                for statement in ["; ".join(block)] if text else block:
+                    connection.execute(statement, prepare=None if text else True)
+    assert columns(cluster, f"{table}_new") == ["id", "k", "v"]
+    for _ in range(2):
+        with cluster.connect(1) as connection:
+            connection.execute(f"SET theseus.operation_id = '{table}-alone'")
+            connection.execute(f"ALTER TABLE {table}_new RENAME CONSTRAINT sane TO whole")
+            connection.execute(f"SET theseus.operation_id = '{table}-alone-2'")
+            connection.execute(f"ALTER TABLE {table}_new ADD CONSTRAINT more CHECK (k > 1), DROP CONSTRAINT whole")
+    with cluster.connect(2) as connection:
+        connection.execute(f"ALTER TABLE {table}_new RENAME TO {table}")
+        # The same change again, though its table has another name by now.
+        connection.execute(f"SET theseus.operation_id = '{table}-alone-2'")
+        connection.execute(f"ALTER TABLE {table}_new ADD CONSTRAINT more CHECK (k > 1), DROP CONSTRAINT whole")
+        assert connection.execute("SHOW theseus.operation_id").fetchone() == ("",)
+    names = cluster.execute(
+        f"SELECT conname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid WHERE t.relname = '{table}'"
+        " AND contype = 'c'")
+    assert names == [("more",)]
+
+
 def test_what_a_block_cannot_do_yet_it_says(cluster, table):
     cluster.execute(f"INSERT INTO {table} VALUES (1, 10, 'a')")
     for statements, feature in (
