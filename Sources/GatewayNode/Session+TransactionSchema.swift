@@ -64,8 +64,8 @@ extension Session {
     guard block.state == .open else {
       guard try await isKnownOperation(control) else { return nil }
       let known = SchemaTransaction(statements: [], versions: [])
-      return try await SchemaChangeCall(self, .transaction(known), text: prepared.parsed.text, explainOnly: false)
-        .run(control)
+      let change = SchemaChangeCall(self, .transaction(known), text: prepared.parsed.text, explainOnly: false)
+      return try await change.run(control)
     }
     if transactionSchema == nil, try await isKnownOperation(control) {
       transactionSchema = TransactionSchema(snapshot.catalog, database: .defaultDatabase, isRepetition: true)
