@@ -99,6 +99,13 @@ import Wire
     }
   }
 
+  /// How often a statement that is its own transaction is tried again when its commit finds a key that is there: with
+  /// `ON CONFLICT DO NOTHING` the next try passes over it, unless it is one of another index than those named.
+  var triesAfterDuplicate: Int {
+    guard case .insert(let insert) = statement, let conflict = insert.conflict else { return 0 }
+    return conflict.target == .anyUnique ? .max : 3
+  }
+
   /// Answered even in a failed transaction block.
   var endsTransaction: Bool {
     guard case .transaction(let statement) = statement else { return false }

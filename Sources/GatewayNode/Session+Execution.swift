@@ -63,8 +63,10 @@ extension Session {
         return result
       } catch {
         attempt += 1
-        guard case .retry = error, attempt < Self.maximumAttempts, !output.hasFlushed, !request.control.isCancelled
-        else {
+        // Who skips rows whose key is there sees, at the next try, the one that was added meanwhile.
+        let isSkippable = if case .keyExists = error { attempt <= request.prepared.triesAfterDuplicate } else { false }
+        let mayRepeat = if case .retry = error { true } else { isSkippable }
+        guard mayRepeat, attempt < Self.maximumAttempts, !output.hasFlushed, !request.control.isCancelled else {
           let catalog = transaction.snapshot?.catalog
           transaction.rollback()
           throw ErrorTranslation.sqlError(Self.final(error, request.control), catalog: catalog)

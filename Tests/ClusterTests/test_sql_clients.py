@@ -182,6 +182,36 @@ def test_queries_a_user_expects(cluster):
             connection.execute(f"DROP TABLE {table}")
 
 
+def test_who_skips_rows_that_are_there_never_meets_one(cluster, table):
+    """Two gateways, one key: whoever comes second finds the row only when it commits."""
+    errors, added = [], []
+
+    def insert(gateway):
+        with cluster.connect(gateway) as connection:
+            for row in range(150):
+                try:
+                    done = connection.execute(
+                        f"INSERT INTO {table} VALUES ({row}, 0, 'x'), ({row + 1000}, 0, 'x') ON CONFLICT DO NOTHING")
+                    added.append(done.rowcount)
+                except psycopg.Error as error:
+                    errors.append(str(error))
+
+    threads = [threading.Thread(target=insert, args=(gateway,)) for gateway in (1, 2, 1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == [] and sum(added) == 300
+    # A key of another index than the one named is an error all the same.
+    cluster.execute(f"DELETE FROM {table}")
+    cluster.execute(f"CREATE UNIQUE INDEX {table}_v ON {table} (v)")
+    cluster.execute(f"INSERT INTO {table} VALUES (1, 0, 'one')")
+    with cluster.connect(2) as connection:
+        assert connection.execute(f"INSERT INTO {table} VALUES (1, 0, 'new') ON CONFLICT (id) DO NOTHING").rowcount == 0
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(f"INSERT INTO {table} VALUES (2, 0, 'one') ON CONFLICT (id) DO NOTHING")
+
+
 def test_what_is_not_built_says_so(cluster):
     with cluster.connect() as connection:
         with pytest.raises(psycopg.errors.FeatureNotSupported):

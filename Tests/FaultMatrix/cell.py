@@ -68,6 +68,9 @@ def catalog(connection, table):
             " JOIN pg_constraint p ON p.conname = t.constraint_name"
             " JOIN pg_class r ON r.oid = p.conrelid AND r.relname = t.table_name"
             " WHERE t.table_name = %s ORDER BY 1", (name,)).fetchall()
+        lines += connection.execute(
+            "SELECT p.conname, p.contype, p.convalidated, p.confupdtype, p.confdeltype FROM pg_constraint p"
+            " JOIN pg_class r ON r.oid = p.conrelid WHERE r.relname = %s AND p.contype = 'f' ORDER BY 1", (name,)).fetchall()
     return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
 
 
