@@ -46,25 +46,21 @@ struct OutgoingForeignKey {
 
 /// A foreign key as the table sees it that is referred to.
 struct IncomingForeignKey {
-  /// That refers.
-  let table: TableDescriptor
-  let constraint: ConstraintDescriptor
-  let rule: ForeignKeyRule
-  let referenced: TableDescriptor
+  let outgoing: OutgoingForeignKey
   /// Of the columns it refers to, in full rows of `referenced`.
   let positions: [Int]
-  let outgoing: OutgoingForeignKey
+  /// That refers.
+  var table: TableDescriptor { outgoing.table }
+  var constraint: ConstraintDescriptor { outgoing.constraint }
+  var rule: ForeignKeyRule { outgoing.rule }
+  var referenced: TableDescriptor { outgoing.referenced }
 
   init(
     _ table: TableDescriptor, _ constraint: ConstraintDescriptor, _ rule: ForeignKeyRule,
     _ referenced: TableDescriptor
   ) throws(SQLError) {
-    self.table = table
-    self.constraint = constraint
-    self.rule = rule
-    self.referenced = referenced
-    positions = try referenced.positions(of: rule.referencedColumns)
     outgoing = try OutgoingForeignKey(table, constraint, rule, referenced)
+    positions = try referenced.positions(of: rule.referencedColumns)
   }
 
   func isSame(as other: IncomingForeignKey) -> Bool { outgoing.isSame(as: other.outgoing) }
