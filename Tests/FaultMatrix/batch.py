@@ -15,9 +15,6 @@ from verdict import check
 # From the end of the fault to the end of the last change and to its client's answer.
 END_SECONDS = 60
 PLACING_TRIES = 60
-# A change that a single process delays any longer counts as failed, though it ended. (A client behind a gateway that stands still
-# for the whole fault gets its statement through only afterwards.)
-LONGEST_SECONDS = 20
 # Validations are over soon: the fault does not wait for all of them.
 VALIDATION_SECONDS = 0.05
 
@@ -182,7 +179,7 @@ class Batch:
             if cell.writers is not None:
                 cell.writers.finish()
             self.tamper(cell)
-            if seconds > LONGEST_SECONDS:
+            if seconds > cell.longest_seconds:
                 raise Wrong(f"the change ended after {seconds:.1f} s only")
             outcome = check(cell, job, self.expected[spec.change.name])
             if not cell.was_hit(moment):

@@ -7,6 +7,8 @@ import dataclasses
 ROWS = 300
 ROWS_FOR_WORK = 40_000
 BACKFILL_ROWS_PER_SECOND = 20_000
+# What a piece of work over so many rows takes at most, as backfill rests half of the time beside the clients' writes.
+WORK_SECONDS = 2 * ROWS_FOR_WORK / BACKFILL_ROWS_PER_SECOND
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ the fault came in its phase; otherwise it is tried again.
 """
 
 import argparse
+import dataclasses
 import itertools
 import pathlib
 import random
@@ -56,7 +57,7 @@ def learn(ship):
         assert (expected[change.name] == cell.before) == bool(change.error), f"{change.name} changes nothing that is seen"
         # A change that is refused does not come to the phases behind.
         phases_of[change.name] = [
-            phases.Phase(phase.position, cell.general(phase.name), phase.kind)
+            dataclasses.replace(phase, name=cell.general(phase.name))
             for phase in found if phase.is_instant or phase.name in done]
         cell.drop()
     return phases_of, expected

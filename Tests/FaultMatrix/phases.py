@@ -15,6 +15,8 @@ class Phase:
     name: str
     # "barrier": held by an open transaction; "work": held by the limit of rows a second; "instant".
     kind: str
+    # Pieces of work of the whole change: each takes its time, wherever the fault comes.
+    works: int = 0
 
     @property
     def is_instant(self):
@@ -34,7 +36,7 @@ def plan(lines):
             rows.append(line.strip())
             kinds.append("work")
     phases = [
-        Phase(position, row, kind) for position, (row, kind) in enumerate(zip(rows, kinds)) if kind in ("barrier", "work")
+        Phase(position, row, kind, kinds.count("work")) for position, (row, kind) in enumerate(zip(rows, kinds)) if kind in ("barrier", "work")
     ]
     if not phases:
         phases = [Phase(None, IN_FLIGHT, "instant"), Phase(None, MEANWHILE, "instant")]
