@@ -80,7 +80,7 @@ extension TableDescriptor {
     let wanted = Set(columns)
     guard wanted.count == columns.count else { return nil }
     return indexes.first { index in
-      index.state.isReadable && (index.isUnique || index.id == primaryIndex.id)
+      index.state.isReadable && (isConstraint(index) || index.id == primaryIndex.id)
         && index.keyColumns.count == wanted.count && index.keyColumns.allSatisfy { wanted.contains($0.columnID) }
     }
   }

@@ -125,6 +125,8 @@ extension IndexDescriptor {
     for stored in storedColumns { writer.field(6, stored) }
     writer.field(7, rangeID)
     if let replaces { writer.field(8, replaces) }
+    if let predicate { writer.field(9) { predicate.encode(into: &$0) } }
+    if isInvisible { writer.field(10, true) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -150,6 +152,8 @@ extension IndexDescriptor {
       case 6: index.storedColumns.append(try field.identifier())
       case 7: index.rangeID = try field.identifier()
       case 8: index.replaces = try field.identifier()
+      case 9: index.predicate = try RowExpression(decoding: try field.slice())
+      case 10: index.isInvisible = try field.boolean()
       default: break
       }
     }

@@ -58,7 +58,7 @@ public enum TableDifferences {
   private static func ofColumns(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
     var result: [String] = []
     var replaced: Set<String> = []
-    for column in after.columns {
+    for column in after.columns where !column.isComputed {
       let title = column.conversion == nil ? column.name : "\(column.name), converted,"
       guard let old = before.column(column.id) else {
         result.append(transition(ofColumn: title, from: .absent, to: column.state, isNew: true))
@@ -124,6 +124,9 @@ public enum TableDifferences {
         continue
       }
       if old.name != index.name { result.append("\(kind) \(old.name) is renamed to \(index.name)") }
+      if old.isInvisible != index.isInvisible {
+        result.append("\(title) is \(index.isInvisible ? "invisible: no query uses it" : "visible to queries")")
+      }
       if old.state != index.state {
         result.append(transition(ofIndex: title, from: old.state, to: index.state))
       }

@@ -59,6 +59,23 @@ public struct TableDescriptor: Hashable, Sendable {
   public func displayName(of index: IndexDescriptor) -> String {
     index.name.isEmpty ? index.replaces.flatMap { self.index($0)?.name } ?? "" : index.name
   }
+  /// Of the rows' own columns those that decide about an index's entries.
+  public func columns(readBy index: IndexDescriptor) -> Set<ColumnID> {
+    var read = index.columns
+    for computed in computedColumns(of: index) {
+      read.remove(computed.id)
+      read.formUnion(computed.conversion?.columns ?? [])
+    }
+    return read
+  }
+  /// What an index on expressions is an index of.
+  public func computedColumns(of index: IndexDescriptor) -> [ColumnDescriptor] {
+    index.keyColumns.compactMap { column($0.columnID) }.filter(\.isComputed)
+  }
+  /// Unique for all rows by its columns alone: what PostgreSQL also shows as a constraint.
+  public func isConstraint(_ index: IndexDescriptor) -> Bool {
+    index.isUnique && index.predicate == nil && computedColumns(of: index).isEmpty
+  }
   public func constraint(_ id: ConstraintID) -> ConstraintDescriptor? { constraints.first { $0.id == id } }
 }
 
@@ -100,12 +117,15 @@ public struct ColumnDescriptor: Hashable, Sendable {
   /// What rows written before the column existed read.
   public var missingValue: Datum
   /// On its way to replace another column: its value follows from the rest of the row, and only replacing indexes
-  /// (`IndexDescriptor.replaces`) hold it.
+  /// (`IndexDescriptor.replaces`) hold it. Of a hidden column: what an index on an expression has in its key, for good.
   public var conversion: RowExpression?
   /// Those that `defaultExpression` takes values from, ascending.
   public var sequences: [TableID]
   /// nil: not `GENERATED … AS IDENTITY`.
   public var identity: IdentityKind?
+
+  /// The expression of an index: comes, changes its state and goes with it. Its name is the expression as it was written.
+  public var isComputed: Bool { isHidden && conversion != nil }
 
   public init(
     id: ColumnID, name: String, type: SQLType, isNullable: Bool = true, state: ElementState = .public,
@@ -140,10 +160,15 @@ public struct IndexDescriptor: Hashable, Sendable {
   /// Nameless and on its way to take this one's place in one step, together with all others that replace one. What replaces the
   /// primary index stores whole rows, and is what the entries of the others lead to.
   public var replaces: IndexID?
+  /// Of type boolean. Only rows for which it is true have entries; nil: all rows.
+  public var predicate: RowExpression?
+  /// Maintained, and enforced if it is unique, but queries are planned as if it were not there.
+  public var isInvisible: Bool
 
   public init(
     id: IndexID, name: String, isUnique: Bool, state: ElementState = .public, keyColumns: [IndexKeyColumn],
-    storedColumns: [ColumnID] = [], rangeID: RangeID, replaces: IndexID? = nil
+    storedColumns: [ColumnID] = [], rangeID: RangeID, replaces: IndexID? = nil, predicate: RowExpression? = nil,
+    isInvisible: Bool = false
   ) {
     self.id = id
     self.name = name
@@ -153,6 +178,13 @@ public struct IndexDescriptor: Hashable, Sendable {
     self.storedColumns = storedColumns
     self.rangeID = rangeID
     self.replaces = replaces
+    self.predicate = predicate
+    self.isInvisible = isInvisible
+  }
+
+  /// Of the row's columns those that decide about its entry.
+  public var columns: Set<ColumnID> {
+    Set(keyColumns.map(\.columnID) + storedColumns + (predicate?.columns ?? []))
   }
 }
 

@@ -79,7 +79,8 @@ import Wire
   /// Needs the catalog and a transaction.
   var isPlanned: Bool {
     switch statement {
-    case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .drop, .truncate,
+    case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
+      .truncate,
       .createSequence, .alterSequence, .explain, .checkTable:
       true
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job, .unsupported: false
@@ -94,7 +95,9 @@ import Wire
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
     switch statement {
-    case .createTable, .alterTable, .rename, .createIndex, .drop, .truncate, .createSequence, .alterSequence: true
+    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate,
+      .createSequence, .alterSequence:
+      true
     default: false
     }
   }

@@ -8,6 +8,8 @@ import SQLValues
 /// * primary: key = primary key columns; value = all columns.
 /// * secondary: key = indexed columns, then the primary key columns unless the index is unique and none of the
 ///   indexed columns is NULL; value = indexed, primary key and stored columns.
+///
+/// Rows for which the predicate of a partial index is not true have no entry in it.
 public struct IndexEntryEncoder: Sendable {
   public struct Entry: Hashable, Sendable {
     public var key: [UInt8]
@@ -31,6 +33,7 @@ public struct IndexEntryEncoder: Sendable {
   /// Appended where the indexed columns alone do not name the row.
   private let suffixParts: [KeyPart]
   private let record: RowRecordEncoder
+  private let predicate: Result<Expression, MalformedBytes>?
 
   /// `rowColumns[i]` is the column whose value stands at position i of the rows to come. A column of the index that is
   /// not among them counts as NULL. With `preservesAllColumns` a primary value also carries columns that inserts do not
@@ -54,6 +57,29 @@ public struct IndexEntryEncoder: Sendable {
     record = RowRecordEncoder(
       version: isPrimary ? table.version : TableVersion.none, columns: columns,
       positions: columns.map { position($0.id) })
+    predicate = index.predicate.map { $0.bound(to: rowColumns) }
+  }
+
+  /// Whether a row that is to be written has an entry. Throws what the predicate throws for it.
+  public func includes(_ row: [Datum], _ context: inout EvaluationContext) throws(SQLError) -> Bool {
+    switch predicate {
+    case nil: true
+    case .success(let condition)?: try condition.evaluate(row, &context) == .boolean(true)
+    case .failure(let error)?:
+      throw SQLError(.dataCorrupted, "the predicate of an index cannot be read", detail: error.reason)
+    }
+  }
+
+  /// Whether a row that exists can have an entry. One older than the index may be none for its predicate, and then has none.
+  public func mayInclude(_ row: [Datum], _ context: inout EvaluationContext) -> Bool {
+    (try? includes(row, &context)) ?? false
+  }
+
+  /// The entry of a row that is to be written; nil if it has none.
+  public func entry(
+    ifIncluded row: [Datum], _ context: inout EvaluationContext
+  ) throws(SQLError) -> Entry? {
+    try includes(row, &context) ? entry(for: row) : nil
   }
 
   /// The columns an entry's value carries; what a reader of this index alone can see.
@@ -117,6 +143,7 @@ public struct BackfillEncoder: Sendable {
   public init(table: TableDescriptor, index: IndexDescriptor) {
     self.table = table
     var columns = IndexEntryEncoder.valueColumns(table: table, index: index)
+    for id in index.predicate?.columns ?? [] where !columns.contains(id) { columns.append(id) }
     // A converted column follows from others, which the index need not have.
     if columns.contains(where: { table.column($0)?.conversion != nil }) { columns = table.columns.map(\.id) }
     layout = RowLayout(table: table, columnIDs: columns)
@@ -124,11 +151,12 @@ public struct BackfillEncoder: Sendable {
     conversions = ColumnConversions(of: table, over: columns)
   }
 
-  /// Throws `MalformedBytes` for a stored row that cannot be read, `SQLError` for one that cannot be converted.
-  public mutating func entry(forPrimaryRecord record: Span<UInt8>) throws -> IndexEntryEncoder.Entry {
+  /// nil: the row has no entry. Throws `MalformedBytes` for a stored row that cannot be read, `SQLError` for one that cannot be
+  /// converted or judged.
+  public mutating func entry(forPrimaryRecord record: Span<UInt8>) throws -> IndexEntryEncoder.Entry? {
     try layout.decode(record, into: &row)
     try conversions.fill(&row, of: table, &context)
-    return encoder.entry(for: row)
+    return try encoder.entry(ifIncluded: row, &context)
   }
 
   /// Whether the last entry's key may exist only once.

@@ -261,6 +261,7 @@ extension SchemaStatement {
       .truncateTables(let names):
       names.first?.description ?? ""
     case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _),
+      .setIndexVisibility(let name, _, _),
       .createSequence(let name, _, _), .alterSequence(let name, _, _), .renameSequence(let name, _, _):
       name.description
     case .createIndex(let create): create.table.description

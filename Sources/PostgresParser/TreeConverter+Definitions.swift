@@ -136,22 +136,16 @@ extension TreeConverter {
   }
 
   mutating func createIndex(_ index: PgQuery__IndexStmt) throws(SQLError) -> CreateIndexStatement {
-    if index.where_clause != nil { throw .unsupported("a partial index") }
     if let method = optionalString(index.access_method), method != "btree" {
       throw .unsupported("index access method \"\(method)\"")
     }
     if optionalString(index.table_space) != nil { throw .unsupported("TABLESPACE") }
     if index.nulls_not_distinct != 0 { throw .unsupported("NULLS NOT DISTINCT") }
-    for node in nodes(index.options, index.n_options) {
-      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
-        string(node.pointee.def_elem.pointee.defname) == "fillfactor"
-      else { throw .unsupported("a storage parameter") }
-    }
+    let isVisible = try visibility(index.options, index.n_options) ?? true
     var keys: [IndexKeySyntax] = []
     for node in nodes(index.index_params, index.n_index_params) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_INDEX_ELEM else { throw Self.malformed }
       let element = node.pointee.index_elem.pointee
-      guard let name = optionalString(element.name) else { throw .unsupported("an index on expressions") }
       if element.n_opclass > 0 { throw .unsupported("an operator class") }
       if element.n_collation > 0 {
         try requireBytewiseCollation(strings(element.collation, element.n_collation), at: nil)
@@ -161,6 +155,12 @@ extension TreeConverter {
         isDescending
         ? PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST : PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST
       if element.nulls_ordering == unusual { throw .unsupported("NULLS FIRST/LAST in an index") }
+      guard let name = optionalString(element.name) else {
+        guard element.expr != nil else { throw Self.malformed }
+        keys.append(
+          IndexKeySyntax(column: "", isDescending: isDescending, expression: try expression(element.expr)))
+        continue
+      }
       keys.append(IndexKeySyntax(column: name, isDescending: isDescending))
     }
     var stored: [String] = []
@@ -172,7 +172,65 @@ extension TreeConverter {
     }
     return CreateIndexStatement(
       name: optionalString(index.idxname), table: try relation(index.relation), isUnique: index.unique != 0,
-      ifNotExists: index.if_not_exists != 0, keyColumns: keys, storedColumns: stored)
+      ifNotExists: index.if_not_exists != 0, keyColumns: keys, storedColumns: stored,
+      predicate: index.where_clause == nil ? nil : try expression(index.where_clause),
+      isVisible: isVisible)
+  }
+
+  func alterIndex(_ alter: PgQuery__AlterTableStmt) throws(SQLError) -> AlterIndexStatement {
+    guard alter.n_cmds == 1, let node = nodes(alter.cmds, alter.n_cmds).first,
+      node.pointee.node_case == PG_QUERY__NODE__NODE_ALTER_TABLE_CMD
+    else { throw .unsupported("ALTER INDEX with several changes") }
+    let command = node.pointee.alter_table_cmd.pointee
+    let isReset = command.subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions
+    guard isReset || command.subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions else {
+      throw .unsupported("ALTER INDEX … \(Self.alterationName(command.subtype))")
+    }
+    guard let definition = command.def, definition.pointee.node_case == PG_QUERY__NODE__NODE_LIST else {
+      throw Self.malformed
+    }
+    let list = definition.pointee.list.pointee
+    guard let isVisible = try visibility(list.items, list.n_items, isReset: isReset) else {
+      throw .unsupported("a storage parameter")
+    }
+    return AlterIndexStatement(
+      index: try relation(alter.relation), ifExists: alter.missing_ok != 0, isVisible: isReset || isVisible)
+  }
+
+  /// The parameter `visible`, which PostgreSQL does not have; nil: it is not among them. `fillfactor` says nothing here.
+  private func visibility(
+    _ items: UnsafeMutablePointer<NodePointer?>?, _ count: Int, isReset: Bool = false
+  ) throws(SQLError) -> Bool? {
+    var result: Bool?
+    for node in nodes(items, count) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM else { throw Self.malformed }
+      let element = node.pointee.def_elem.pointee
+      switch string(element.defname) {
+      case "fillfactor": break
+      case "visible":
+        guard result == nil else {
+          throw SQLError(.invalidParameterValue, "parameter \"visible\" specified more than once")
+        }
+        // As PostgreSQL reads a boolean parameter; alone it means true.
+        let text = element.arg == nil ? "true" : element.arg.flatMap { parameterText($0) }?.lowercased()
+        switch text {
+        case "true", "on", "yes", "1": result = true
+        case "false", "off", "no", "0": result = false
+        default:
+          throw SQLError(
+            .invalidParameterValue, "invalid value for boolean option \"visible\": \(text ?? "an expression")")
+        }
+      default: throw .unsupported("a storage parameter")
+      }
+    }
+    return result
+  }
+
+  /// Words that are no keywords come as names of types.
+  private func parameterText(_ node: NodePointer) -> String? {
+    guard node.pointee.node_case == PG_QUERY__NODE__NODE_TYPE_NAME else { return constantText(node) }
+    let name = node.pointee.type_name.pointee
+    return nodes(name.names, name.n_names).last.flatMap { stringValue($0) }
   }
 
   func drop(_ drop: PgQuery__DropStmt) throws(SQLError) -> DropStatement {
@@ -227,8 +285,7 @@ extension TreeConverter {
 
   mutating func alterTable(_ alter: PgQuery__AlterTableStmt) throws(SQLError) -> AlterTableStatement {
     guard alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE else {
-      throw .unsupported(
-        alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX ? "ALTER INDEX" : "ALTER of this kind of object")
+      throw .unsupported("ALTER of this kind of object")
     }
     var changes: [AlterTableStatement.Change] = []
     for node in nodes(alter.cmds, alter.n_cmds) {

@@ -226,7 +226,7 @@ extension TreeConverter {
       returning: try targets(insert.returning_list, insert.n_returning_list))
   }
 
-  private func conflict(
+  private mutating func conflict(
     _ clause: UnsafeMutablePointer<PgQuery__OnConflictClause>?
   ) throws(SQLError) -> ConflictAction? {
     guard let clause = clause?.pointee else { return nil }
@@ -235,7 +235,6 @@ extension TreeConverter {
       throw .unsupported("ON CONFLICT DO UPDATE", position: place)
     }
     guard let infer = clause.infer?.pointee else { return ConflictAction(target: .anyUnique, at: place) }
-    if infer.where_clause != nil { throw .unsupported("ON CONFLICT with a predicate", position: place) }
     if let name = optionalString(infer.conname) {
       return ConflictAction(target: .constraint(name), at: position(infer.location))
     }
@@ -246,7 +245,9 @@ extension TreeConverter {
       else { throw .unsupported("ON CONFLICT on an expression", position: place) }
       columns.append(name)
     }
-    return ConflictAction(target: .columns(columns), at: position(infer.location))
+    return ConflictAction(
+      target: .columns(columns), predicate: infer.where_clause == nil ? nil : try expression(infer.where_clause),
+      at: position(infer.location))
   }
 
   mutating func update(_ update: PgQuery__UpdateStmt) throws(SQLError) -> UpdateStatement {

@@ -27,7 +27,9 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_DELETE_STMT: return .delete(try delete(node.pointee.delete_stmt.pointee))
     case PG_QUERY__NODE__NODE_CREATE_STMT: return .createTable(try createTable(node.pointee.create_stmt.pointee))
     case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
-      return .alterTable(try alterTable(node.pointee.alter_table_stmt.pointee))
+      let alter = node.pointee.alter_table_stmt.pointee
+      return alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX
+        ? .alterIndex(try alterIndex(alter)) : .alterTable(try alterTable(alter))
     case PG_QUERY__NODE__NODE_RENAME_STMT: return .rename(try rename(node.pointee.rename_stmt.pointee))
     case PG_QUERY__NODE__NODE_INDEX_STMT: return .createIndex(try createIndex(node.pointee.index_stmt.pointee))
     case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:

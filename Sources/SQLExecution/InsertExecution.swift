@@ -69,7 +69,9 @@ final class InsertExecution {
     var rows: [[Datum]] = []
     rows.reserveCapacity(batch.count)
     for values in batch { rows.append(try fullRow(values)) }
-    var entries = rows.map { row in writer.indexes.map { $0.isWritable ? $0.insertEncoder.entry(for: row) : nil } }
+    var entries: [[IndexEntryEncoder.Entry?]] = []
+    entries.reserveCapacity(rows.count)
+    for row in rows { entries.append(try writer.newEntries(of: row, &state.context)) }
     let isSkipping = if case .skip = plan.conflict { true } else { false }
     if isSkipping || !state.access.checksInsertsAtCommit {
       let kept = try await withoutConflicts(rows, entries)

@@ -99,7 +99,8 @@ struct ReferringRows {
   /// The index with the most columns of the foreign key at the beginning of its key, and how many these are.
   private func bestIndex() -> (IndexDescriptor, Int)? {
     var best: (IndexDescriptor, Int)?
-    for index in key.table.readableIndexes {
+    // One of some rows does not know the others.
+    for index in key.table.readableIndexes where index.predicate == nil {
       let length = index.keyColumns.prefix { key.rule.columns.contains($0.columnID) }.count
       if length > best?.1 ?? 0 { best = (index, length) }
     }

@@ -56,6 +56,8 @@ final class RowChanges {
 
   func delete(_ row: [Datum]) throws(SQLError) {
     for (number, index) in writer.indexes.enumerated() {
+      // Under the key that it would have, a row without entry could meet another's.
+      guard index.updateEncoder.mayInclude(row, &state.context) else { continue }
       try remove(index.updateEncoder.key(of: row), number)
     }
   }
@@ -68,16 +70,15 @@ final class RowChanges {
 
   func update(_ old: [Datum], to new: [Datum]) throws(SQLError) {
     for (number, index) in writer.indexes.enumerated() {
-      let oldKey = index.updateEncoder.key(of: old)
-      guard index.isWritable else {
-        // Delete-only: the old entry goes, and none is written.
-        try remove(oldKey, number)
+      let oldKey = index.updateEncoder.mayInclude(old, &state.context) ? index.updateEncoder.key(of: old) : nil
+      guard index.isWritable, let entry = try index.updateEncoder.entry(ifIncluded: new, &state.context) else {
+        // Delete-only, or the row leaves a partial index: the old entry goes, and none is written.
+        if let oldKey { try remove(oldKey, number) }
         continue
       }
-      let entry = index.updateEncoder.entry(for: new)
       let isMoved = entry.key != oldKey
       if !isMoved, !index.isPrimary, index.updateEncoder.value(of: old) == entry.value { continue }
-      if isMoved { try remove(oldKey, number) }
+      if isMoved, let oldKey { try remove(oldKey, number) }
       try state.hold(bytes: entry.key.count + entry.value.count + 128)
       batch.writes.append(
         Batch.Write(

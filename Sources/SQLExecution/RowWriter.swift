@@ -126,6 +126,18 @@ final class RowWriter: Sendable {
     }
   }
 
+  /// One for each index; nil where the row has none.
+  func newEntries(
+    of row: [Datum], _ context: inout EvaluationContext
+  ) throws(SQLError) -> [IndexEntryEncoder.Entry?] {
+    var entries: [IndexEntryEncoder.Entry?] = []
+    entries.reserveCapacity(indexes.count)
+    for index in indexes {
+      entries.append(index.isWritable ? try index.insertEncoder.entry(ifIncluded: row, &context) : nil)
+    }
+    return entries
+  }
+
   func mutation(
     _ kind: TableMutation.Kind, _ index: MaintainedIndex, key: [UInt8], value: [UInt8] = []
   ) -> TableMutation {

@@ -56,6 +56,15 @@ struct AccessPathChooser {
   let table: TableDescriptor
   let firstColumn: Int
   let request: AccessRequest
+  /// The request's conditions, with what the index at hand is an index of as columns.
+  private var keyConditions: [Expression]
+
+  init(table: TableDescriptor, firstColumn: Int, request: AccessRequest) {
+    self.table = table
+    self.firstColumn = firstColumn
+    self.request = request
+    keyConditions = request.conditions
+  }
 
   private func columnID(_ number: Int) -> ColumnID? {
     let index = number - firstColumn
@@ -76,12 +85,33 @@ struct AccessPathChooser {
 
   /// Every path, cheapest first. There is always one: the primary index from end to end.
   func paths() -> [AccessPath] {
-    table.readableIndexes.map { path($0) }.sorted { $0.cost < $1.cost }
+    let proof = PredicateProof(conditions: request.conditions)
+    let paths = table.readableIndexes.filter { !$0.isInvisible }.compactMap { index -> AccessPath? in
+      let chooser = over(index)
+      guard let stored = index.predicate else { return chooser.path(index) }
+      // Rows that the query may want and the index does not have make it useless.
+      guard let predicate = table.expression(stored, firstColumn: firstColumn), proof.implies(predicate) else {
+        return nil
+      }
+      return chooser.path(index, predicate)
+    }
+    return paths.sorted { $0.cost < $1.cost }
   }
 
-  private func path(_ index: IndexDescriptor) -> AccessPath {
+  private func over(_ index: IndexDescriptor) -> AccessPathChooser {
+    let computed = table.computedExpressions(of: index, firstColumn: firstColumn)
+    if computed.isEmpty { return self }
+    var chooser = self
+    chooser.keyConditions = request.conditions.map { $0.replacing(computed) }
+    return chooser
+  }
+
+  /// - Parameter predicate: what holds for every row of the index.
+  private func path(_ index: IndexDescriptor, _ predicate: Expression? = nil) -> AccessPath {
+    let known = predicate?.conjuncts ?? []
     var prefixes: [[Expression]] = [[]]
-    var consumed: Set<Int> = []
+    // What the index says is not asked again.
+    var consumed = Set(request.conditions.indices.filter { known.contains(request.conditions[$0]) })
     var equalCount = 0
     var outerCount = 0
     var fixedColumns: Set<Int> = []
@@ -124,6 +154,8 @@ struct AccessPathChooser {
       rows *= Double(prefixes.count)
       if lower != nil { rows *= Self.boundSelectivity }
       if upper != nil { rows *= Self.boundSelectivity }
+      // Most rows have a value, and most another one than one.
+      for part in known where !part.isRarelyFalse { rows *= Self.filterSelectivity }
       rows = max(rows, 1)
     }
     if let goal = request.rowGoal, request.order.isEmpty || satisfiesOrder {
@@ -159,7 +191,7 @@ struct AccessPathChooser {
   }
 
   private func equality(_ column: Int) -> (Int, Expression)? {
-    for (position, condition) in request.conditions.enumerated() {
+    for (position, condition) in keyConditions.enumerated() {
       if let (comparison, value) = comparison(condition, column), comparison == .equal { return (position, value) }
       if case .column(column, .boolean) = condition { return (position, .isTrue) }
       if case .not(.column(column, .boolean)) = condition { return (position, .isFalse) }
@@ -168,7 +200,7 @@ struct AccessPathChooser {
   }
 
   private func list(_ column: Int) -> (Int, [Expression])? {
-    for (position, condition) in request.conditions.enumerated() {
+    for (position, condition) in keyConditions.enumerated() {
       guard case .inList(.column(column, let type), let values) = condition, values.allSatisfy({ fits($0, type) })
       else {
         continue
@@ -180,7 +212,7 @@ struct AccessPathChooser {
   }
 
   private func bound(_ column: Int, isLower: Bool) -> (Int, KeyBound)? {
-    for (position, condition) in request.conditions.enumerated() {
+    for (position, condition) in keyConditions.enumerated() {
       guard let (comparison, value) = comparison(condition, column) else { continue }
       switch (comparison, isLower) {
       case (.greater, true), (.less, false): return (position, KeyBound(value, isInclusive: false))
@@ -228,5 +260,14 @@ struct AccessPathChooser {
       isReverse = needsReverse
     }
     return (true, isReverse ?? false)
+  }
+}
+
+extension Expression {
+  fileprivate var isRarelyFalse: Bool {
+    switch self {
+    case .not(.isNull), .comparison(.notEqual, _, _): true
+    default: false
+    }
   }
 }

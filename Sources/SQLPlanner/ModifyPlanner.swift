@@ -188,7 +188,17 @@ struct ModifyPlanner {
     case .columns(let names):
       var ids: Set<ColumnID> = []
       for name in names { ids.insert(try column(named: name, in: table, at: action.position).id) }
-      let matching = unique.filter { $0.state.isReadable && Set($0.keyColumns.map(\.columnID)) == ids }
+      let scope = scope(of: table, alias: nil)
+      scope.clause = .filter
+      let conditions = try action.predicate.map { (syntax) throws(SQLError) in
+        try binder.bindCondition(syntax, in: scope).conjuncts
+      }
+      let proof = PredicateProof(conditions: conditions ?? [])
+      let matching = unique.filter { index in
+        guard index.state.isReadable, Set(index.keyColumns.map(\.columnID)) == ids else { return false }
+        guard let stored = index.predicate else { return true }
+        return table.expression(stored, firstColumn: 0).map { proof.implies($0) } ?? false
+      }
       guard !matching.isEmpty else {
         throw SQLError(
           .invalidColumnReference,
@@ -196,7 +206,7 @@ struct ModifyPlanner {
       }
       return .skip(indexes: matching.map(\.id))
     case .constraint(let name):
-      guard let index = unique.first(where: { $0.name == name && $0.state.isReadable }) else {
+      guard let index = unique.first(where: { $0.name == name && $0.state.isReadable && $0.predicate == nil }) else {
         throw SQLError(
           .undefinedObject, "constraint \"\(name)\" for table \"\(table.name)\" does not exist",
           position: action.position)

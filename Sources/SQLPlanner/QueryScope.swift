@@ -96,6 +96,8 @@ enum Clause: String {
   case defaultExpression = "DEFAULT expressions"
   case check = "check constraints"
   case transform = "transform expressions"
+  case indexPredicate = "index predicates"
+  case indexExpression = "index expressions"
 
   var allowsAggregates: Bool { self == .target || self == .having || self == .orderBy }
 }

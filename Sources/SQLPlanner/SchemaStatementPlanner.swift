@@ -14,14 +14,9 @@ struct SchemaStatementPlanner {
     switch statement {
     case .createTable(let create): return try createTable(create)
     case .alterTable(let alter): return try alterTable(alter)
-    case .createIndex(let create):
-      return .createIndex(
-        CreateIndex(
-          name: create.name, ifNotExists: create.ifNotExists, table: try objectName(create.table),
-          isUnique: create.isUnique,
-          keyColumns: create.keyColumns.map {
-            IndexColumnDefinition(columnName: $0.column, isDescending: $0.isDescending)
-          }, storedColumns: create.storedColumns))
+    case .createIndex(let create): return .createIndex(try createIndex(create))
+    case .alterIndex(let alter):
+      return .setIndexVisibility(try objectName(alter.index), ifExists: alter.ifExists, isVisible: alter.isVisible)
     case .drop(let drop):
       var names: [ObjectName] = []
       for name in drop.names { names.append(try objectName(name)) }
@@ -275,6 +270,69 @@ struct SchemaStatementPlanner {
     return ForeignKeyDefinition(
       name: name, columns: columns, referencedTable: try objectName(syntax.table), referencedColumns: syntax.columns,
       onDelete: action(syntax.onDelete), onUpdate: action(syntax.onUpdate))
+  }
+
+  // MARK: Indexes
+
+  private func createIndex(_ create: CreateIndexStatement) throws(SQLError) -> CreateIndex {
+    let name = try objectName(create.table)
+    var result = CreateIndex(
+      name: create.name, ifNotExists: create.ifNotExists, table: name, isUnique: create.isUnique,
+      keyColumns: create.keyColumns.map {
+        IndexColumnDefinition(columnName: $0.column, isDescending: $0.isDescending)
+      }, storedColumns: create.storedColumns, isVisible: create.isVisible)
+    guard create.predicate != nil || create.keyColumns.contains(where: { $0.expression != nil }) else { return result }
+    guard let table = binder.catalog.table(named: name.name, schema: name.schema, in: binder.session.databaseID) else {
+      throw SQLError(
+        .undefinedTable, "relation \"\(name)\" does not exist", position: create.table.position, tableName: name.name)
+    }
+    let columns = columns(of: table)
+    for (position, key) in create.keyColumns.enumerated() {
+      guard let syntax = key.expression else { continue }
+      result.keyColumns[position] = try indexKey(syntax, isDescending: key.isDescending, columns, table)
+    }
+    guard let syntax = create.predicate else { return result }
+    let bound = try bind(
+      syntax, over: columns, table: table.name, as: .indexPredicate,
+      otherwise: "cannot use subquery in index predicate")
+    let predicate = try binder.located(syntax.position) { () throws(SQLError) in
+      try binder.builder.condition(bound, of: "WHERE")
+    }.simplified
+    guard predicate.volatility == .immutable else {
+      throw SQLError(
+        SQLState("42P17"), "functions in index predicate must be marked IMMUTABLE", position: syntax.position)
+    }
+    result.predicate = rowExpression(predicate, over: columns)
+    return result
+  }
+
+  private func indexKey(
+    _ syntax: ExpressionSyntax, isDescending: Bool, _ columns: [RowExpressionDefinition.Column],
+    _ table: TableDescriptor
+  ) throws(SQLError) -> IndexColumnDefinition {
+    let bound = try bind(
+      syntax, over: columns, table: table.name, as: .indexExpression,
+      otherwise: "cannot use subquery in index expression")
+    let value = try binder.located(syntax.position) { () throws(SQLError) in try binder.builder.settled(bound) }
+      .simplified
+    // A column in parentheses.
+    if case .column(let number, _) = value {
+      return IndexColumnDefinition(columnName: columns[number].name, isDescending: isDescending)
+    }
+    guard value.volatility == .immutable else {
+      throw SQLError(
+        SQLState("42P17"), "functions in index expression must be marked IMMUTABLE", position: syntax.position)
+    }
+    guard value.type != .void else {
+      throw SQLError(.invalidTableDefinition, "column \"expr\" has pseudo-type void", position: syntax.position)
+    }
+    // PostgreSQL names the index after a function, or `expr`.
+    let name = if case .function(let call) = syntax.kind { call.name.last ?? "expr" } else { "expr" }
+    return IndexColumnDefinition(
+      columnName: name, isDescending: isDescending,
+      expression: IndexExpressionDefinition(
+        value: rowExpression(value, over: columns), type: value.type,
+        text: ExpressionText(columnNames: columns.map(\.name)).text(value)))
   }
 
   // MARK: Expressions over rows

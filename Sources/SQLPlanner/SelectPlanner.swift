@@ -190,13 +190,28 @@ struct SelectPlanner {
   private func wantedOrder(_ keys: [(index: Int, key: SortKeySyntax)], _ targets: [Target]) -> [WantedOrder] {
     var order: [WantedOrder] = []
     for (index, key) in keys {
-      guard case .column(let number, _) = targets[index].expression, scope.relationIndex(ofColumn: number) != nil,
+      guard let number = column(of: targets[index].expression), scope.relationIndex(ofColumn: number) != nil,
         key.nullsFirst == nil || key.nullsFirst == key.isDescending
           || scope.isNotNull(number)
       else { return [] }
       order.append(WantedOrder(column: number, isDescending: key.isDescending))
     }
     return order
+  }
+
+  /// The column itself, or one that an index has for the expression.
+  private func column(of expression: Expression) -> Int? {
+    if case .column(let number, _) = expression { return number }
+    for relation in scope.relations {
+      guard case .table(let table) = relation.source else { continue }
+      for index in table.readableIndexes where !index.isInvisible {
+        for computed in table.computedExpressions(of: index, firstColumn: relation.firstColumn)
+        where computed.value == expression {
+          if case .column(let number, _) = computed.column { return number }
+        }
+      }
+    }
+    return nil
   }
 
   private func rowGoal(_ limits: StatementBinder.Limits, hasOrder: Bool, _ request: AccessRequest) -> Double? {

@@ -66,7 +66,8 @@ public struct StatementPlanner: Sendable {
     case .delete(let delete):
       let planned = try ModifyPlanner(binder: binder).delete(delete)
       return StatementPlan(action: planned.action, resultColumns: planned.columns)
-    case .createTable, .alterTable, .createIndex, .drop, .truncate, .rename, .createSequence, .alterSequence:
+    case .createTable, .alterTable, .createIndex, .alterIndex, .drop, .truncate, .rename, .createSequence,
+      .alterSequence:
       guard let change = try SchemaStatementPlanner(binder: binder).plan(statement) else { throw Self.notPlanned }
       return StatementPlan(action: .schemaChange(change))
     case .explain(let options, let inner): return try explain(options, inner, binder)

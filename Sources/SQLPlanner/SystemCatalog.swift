@@ -194,12 +194,15 @@ enum SystemCatalog {
       for index in table.indexes where !index.name.isEmpty {
         let keys = index.keyColumns.map { key in (numbers.firstIndex(of: key.columnID) ?? -1) + 1 }
         let isPrimary = index.id == table.primaryIndex.id
+        let expressions = table.computedColumns(of: index).compactMap { $0.conversion.map { text(of: $0, table) } }
         rows.append([
           .integer(number(table, index)), .integer(number(table)),
           .integer(Int64(index.keyColumns.count + index.storedColumns.count)), .integer(Int64(index.keyColumns.count)),
           .boolean(index.isUnique || isPrimary), .boolean(isPrimary && !keys.contains(0)),
           .boolean(index.state.isReadable), .boolean(index.state.isWritable),
           .text(keys.map(String.init).joined(separator: " ")),
+          index.predicate.map { .text(text(of: $0, table)) } ?? .null,
+          expressions.isEmpty ? .null : .text(expressions.joined(separator: ", ")),
         ])
       }
     }
@@ -208,6 +211,7 @@ enum SystemCatalog {
         ("indexrelid", .oid), ("indrelid", .oid), ("indnatts", .int2), ("indnkeyatts", .int2),
         ("indisunique", .boolean),
         ("indisprimary", .boolean), ("indisvalid", .boolean), ("indisready", .boolean), ("indkey", .text),
+        ("indpred", .text), ("indexprs", .text),
       ], rows)
   }
 
@@ -269,7 +273,7 @@ enum SystemCatalog {
 
   static func constraints(of table: TableDescriptor, _ catalog: CatalogView) -> [ListedConstraint] {
     var found: [ListedConstraint] = []
-    for index in table.readableIndexes where index.isUnique && !index.name.isEmpty {
+    for index in table.readableIndexes where table.isConstraint(index) && !index.name.isEmpty {
       let isPrimary = index.id == table.primaryIndex.id
       // The hidden row id is nobody's primary key.
       if isPrimary, index.keyColumns.contains(where: { table.column($0.columnID)?.isHidden ?? true }) { continue }
@@ -292,13 +296,11 @@ enum SystemCatalog {
               rule: rule, referenced: referenced, index: referenced?.uniqueIndex(on: rule.referencedColumns))))
       }
       guard case .check(let rule) = constraint.rule else { continue }
-      let names = rule.columns.map { table.column($0)?.name ?? "?" }
-      let condition = (try? Expression(decoding: rule.expression)).map(ExpressionText(columnNames: names).text)
       found.append(
         ListedConstraint(
           number: number, name: constraint.name, kind: "c", isValidated: constraint.state.isReadable,
           columns: rule.columns,
-          condition: condition ?? "?"))
+          condition: text(of: rule, table)))
     }
     return found
   }
@@ -350,12 +352,7 @@ enum SystemCatalog {
     var rows: [[Datum]] = []
     for table in tables {
       for index in table.readableIndexes where !index.name.isEmpty {
-        let keys = index.keyColumns.map { key in
-          (table.column(key.columnID)?.name ?? "?") + (key.isDescending ? " DESC" : "")
-        }
-        let isUnique = index.isUnique || index.id == table.primaryIndex.id
-        let definition =
-          "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(index.name) ON \(table.schemaName).\(table.name) USING btree (\(keys.joined(separator: ", ")))"
+        let definition = definition(of: index, table)
         rows.append([.text(table.schemaName), .text(table.name), .text(index.name), .null, .text(definition)])
       }
     }
@@ -363,6 +360,34 @@ enum SystemCatalog {
       [
         ("schemaname", .name), ("tablename", .name), ("indexname", .name), ("tablespace", .name), ("indexdef", .text),
       ], rows)
+  }
+
+  /// The statement that makes the index, as PostgreSQL words it.
+  static func definition(of index: IndexDescriptor, _ table: TableDescriptor) -> String {
+    func name(_ id: ColumnID) -> String { table.column(id)?.name ?? "?" }
+    let keys = index.keyColumns.map { keyText($0, table) + ($0.isDescending ? " DESC" : "") }
+    let isUnique = index.isUnique || index.id == table.primaryIndex.id
+    var text =
+      "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(index.name) ON \(table.schemaName).\(table.name) USING btree (\(keys.joined(separator: ", ")))"
+    if !index.storedColumns.isEmpty {
+      text += " INCLUDE (\(index.storedColumns.map(name).joined(separator: ", ")))"
+    }
+    if index.isInvisible { text += " WITH (visible='false')" }
+    if let predicate = index.predicate { text += " WHERE \(Self.text(of: predicate, table))" }
+    return text
+  }
+
+  /// A column's name, or an expression: in parentheses, unless it is a function's call.
+  private static func keyText(_ key: IndexKeyColumn, _ table: TableDescriptor) -> String {
+    guard let column = table.column(key.columnID) else { return "?" }
+    guard column.isComputed, let value = column.conversion else { return column.name }
+    let text = text(of: value, table)
+    return text.first?.isLetter == true && text.hasSuffix(")") ? text : "(\(text))"
+  }
+
+  private static func text(of expression: RowExpression, _ table: TableDescriptor) -> String {
+    let names = expression.columns.map { table.column($0)?.name ?? "?" }
+    return (try? Expression(decoding: expression.expression)).map(ExpressionText(columnNames: names).text) ?? "?"
   }
 
   // MARK: information_schema

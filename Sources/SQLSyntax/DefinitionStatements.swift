@@ -151,10 +151,13 @@ public struct CreateIndexStatement: Hashable, Sendable {
   public var ifNotExists: Bool
   public var keyColumns: [IndexKeySyntax]
   public var storedColumns: [String]
+  public var predicate: ExpressionSyntax?
+  /// `WITH (visible = …)`.
+  public var isVisible: Bool
 
   public init(
     name: String?, table: RelationNameSyntax, isUnique: Bool, ifNotExists: Bool, keyColumns: [IndexKeySyntax],
-    storedColumns: [String]
+    storedColumns: [String], predicate: ExpressionSyntax? = nil, isVisible: Bool = true
   ) {
     self.name = name
     self.table = table
@@ -162,16 +165,34 @@ public struct CreateIndexStatement: Hashable, Sendable {
     self.ifNotExists = ifNotExists
     self.keyColumns = keyColumns
     self.storedColumns = storedColumns
+    self.predicate = predicate
+    self.isVisible = isVisible
+  }
+}
+
+/// `ALTER INDEX … SET (visible = …)`, or `RESET (visible)`.
+public struct AlterIndexStatement: Hashable, Sendable {
+  public var index: RelationNameSyntax
+  public var ifExists: Bool
+  public var isVisible: Bool
+
+  public init(index: RelationNameSyntax, ifExists: Bool, isVisible: Bool) {
+    self.index = index
+    self.ifExists = ifExists
+    self.isVisible = isVisible
   }
 }
 
 public struct IndexKeySyntax: Hashable, Sendable {
+  /// Empty for an expression.
   public var column: String
   public var isDescending: Bool
+  public var expression: ExpressionSyntax?
 
-  public init(column: String, isDescending: Bool) {
+  public init(column: String, isDescending: Bool, expression: ExpressionSyntax? = nil) {
     self.column = column
     self.isDescending = isDescending
+    self.expression = expression
   }
 }
 

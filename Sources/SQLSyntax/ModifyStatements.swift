@@ -53,10 +53,13 @@ public struct ConflictAction: Hashable, Sendable {
     case constraint(String)
   }
   public var target: Target
+  /// `WHERE` behind the columns: partial indexes whose predicate it implies are meant too.
+  public var predicate: ExpressionSyntax?
   public var position: Int?
 
-  public init(target: Target, at position: Int? = nil) {
+  public init(target: Target, predicate: ExpressionSyntax? = nil, at position: Int? = nil) {
     self.target = target
+    self.predicate = predicate
     self.position = position
   }
 }

@@ -10,6 +10,7 @@ public indirect enum Statement: Hashable, Sendable {
   case alterTable(AlterTableStatement)
   case rename(RenameStatement)
   case createIndex(CreateIndexStatement)
+  case alterIndex(AlterIndexStatement)
   case drop(DropStatement)
   case truncate([RelationNameSyntax])
   case createSequence(CreateSequenceStatement)

@@ -61,6 +61,11 @@ extension DescriptorEdit {
     case .setSequence(let sequence): writer.field(40) { sequence.encode(into: &$0) }
     case .addReference(let reference): writer.field(50) { reference.encode(into: &$0) }
     case .removeReference(let reference): writer.field(51) { reference.encode(into: &$0) }
+    case .setIndexVisibility(let id, let isVisible):
+      writer.field(60) {
+        $0.field(1, id)
+        $0.field(4, isVisible)
+      }
     }
   }
 
@@ -78,11 +83,11 @@ extension DescriptorEdit {
     case 40: self = .setSequence(try SequenceDescriptor(decoding: try field.slice()))
     case 50: self = .addReference(try ForeignKeyReference(decoding: try field.slice()))
     case 51: self = .removeReference(try ForeignKeyReference(decoding: try field.slice()))
-    case 6...9, 11...14, 16...23:
+    case 6...9, 11...14, 16...23, 60:
       var nested = try field.reader()
       var id: UInt64 = 0
       var name: String?
-      var isNullable = false
+      var flag = false
       var expression: [UInt8]?
       var state = ElementState.absent
       var successor: UInt64 = 0
@@ -93,7 +98,7 @@ extension DescriptorEdit {
         case 1: id = try part.integer()
         case 2: name = try part.string()
         case 3: state = try Self.state(try part.integer())
-        case 4: isNullable = try part.boolean()
+        case 4: flag = try part.boolean()
         case 5: expression = try part.bytes()
         case 6: successor = try part.integer()
         case 7:
@@ -115,7 +120,8 @@ extension DescriptorEdit {
       case 16: self = .setConstraintState(ConstraintID(id), state)
       case 17: self = .renameConstraint(ConstraintID(id), name ?? "")
       case 18: self = .removeConstraint(ConstraintID(id))
-      case 19: self = .setNullable(ColumnID(id), isNullable)
+      case 19: self = .setNullable(ColumnID(id), flag)
+      case 60: self = .setIndexVisibility(IndexID(id), isVisible: flag)
       case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
       case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
       case 23: self = .setType(ColumnID(id), type)

@@ -41,6 +41,7 @@ public enum DescriptorEdit: Hashable, Sendable {
   /// A foreign key of some table refers to this one.
   case addReference(ForeignKeyReference)
   case removeReference(ForeignKeyReference)
+  case setIndexVisibility(IndexID, isVisible: Bool)
 }
 
 extension DescriptorEdit {
@@ -129,6 +130,8 @@ extension DescriptorEdit {
       }
       changed.referencedBy.append(reference)
     case .removeReference(let reference): changed.referencedBy.removeAll { $0 == reference }
+    case .setIndexVisibility(let id, let isVisible):
+      changed.indexes[try Self.position(of: id, in: changed)].isInvisible = !isVisible
     }
     table = changed
   }

@@ -123,7 +123,7 @@ extension Planner {
       drop(dependents, in: &alteration.stages, &alteration.notices)
       alteration.forget(dependents.map(\.constraint.id), of: dependents.map(\.table.id))
       // What involves the column goes with it, as in PostgreSQL.
-      for index in table.indexes where index.uses(column.id) {
+      for index in table.indexes where table.columns(readBy: index).contains(column.id) {
         alteration.droppedIndexes.insert(index.id)
         alteration.stages.drop(index, of: table)
       }
@@ -138,7 +138,7 @@ extension Planner {
     case .dropConstraint(let name, let isOptional, let isCascade):
       if let position = alteration.constraints.firstIndex(where: { $0.name == name && !name.isEmpty }) {
         alteration.stages.drop(alteration.constraints.remove(at: position), of: table)
-      } else if let index = table.indexes.first(where: { $0.name == name && $0.isUnique }) {
+      } else if let index = table.indexes.first(where: { $0.name == name && table.isConstraint($0) }) {
         if index.id == table.primaryIndex.id {
           guard alteration.primaryKey != nil else { throw SQLError.unsupported("dropping a primary key") }
           return
@@ -320,7 +320,7 @@ extension Planner {
       else { throw Self.duplicateConstraint(newName, table.name) }
       alteration.constraints[position].name = newName
       edit = .renameConstraint(alteration.constraints[position].id, newName)
-    } else if let index = table.indexes.first(where: { $0.name == oldName && $0.isUnique }) {
+    } else if let index = table.indexes.first(where: { $0.name == oldName && table.isConstraint($0) }) {
       try requireFreeIndexName(newName)
       edit = .renameIndex(index.id, newName)
     } else {

@@ -19,8 +19,17 @@ extension Planner {
     guard table.indexes.count < SchemaLimits.maximumIndexesPerTable else { throw Self.tooManyIndexes }
     try requireKeyLength(create.keyColumns.count + create.storedColumns.count)
     var key: [IndexKeyColumn] = []
+    var computed: [ColumnDescriptor] = []
     for part in create.keyColumns {
-      let column = try indexable(part.columnName, table)
+      let column: ColumnDescriptor
+      if let expression = part.expression {
+        column = try computedColumn(
+          expression, id: ColumnID(table.nextColumnID.rawValue + UInt64(computed.count)), table)
+        guard !computed.contains(where: { $0.conversion == column.conversion }) else { continue }
+        computed.append(column)
+      } else {
+        column = try indexable(part.columnName, table)
+      }
       // PostgreSQL allows a column twice in an index; the second could never matter, so it is left out.
       guard !key.contains(where: { $0.columnID == column.id }) else { continue }
       key.append(IndexKeyColumn(columnID: column.id, isDescending: part.isDescending))
@@ -31,6 +40,7 @@ extension Planner {
       guard !stored.contains(column.id) else { continue }
       stored.append(column.id)
     }
+    let predicate = try predicate(of: create, table)
     let name =
       create.name
       ?? freeRelationName([table.name] + create.keyColumns.map(\.columnName), suffix: "idx", taken: [])
@@ -38,10 +48,29 @@ extension Planner {
     let range = try context.allocateRange(table: table.id, index: id)
     let index = IndexDescriptor(
       id: id, name: name, isUnique: create.isUnique, state: .absent, keyColumns: key, storedColumns: stored,
-      rangeID: range.id)
+      rangeID: range.id, predicate: predicate, isInvisible: !create.isVisible)
     var stages = StageBuilder(context.catalog)
-    stages.add(index, with: range, to: table)
+    stages.add(index, with: range, to: table, computed: computed)
     return stages.plan(commandTag: tag, notices: notices)
+  }
+
+  private func computedColumn(
+    _ expression: IndexExpressionDefinition, id: ColumnID, _ table: TableDescriptor
+  ) throws(SQLError) -> ColumnDescriptor {
+    let value = try rowExpression(
+      expression.value, table.publicColumns, table: table.name,
+      of: "an expression of an index of table \"\(table.name)\"")
+    guard expression.text.utf8.count <= SchemaLimits.maximumDefaultBytes else {
+      throw Self.expressionTooLong("an expression of an index of table \"\(table.name)\"")
+    }
+    return ColumnDescriptor(
+      id: id, name: expression.text, type: expression.type, state: .absent, isHidden: true, conversion: value)
+  }
+
+  private func predicate(of create: CreateIndex, _ table: TableDescriptor) throws(SQLError) -> RowExpression? {
+    guard let predicate = create.predicate else { return nil }
+    return try rowExpression(
+      predicate, table.publicColumns, table: table.name, of: "the predicate of an index of table \"\(table.name)\"")
   }
 
   private func indexable(_ name: String, _ table: TableDescriptor) throws(SQLError) -> ColumnDescriptor {
@@ -49,6 +78,30 @@ extension Planner {
       throw SQLError(.undefinedColumn, "column \"\(name)\" does not exist", tableName: table.name, columnName: name)
     }
     return column
+  }
+
+  /// Only plans depend on it, and any mixture of them is right: one entry, and nobody waits.
+  func planIndexVisibility(_ name: ObjectName, ifExists: Bool, isVisible: Bool) throws(SQLError) -> Plan {
+    let tag = "ALTER INDEX"
+    guard let reference = context.catalog.relation(relationName(name)) else {
+      guard ifExists else {
+        throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", tableName: name.name)
+      }
+      return Plan(commandTag: tag, notices: ["relation \"\(name)\" does not exist, skipping"])
+    }
+    guard case .index(let tableID, let id) = reference, let table = context.catalog.table(id: tableID),
+      let index = table.index(id)
+    else { throw SQLError(.wrongObjectType, "\"\(name.name)\" is not an index") }
+    guard isVisible || id != table.primaryIndex.id else {
+      throw SQLError(
+        .featureNotSupported, "primary index \"\(name.name)\" cannot be invisible", tableName: table.name)
+    }
+    guard index.isInvisible == isVisible else { return Plan(commandTag: tag) }
+    var stages = StageBuilder(context.catalog)
+    stages.edit(
+      tableID, [.setIndexVisibility(id, isVisible: isVisible)],
+      "index \(name.name): \(isVisible ? "visible" : "invisible")")
+    return stages.plan(commandTag: tag, notices: [])
   }
 
   mutating func planDropIndexes(

@@ -47,6 +47,12 @@ extension Planner {
     guard !dependents(on: table).contains(where: { $0.rule.referencedColumns.contains(column.id) }) else {
       throw SQLError.unsupported("changing the type of a column that a foreign key refers to")
     }
+    guard !table.indexes.contains(where: { $0.predicate?.columns.contains(column.id) ?? false }) else {
+      throw SQLError.unsupported("changing the type of a column that the predicate of a partial index reads")
+    }
+    guard !table.columns.contains(where: { $0.isComputed && $0.conversion?.columns.contains(column.id) == true }) else {
+      throw SQLError.unsupported("changing the type of a column that an index on an expression reads")
+    }
     let conversion = try rowExpression(
       change.conversion, alteration.columns, table: table.name, of: "the conversion of column \"\(change.column)\"")
     if !change.hasUsing, change.type.holdsValues(of: column.type) {
@@ -96,17 +102,17 @@ extension Planner {
       for (old, new) in alteration.conversions where old.isNullable && key.contains(where: { $0.columnID == new.id }) {
         require(new.id, &alteration)
       }
-      for column in table.columns where column.isHidden { dropped.insert(column.id) }
+      for column in table.columns where column.isHidden && !column.isComputed { dropped.insert(column.id) }
       try renamePrimaryIndex(constraint.name, &alteration)
     }
     for id in dropped.sorted() {
       alteration.stages.edit(table.id, [.removeColumn(id)], "column #\(id): public -> absent")
     }
-    let stored = table.columns.filter { !dropped.contains($0.id) }.map { successors[$0.id] ?? $0.id }
+    let stored = table.columns.filter { !dropped.contains($0.id) && !$0.isComputed }.map { successors[$0.id] ?? $0.id }
       .filter { id in !key.contains { $0.columnID == id } }
     try replace(old, key: key, stored: stored, &alteration)
     let isMoved = key.map(\.columnID) != old.keyColumns.map(\.columnID)
-    for index in table.indexes.dropFirst() where isMoved || successors.keys.contains(where: { index.uses($0) }) {
+    for index in table.indexes.dropFirst() where isMoved || successors.keys.contains(where: index.columns.contains) {
       try replace(
         index, key: index.keyColumns.map { $0.succeeded(by: successors) },
         stored: index.storedColumns.map { successors[$0] ?? $0 }, &alteration)
@@ -127,7 +133,8 @@ extension Planner {
     let range = try context.allocateRange(table: alteration.table.id, index: id)
     let index = IndexDescriptor(
       id: id, name: "", isUnique: old.isUnique, state: .absent, keyColumns: key, storedColumns: stored,
-      rangeID: range.id, replaces: old.id)
+      rangeID: range.id, replaces: old.id, predicate: old.predicate,
+      isInvisible: old.isInvisible)
     alteration.stages.add(index, with: range, inPlaceOf: old, of: alteration.table)
   }
 

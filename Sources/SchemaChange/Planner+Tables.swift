@@ -85,9 +85,3 @@ extension Planner {
     return stages.plan(commandTag: commandTag, notices: [])
   }
 }
-
-extension IndexDescriptor {
-  func uses(_ column: ColumnID) -> Bool {
-    keyColumns.contains { $0.columnID == column } || storedColumns.contains(column)
-  }
-}

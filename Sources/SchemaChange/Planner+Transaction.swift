@@ -98,7 +98,7 @@ extension SchemaDraft {
     // What needs a constraint or an index of its own is found first: it decides how a new column comes.
     let newIndexes = new.indexes.filter { old.index($0.id) == nil }
     let newConstraints = new.constraints.filter { old.constraint($0.id) == nil }
-    let judged = Set(newConstraints.flatMap(\.rule.columns) + newIndexes.flatMap(\.columnIDs))
+    let judged = Set(newConstraints.flatMap(\.rule.columns) + newIndexes.flatMap { new.columns(readBy: $0) })
 
     var nextConstraint = new.nextConstraintID
     func notNull(_ column: ColumnID, _ state: ElementState) -> ConstraintDescriptor {
@@ -109,7 +109,8 @@ extension SchemaDraft {
     for constraint in old.constraints where new.constraint(constraint.id) == nil {
       stages.drop(constraint, of: old)
     }
-    for column in old.columns {
+    // What an index computes comes and goes with it.
+    for column in old.columns where !column.isComputed {
       guard let changed = new.column(column.id) else {
         stages.drop(column, of: old)
         continue
@@ -133,7 +134,7 @@ extension SchemaDraft {
       case (true, true), (false, false): break
       }
     }
-    for var column in new.columns where old.column(column.id) == nil {
+    for var column in new.columns where old.column(column.id) == nil && !column.isComputed {
       let isJudged = judged.contains(column.id)
       guard !isJudged || column.isNullable || !column.missingValue.isNull else {
         throw SQLError.unsupported(
@@ -143,8 +144,15 @@ extension SchemaDraft {
       stages.add(column, to: old, isJudged: isJudged)
     }
     for index in old.indexes {
-      guard let changed = new.index(index.id), changed.name != index.name else { continue }
-      edit(.renameIndex(index.id, changed.name), "index \(index.name): renamed to \(changed.name)")
+      guard let changed = new.index(index.id) else { continue }
+      if changed.name != index.name {
+        edit(.renameIndex(index.id, changed.name), "index \(index.name): renamed to \(changed.name)")
+      }
+      if changed.isInvisible != index.isInvisible {
+        edit(
+          .setIndexVisibility(index.id, isVisible: !changed.isInvisible),
+          "index \(index.name): \(changed.isInvisible ? "invisible" : "visible")")
+      }
     }
     for var index in newIndexes {
       guard let range = catalog.range(id: index.rangeID) else { continue }
@@ -153,7 +161,12 @@ extension SchemaDraft {
         edit(.renameIndex(index.id, index.name), "index #\(index.id): named \(index.name)")
         index.name = ""
       }
-      stages.add(index, with: range, to: old)
+      let computed = new.computedColumns(of: index).map { column in
+        var added = column
+        added.state = .absent
+        return added
+      }
+      stages.add(index, with: range, to: old, computed: computed)
     }
     for constraint in old.constraints {
       guard let changed = new.constraint(constraint.id) else { continue }
@@ -207,10 +220,6 @@ extension TableDescriptor {
     copy.referencedBy.sort { ($0.table, $0.constraint) < ($1.table, $1.constraint) }
     return copy
   }
-}
-
-extension IndexDescriptor {
-  var columnIDs: [ColumnID] { keyColumns.map(\.columnID) + storedColumns }
 }
 
 extension DescriptorEdit {

@@ -23,6 +23,8 @@ public struct Planner: Sendable {
       try planDropIndexes(names, ifExists: ifExists, isCascade: isCascade)
     case .renameIndex(let name, let newName, let ifExists):
       try planRename(name, to: newName, ifExists: ifExists, commandTag: "ALTER INDEX")
+    case .setIndexVisibility(let name, let ifExists, let isVisible):
+      try planIndexVisibility(name, ifExists: ifExists, isVisible: isVisible)
     case .createSequence(let name, let ifNotExists, let options):
       try planCreateSequence(name, ifNotExists: ifNotExists, options)
     case .alterSequence(let name, let ifExists, let options):
@@ -52,7 +54,7 @@ public struct Planner: Sendable {
         .truncateTables(let names):
         Set(names.compactMap(table))
       case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _),
-        .renameSequence(let name, _, _), .alterSequence(let name, _, _):
+        .renameSequence(let name, _, _), .alterSequence(let name, _, _), .setIndexVisibility(let name, _, _):
         Set([name].compactMap(table))
       case .createIndex(let create): Set([create.table].compactMap(table))
       case .transaction(let transaction): Set(transaction.versions.map(\.table))

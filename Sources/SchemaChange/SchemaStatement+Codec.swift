@@ -25,6 +25,12 @@ extension SchemaStatement {
       writer.field(6) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
     case .renameIndex(let name, let newName, let ifExists):
       writer.field(7) { Self.encode(name, newName, ifExists, into: &$0) }
+    case .setIndexVisibility(let name, let ifExists, let isVisible):
+      writer.field(60) {
+        $0.field(1) { name.encode(into: &$0) }
+        $0.field(2, ifExists)
+        $0.field(3, isVisible)
+      }
     case .createSequence(let name, let ifNotExists, let options):
       writer.field(20) { Self.encode(name, ifNotExists, options, into: &$0) }
     case .alterSequence(let name, let ifExists, let options):
@@ -95,6 +101,20 @@ extension SchemaStatement {
       let (names, ifExists, isCascade) = try Self.decodeNames(body)
       self = .dropSequences(names: names, ifExists: ifExists, isCascade: isCascade)
     case 24: self = .transaction(try SchemaTransaction(decoding: body))
+    case 60:
+      var nested = ByteReader(body)
+      var name = ObjectName(name: "")
+      var ifExists = false
+      var isVisible = false
+      while let part = try nested.nextField() {
+        switch part.number {
+        case 1: name = try ObjectName(decoding: try part.slice())
+        case 2: ifExists = try part.boolean()
+        case 3: isVisible = try part.boolean()
+        default: break
+        }
+      }
+      self = .setIndexVisibility(name, ifExists: ifExists, isVisible: isVisible)
     default: throw reader.failure("unknown kind of statement \(field.number)")
     }
   }
@@ -504,9 +524,16 @@ extension CreateIndex {
       writer.field(5) {
         $0.field(1, key.columnName)
         if key.isDescending { $0.field(2, true) }
+        if let expression = key.expression {
+          $0.field(3) { expression.value.encode(into: &$0) }
+          $0.field(4) { expression.type.encode(into: &$0) }
+          $0.field(5, expression.text)
+        }
       }
     }
     for column in storedColumns { writer.field(6, column) }
+    if let predicate { writer.field(7) { predicate.encode(into: &$0) } }
+    if !isVisible { writer.field(8, true) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -525,11 +552,20 @@ extension CreateIndex {
           switch part.number {
           case 1: key.columnName = try part.string()
           case 2: key.isDescending = try part.boolean()
+          case 3:
+            key.expression = IndexExpressionDefinition(
+              value: try RowExpressionDefinition(decoding: try part.slice()), type: .unknown, text: "")
+          case 4:
+            var type = try part.reader()
+            key.expression?.type = try SQLType.decode(from: &type)
+          case 5: key.expression?.text = try part.string()
           default: break
           }
         }
         keyColumns.append(key)
       case 6: storedColumns.append(try field.string())
+      case 7: predicate = try RowExpressionDefinition(decoding: try field.slice())
+      case 8: isVisible = !(try field.boolean())
       default: break
       }
     }

@@ -13,6 +13,8 @@ public enum SchemaStatement: Hashable, Sendable {
   case createIndex(CreateIndex)
   case dropIndexes(names: [ObjectName], ifExists: Bool, isCascade: Bool = false)
   case renameIndex(ObjectName, to: String, ifExists: Bool)
+  /// `ALTER INDEX … SET (visible = …)`.
+  case setIndexVisibility(ObjectName, ifExists: Bool, isVisible: Bool)
   case createSequence(ObjectName, ifNotExists: Bool, SequenceOptions)
   case alterSequence(ObjectName, ifExists: Bool, SequenceOptions)
   case renameSequence(ObjectName, to: String, ifExists: Bool)
@@ -234,10 +236,13 @@ public struct CreateIndex: Hashable, Sendable {
   public var isUnique: Bool
   public var keyColumns: [IndexColumnDefinition]
   public var storedColumns: [String]
+  /// Of type boolean; nil: every row has an entry.
+  public var predicate: RowExpressionDefinition?
+  public var isVisible: Bool
 
   public init(
     name: String?, ifNotExists: Bool, table: ObjectName, isUnique: Bool, keyColumns: [IndexColumnDefinition],
-    storedColumns: [String] = []
+    storedColumns: [String] = [], predicate: RowExpressionDefinition? = nil, isVisible: Bool = true
   ) {
     self.name = name
     self.ifNotExists = ifNotExists
@@ -245,15 +250,34 @@ public struct CreateIndex: Hashable, Sendable {
     self.isUnique = isUnique
     self.keyColumns = keyColumns
     self.storedColumns = storedColumns
+    self.predicate = predicate
+    self.isVisible = isVisible
   }
 }
 
 public struct IndexColumnDefinition: Hashable, Sendable {
+  /// Of an expression: what the index is named after.
   public var columnName: String
   public var isDescending: Bool
+  /// nil: the column.
+  public var expression: IndexExpressionDefinition?
 
-  public init(columnName: String, isDescending: Bool = false) {
+  public init(columnName: String, isDescending: Bool = false, expression: IndexExpressionDefinition? = nil) {
     self.columnName = columnName
     self.isDescending = isDescending
+    self.expression = expression
+  }
+}
+
+public struct IndexExpressionDefinition: Hashable, Sendable {
+  public var value: RowExpressionDefinition
+  public var type: SQLType
+  /// For people.
+  public var text: String
+
+  public init(value: RowExpressionDefinition, type: SQLType, text: String) {
+    self.value = value
+    self.type = type
+    self.text = text
   }
 }

@@ -24,6 +24,8 @@ struct StageBuilder: Sendable {
     var replacedColumn: ColumnID?
     /// Columns of dropped indexes: their values are written as long as an index needs them.
     var usedColumns: Set<ColumnID> = []
+    /// The expressions of an index, unless another index has them too.
+    var computed: [ColumnDescriptor] = []
 
     /// The other table of a foreign key, whose version steps with it.
     var referencedTable: TableID? {
@@ -51,10 +53,15 @@ struct StageBuilder: Sendable {
 
   // MARK: Targets
 
-  mutating func add(_ index: IndexDescriptor, with range: RangeDescriptor, to table: TableDescriptor) {
+  /// - Parameter computed: those of its key columns that come with it.
+  mutating func add(
+    _ index: IndexDescriptor, with range: RangeDescriptor, to table: TableDescriptor,
+    computed: [ColumnDescriptor] = []
+  ) {
     elements.append(
       Element(
-        tableID: table.id, subject: .index(index), kind: .index, target: .public, state: index.state, range: range))
+        tableID: table.id, subject: .index(index), kind: .index, target: .public, state: index.state, range: range,
+        computed: computed))
   }
 
   /// To take the place of `old` when everything becomes visible.
@@ -90,10 +97,12 @@ struct StageBuilder: Sendable {
       return false
     }
     guard !isKnown else { return }
+    let others = Set(table.indexes.filter { $0.id != index.id }.flatMap(\.columns))
     elements.append(
       Element(
         tableID: table.id, subject: .index(index), kind: .index, target: .absent, state: index.state,
-        usedColumns: Set(index.keyColumns.map(\.columnID) + index.storedColumns)))
+        usedColumns: table.columns(readBy: index),
+        computed: table.computedColumns(of: index).filter { !others.contains($0.id) }))
   }
 
   mutating func drop(_ column: ColumnDescriptor, of table: TableDescriptor) {
@@ -343,12 +352,19 @@ extension StageBuilder.Element {
     case .index(var index):
       if transition.from == .absent {
         index.state = transition.to
-        return [.addIndex(index)]
+        let columns = computed.map { column in
+          var added = column
+          added.state = transition.to
+          return DescriptorEdit.addColumn(added)
+        }
+        return columns + [.addIndex(index)]
       }
-      if transition.to == .absent { return [.removeIndex(index.id)] }
+      if transition.to == .absent { return [.removeIndex(index.id)] + computed.map { .removeColumn($0.id) } }
       if transition.to == .public, let old = index.replaces { return [.replaceIndex(old, with: index.id)] }
-      let change = DescriptorEdit.setIndexState(index.id, transition.to)
-      return target == .absent ? [change, .retireIndex(index.id)] : [change]
+      let changes =
+        [DescriptorEdit.setIndexState(index.id, transition.to)]
+        + computed.map { .setColumnState($0.id, transition.to) }
+      return target == .absent ? changes + [.retireIndex(index.id)] : changes
     case .column(var column):
       if transition.from == .absent {
         column.state = transition.to

@@ -9,6 +9,7 @@ import Transactions
 struct BackfillChunk: Sendable {
   /// Entries as `Ingestion.entries` wants them, each at most about `batchBytes`, ascending.
   var batches: [[UInt8]] = []
+  /// Rows read; those that a partial index leaves out are among them.
   var rowCount = 0
   /// The last source key read.
   var lastKey: [UInt8] = []
@@ -30,15 +31,17 @@ struct BackfillChunk: Sendable {
     var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
     chunk.resumeKey = try scanner.forEach(examinedLimit: rowLimit * 4) { key, value in
       do {
-        entries.append(try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span))
+        if let entry = try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span) {
+          entries.append(entry)
+        }
       } catch let error as MalformedBytes {
         throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
       }
       chunk.lastKey.removeAll(keepingCapacity: true)
       chunk.lastKey.append(contentsOf: key)
-      return entries.count < rowLimit
+      chunk.rowCount += 1
+      return chunk.rowCount < rowLimit
     }
-    chunk.rowCount = entries.count
     entries.sort { isBelow($0.key, $1.key) }
     if index.isUnique {
       for (entry, next) in zip(entries, entries.dropFirst()) where entry.key == next.key {

@@ -21,6 +21,8 @@ enum SideReading: Hashable, Sendable {
 /// What was found in a part of one side of an index.
 struct SideResult: Sendable {
   var checksum = EntryChecksum()
+  /// Rows read, also those that have no entry.
+  var rowCount: UInt64 = 0
   var hashes: [UInt64] = []
   var found: IndexEntryEncoder.Entry?
   var foundKeys: [UInt64: IndexEntryEncoder.Entry] = [:]
@@ -45,6 +47,7 @@ struct SideResult: Sendable {
 
   mutating func merge(_ other: SideResult) {
     checksum.merge(other.checksum)
+    rowCount += other.rowCount
     hashes.append(contentsOf: other.hashes)
     if found == nil { found = other.found }
     foundKeys.merge(other.foundKeys) { first, _ in first }
@@ -75,8 +78,10 @@ enum IndexSide {
     var scanner = VersionScanner(state, span, at: timestamp, isReverse: false, isLong: true)
     result.resumeKey = try scanner.forEach(examinedLimit: rowsPerStep) { _, value in
       do {
-        let entry = try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span)
-        result.add(key: entry.key.span, value: entry.value.span, reading)
+        result.rowCount += 1
+        if let entry = try encoder.entry(forPrimaryRecord: value.assumingMemoryBound(to: UInt8.self).span) {
+          result.add(key: entry.key.span, value: entry.value.span, reading)
+        }
       } catch let error as MalformedBytes {
         throw StorageFailure.corrupted("a row of table \(table.name): \(error)")
       }

@@ -75,7 +75,7 @@ extension ValidationRun {
       twice.append(left)
       if twice.count == maximum { break }
     }
-    var result = ValidateProgress(isDone: true, rowsDone: rowsDone, rowCount: read.checksum.count)
+    var result = ValidateProgress(isDone: true, rowsDone: rowsDone, rowCount: read.rowCount)
     guard index.isUnique, !twice.isEmpty else { return result }
     let entries = try await readRows(index, .findKeys(Set(twice))).foundKeys
     result.offenders = twice.compactMap { entries[$0] }.map { entry in

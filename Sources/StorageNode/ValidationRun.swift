@@ -195,7 +195,7 @@ import Wire
         try IndexSide.readRows(readable, span, at: timestamp, table: table, index: index, reading)
       }
       result.merge(step)
-      try await self.progressed(step.checksum.count)
+      try await self.progressed(step.rowCount)
       return step.resumeKey
     } isOver: {
       result.found != nil

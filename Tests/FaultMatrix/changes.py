@@ -85,6 +85,13 @@ CHANGES = [
     Change("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX {t}_i ON {t} (k, id)"),
     Change("CREATE UNIQUE INDEX over duplicates", "CREATE UNIQUE INDEX {t}_i ON {t} (u)",
            setup=("UPDATE {t} SET u = 1 WHERE id = {rows}",), error="23505"),
+    # The clients' rows are in it or not as their `k` says, which they change.
+    Change("CREATE INDEX of some rows", "CREATE INDEX {t}_i ON {t} (v) INCLUDE (k) WHERE k >= 500000"),
+    Change("CREATE UNIQUE INDEX of some rows over duplicates", "CREATE UNIQUE INDEX {t}_i ON {t} (u) WHERE u > 0",
+           setup=("UPDATE {t} SET u = 1 WHERE id = {rows}",), error="23505"),
+    Change("CREATE INDEX on an expression", "CREATE UNIQUE INDEX {t}_i ON {t} (lower(v || id::text), (k * 2))"),
+    Change("CREATE INDEX on an expression without a value", "CREATE INDEX {t}_i ON {t} ((1 / (u - {rows})))", error="22012"),
+    Change("ALTER INDEX visibility", "ALTER INDEX {t}_old SET (visible = false)", setup=(INDEX,)),
     Change("DROP INDEX", "DROP INDEX {t}_old", setup=(INDEX,)),
     # The clients' rows take their `spare` from it until it is gone.
     Change("DROP SEQUENCE CASCADE", "DROP SEQUENCE {t}_s CASCADE",

@@ -108,7 +108,7 @@ import Testing
     var encoder = BackfillEncoder(table: table, index: table.indexes[2])
     for key in database.tables.keys(table: table, index: IndexID(1)) {
       let record = database.tables.entries[key] ?? []
-      database.tables.put(try encoder.entry(forPrimaryRecord: record.span))
+      if let entry = try encoder.entry(forPrimaryRecord: record.span) { database.tables.put(entry) }
     }
     for state in [ElementState.validating, .public, .writeOnly] {
       try Self.setIndex(state, database)

@@ -47,6 +47,8 @@ final class FakeDatabase: @unchecked Sendable {
     var name: String
     var columns: [Int]
     var isUnique: Bool
+    /// `WHERE column >= bound`; the column by its serial.
+    var least: (column: Int, bound: Int)?
     /// Rows without entry, and entries of dead rows by value: only by a bug.
     var missing: Set<Int> = []
     var orphans: [Int: [String?]] = [:]
@@ -203,11 +205,18 @@ final class FakeDatabase: @unchecked Sendable {
     guard write.values != nil, let table = next.tables.values.first(where: { $0.id == write.tableID }) else { return }
     for index in table.indexes + [building[write.tableID]].compactMap({ $0 }) where index.isUnique {
       let key = index.columns.map { value(table, write.row, $0) }
-      if key.contains(nil) { continue }
-      for other in table.rows.keys where other != write.row && index.columns.map({ value(table, other, $0) }) == key {
+      if key.contains(nil) || !isIn(index, table, write.row) { continue }
+      for other in table.rows.keys
+      where other != write.row && isIn(index, table, other) && index.columns.map({ value(table, other, $0) }) == key {
         throw .failed(state: "23505", message: "duplicate key in \(index.name)")
       }
     }
+  }
+
+  /// Whether a row has an entry in the index.
+  func isIn(_ index: Index, _ table: Table, _ row: Int) -> Bool {
+    guard let least = index.least else { return true }
+    return value(table, row, least.column).flatMap { Int($0) }.map { $0 >= least.bound } ?? false
   }
 
   func checkConstraints(_ table: Table, row: Int) throws(WorkloadError) {

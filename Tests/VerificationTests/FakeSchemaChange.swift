@@ -114,9 +114,40 @@ private struct FakeEdit {
     let name = parser.next()
     guard parser.take("ON"), let table = database.state.tables[parser.next()] else { return }
     try parser.expect("(")
-    let columns = parser.list().compactMap { table.column($0)?.serial }
+    let columns = try Self.key(&parser, table)
     building = table.id
-    database.building[table.id] = .init(name: name, columns: columns, isUnique: isUnique)
+    database.building[table.id] = .init(
+      name: name, columns: columns, isUnique: isUnique, least: try Self.least(&parser, table))
+  }
+
+  /// `a, b`, or `(k * 2)`, which finds the same rows.
+  private static func key(
+    _ parser: inout FakeStatement, _ table: FakeDatabase.Table
+  ) throws(WorkloadError) -> [Int] {
+    if parser.take("(") {
+      let columns = [parser.next()].compactMap { table.column($0)?.serial }
+      try parser.expect("*", "2", ")")
+      return columns
+    }
+    return parser.list().compactMap { table.column($0)?.serial }
+  }
+
+  /// `) INCLUDE (c) WHERE k >= 5` behind the key.
+  private static func least(
+    _ parser: inout FakeStatement, _ table: FakeDatabase.Table
+  ) throws(WorkloadError) -> (column: Int, bound: Int)? {
+    try parser.expect(")")
+    if parser.take("INCLUDE", "(") {
+      _ = parser.next()
+      try parser.expect(")")
+    }
+    guard parser.take("WHERE") else { return nil }
+    let column = parser.next()
+    try parser.expect(">", "=")
+    guard let serial = table.column(column)?.serial, let bound = Int(parser.next()) else {
+      throw .failed(state: "42703", message: "no \(column)")
+    }
+    return (serial, bound)
   }
 
   func end() { if let building { database.building[building] = nil } }
@@ -151,6 +182,7 @@ private struct FakeEdit {
     }
     if statement.take("INDEX") {
       let name = statement.next()
+      if statement.take("SET") { return try onIndex(name, &state) { _, _ in } }
       try statement.expect("RENAME", "TO")
       let new = statement.next()
       return try onIndex(name, &state) { table, place in table.indexes[place].name = new }
@@ -198,15 +230,16 @@ private struct FakeEdit {
       throw .failed(state: "42P07", message: "\(name) exists")
     }
     try statement.expect("(")
-    let columns = statement.list().compactMap { table.column($0)?.serial }
-    var index = FakeDatabase.Index(name: name, columns: columns, isUnique: isUnique)
+    let columns = try Self.key(&statement, table)
+    var index = FakeDatabase.Index(
+      name: name, columns: columns, isUnique: isUnique, least: try Self.least(&statement, table))
     if let built = database.building[table.id] {
       index.missing = built.missing
       index.orphans = built.orphans
     }
     if isUnique, !database.bugs.contains(.uniqueNotEnforced) {
       var keys: Set<[String]> = []
-      for row in table.rows.keys {
+      for row in table.rows.keys where database.isIn(index, table, row) {
         let key = columns.compactMap { database.value(table, row, $0) }
         if key.count == columns.count, !keys.insert(key).inserted {
           throw .failed(state: "23505", message: "duplicates")

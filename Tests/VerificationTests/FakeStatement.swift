@@ -129,9 +129,11 @@ struct FakeQuery {
     guard statement.take("WHERE") else { return ids }
     repeat {
       let column = statement.next()
+      let isDoubled = statement.take("*", "2")
       let isEqual = statement.take("=")
       if !isEqual { try statement.expect(">", "=") }
-      let wanted = FakeStatement.value(statement.next())
+      var wanted = FakeStatement.value(statement.next())
+      if isDoubled { wanted = wanted.flatMap { Int($0) }.map { "\($0 / 2)" } }
       if column == "id", isEqual {
         ids = ids.filter { "\($0)" == wanted }
         continue

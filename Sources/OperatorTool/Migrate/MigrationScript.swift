@@ -101,7 +101,8 @@ struct MigrationScript {
     if parsed.parameterCount > 0 { throw refusal(line, "there is no value for parameter $\(parsed.parameterCount)") }
     switch parsed.statement {
     case .select, .insert, .update, .delete: return .data
-    case .createTable, .alterTable, .rename, .createIndex, .drop, .truncate, .createSequence, .alterSequence:
+    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
+      .alterSequence:
       return .schemaChange
     case .explain, .checkTable: return .report
     case .session(let statement): return try role(of: statement, line)

@@ -7,8 +7,8 @@ public enum SchemaAction: Sendable, CustomStringConvertible {
   case read(RowRead, Refusal?)
   /// All rows, when nobody writes any more.
   case scan(table: String, columns: [String], rows: [[String?]])
-  /// `SELECT id … WHERE column = value`, when nobody writes any more.
-  case lookup(table: String, column: String, value: String?, ids: [Int])
+  /// `SELECT id … WHERE column = value AND k >= leastKey`, when nobody writes any more.
+  case lookup(table: String, column: String, value: String?, leastKey: Int? = nil, ids: [Int])
   case count(table: String, Int)
   /// Names of columns and secondary indexes, and what the database's own check says of them.
   case names(table: String, columns: [String], indexes: [String])
@@ -23,8 +23,8 @@ public enum SchemaAction: Sendable, CustomStringConvertible {
     case .write(let writes, _): writes.map(\.description).joined(separator: "; ")
     case .read(let read, _): "\(read)"
     case .scan(let table, _, let rows): "all rows of \(table): \(rows.count)"
-    case .lookup(let table, let column, let value, let ids):
-      "rows of \(table) with \(column) = \(value ?? "NULL"): \(ids.sorted())"
+    case .lookup(let table, let column, let value, let leastKey, let ids):
+      "rows of \(table) with \(column) = \(value ?? "NULL")\(leastKey.map { " and k >= \($0)" } ?? ""): \(ids.sorted())"
     case .count(let table, let count): "count of \(table): \(count)"
     case .names(let table, let columns, let indexes):
       "names of \(table): columns \(columns.joined(separator: " ")), indexes \(indexes.joined(separator: " "))"

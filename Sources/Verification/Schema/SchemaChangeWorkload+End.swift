@@ -109,10 +109,13 @@ extension SchemaChangeWorkload {
       for value in values.prefix(Self.maximumLookups) {
         invoked = session.now
         let found = try await session.insist(
-          "SELECT id FROM \(table.name) WHERE \(column.name) = \(column.literal(value))")
+          "SELECT id FROM \(table.name) WHERE \(index.condition(column, value))"
+            + (index.leastKey == nil ? "" : " AND \(index.predicate)"))
         let ids = texts(found).compactMap { Int($0) }
         operations.append(
-          finish(.lookup(table: table.name, column: column.name, value: value, ids: ids), invoked, session))
+          finish(
+            .lookup(table: table.name, column: column.name, value: value, leastKey: index.leastKey, ids: ids), invoked,
+            session))
       }
     }
     invoked = session.now

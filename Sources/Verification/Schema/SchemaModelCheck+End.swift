@@ -5,7 +5,8 @@ extension SchemaModelCheck.Run {
     case .scan(let name, let columns, let rows):
       scans[name] = Scan(columns: columns, rows: rows)
       if let table = lastTable(name) { check(table, columns, rows, operation) }
-    case .lookup(let name, let column, let value, let ids): checkLookup(name, column, value, ids, operation)
+    case .lookup(let name, let column, let value, let leastKey, let ids):
+      checkLookup(name, column, value, leastKey, ids, operation)
     case .count(let name, let count):
       if let scan = scans[name], scan.rows.count != count {
         add("table \(name) has \(scan.rows.count) rows and counts \(count)", [operation])
@@ -77,7 +78,7 @@ extension SchemaModelCheck.Run {
     }
     guard positions.count == index.columns.count else { return }
     var owners: [[String]: String] = [:]
-    for row in rows where row.count == columns.count + 1 {
+    for row in rows where row.count == columns.count + 1 && Self.isIn(row, columns, index.leastKey) {
       let key = positions.compactMap { row[$0 + 1] }
       // NULL is equal to nothing.
       guard key.count == positions.count else { continue }
@@ -89,11 +90,20 @@ extension SchemaModelCheck.Run {
     }
   }
 
+  /// Whether a row (id first) has an entry in an index of rows with `k >= leastKey`.
+  private static func isIn(_ row: [String?], _ columns: [String], _ leastKey: Int?) -> Bool {
+    guard let leastKey else { return true }
+    guard let position = columns.firstIndex(of: "k") else { return false }
+    return row[position + 1].flatMap { Int($0) }.map { $0 >= leastKey } ?? false
+  }
+
   private mutating func checkLookup(
-    _ name: String, _ column: String, _ value: String?, _ ids: [Int], _ operation: Operation<SchemaAction>
+    _ name: String, _ column: String, _ value: String?, _ leastKey: Int?, _ ids: [Int],
+    _ operation: Operation<SchemaAction>
   ) {
     guard let scan = scans[name], let position = scan.columns.firstIndex(of: column) else { return }
     let expected = scan.rows.filter { $0.count == scan.columns.count + 1 && $0[position + 1] == value }
+      .filter { Self.isIn($0, scan.columns, leastKey) }
       .compactMap { $0[0].flatMap { Int($0) } }.sorted()
     if expected != ids.sorted() {
       let missing = Set(expected).subtracting(ids).sorted()

@@ -199,6 +199,37 @@ public struct SchemaStatementKind: Sendable {
       else { return nil }
       return createIndex(&table, &context, [first, second], isUnique: false)
     },
+    // Rows move in and out as their `k` changes.
+    alter("CREATE INDEX of some rows", weight: 6) { table, context in
+      guard let column = context.pick(table.columns.filter { $0.name != "id" && $0.name != "v" }) else { return nil }
+      return createIndex(
+        &table, &context, [column], isUnique: false, leastKey: Int.random(in: 5...30, using: &context.random),
+        clause: Bool.random(using: &context.random) ? " INCLUDE (v)" : "")
+    },
+    alter("CREATE UNIQUE INDEX of some rows", weight: 4) { table, context in
+      guard let column = context.pick(table.columns.filter { $0.hasUniqueValues && $0.name != "id" }) else {
+        return nil
+      }
+      return createIndex(
+        &table, &context, [column], isUnique: true, leastKey: Int.random(in: 5...30, using: &context.random))
+    },
+    // Sometimes no two rows of those have the same value.
+    alter("CREATE UNIQUE INDEX of some rows over duplicates", weight: 3) { table, context in
+      guard let column = table.column("k") else { return nil }
+      return createIndex(
+        &table, &context, [column], isUnique: true, leastKey: Int.random(in: 36...39, using: &context.random))
+    },
+    alter("CREATE INDEX on an expression", weight: 6) { table, context in
+      guard let column = table.column("k") else { return nil }
+      let isOfSome = Bool.random(using: &context.random)
+      return createIndex(
+        &table, &context, [column], isUnique: false,
+        leastKey: isOfSome ? Int.random(in: 5...30, using: &context.random) : nil, isDoubled: true)
+    },
+    alter("ALTER INDEX visibility", weight: 4) { table, context in
+      guard let index = context.pick(table.indexes) else { return nil }
+      return ("ALTER INDEX \(index.name) SET (visible = \(Bool.random(using: &context.random)))", [])
+    },
     alter("CREATE UNIQUE INDEX", weight: 10) { table, context in
       guard let column = context.pick(table.columns.filter { $0.hasUniqueValues && $0.name != "id" }) else {
         return nil
@@ -270,12 +301,20 @@ public struct SchemaStatementKind: Sendable {
   }
 
   private static func createIndex(
-    _ table: inout TableModel, _ context: inout StatementContext, _ columns: [ColumnModel], isUnique: Bool
+    _ table: inout TableModel, _ context: inout StatementContext, _ columns: [ColumnModel], isUnique: Bool,
+    leastKey: Int? = nil, isDoubled: Bool = false, clause: String = ""
   ) -> (sql: String, errors: Set<String>)? {
     guard let name = context.free(indexNames(context), besides: table.indexes.map(\.name)) else { return nil }
-    table.indexes.append(IndexModel(name: name, columns: columns.map(\.serial), isUnique: isUnique))
+    let index = IndexModel(
+      name: name, columns: columns.map(\.serial), isUnique: isUnique, leastKey: leastKey,
+      isDoubled: isDoubled)
+    table.indexes.append(index)
     let isCertain = !isUnique || columns.contains { $0.hasUniqueValues }
-    let names = columns.map(\.name).joined(separator: ", ")
-    return ("CREATE \(isUnique ? "UNIQUE " : "")INDEX \(name) ON \(table.name) (\(names))", isCertain ? [] : ["23505"])
+    let names = isDoubled ? "(k * 2)" : columns.map(\.name).joined(separator: ", ")
+    let predicate = leastKey == nil ? "" : " WHERE \(index.predicate)"
+    return (
+      "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(name) ON \(table.name) (\(names))\(clause)\(predicate)",
+      isCertain ? [] : ["23505"]
+    )
   }
 }

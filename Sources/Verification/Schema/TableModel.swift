@@ -75,12 +75,26 @@ public struct IndexModel: Hashable, Sendable {
   /// Serials of its columns.
   public var columns: [Int]
   public var isUnique: Bool
+  /// Only of rows whose `k` is no less (`WHERE k >= …`); nil: of all.
+  public var leastKey: Int?
+  /// Of `k * 2` instead of its column, which is `k`.
+  public var isDoubled: Bool
 
-  public init(name: String, columns: [Int], isUnique: Bool) {
+  public init(name: String, columns: [Int], isUnique: Bool, leastKey: Int? = nil, isDoubled: Bool = false) {
     self.name = name
     self.columns = columns
     self.isUnique = isUnique
+    self.leastKey = leastKey
+    self.isDoubled = isDoubled
   }
+
+  /// The rows with a value, asked for as the index has it.
+  func condition(_ column: ColumnModel, _ value: String?) -> String {
+    guard isDoubled, let number = value.flatMap({ Int($0) }) else { return "\(column.name) = \(column.literal(value))" }
+    return "\(column.name) * 2 = \(number * 2)"
+  }
+
+  var predicate: String { leastKey.map { "k >= \($0)" } ?? "" }
 }
 
 /// `CHECK (column < bound)`.

@@ -209,6 +209,26 @@ private let fuzzStatements: [SchemaStatement] = {
       CreateIndex(
         name: nil, ifNotExists: false, table: t, isUnique: true,
         keyColumns: [IndexColumnDefinition(columnName: "price", isDescending: true)], storedColumns: ["name"])),
+    .createIndex(
+      CreateIndex(
+        name: "some", ifNotExists: true, table: t, isUnique: false,
+        keyColumns: [IndexColumnDefinition(columnName: "price")],
+        predicate: RowExpressionDefinition(
+          columns: [.init(name: "name", type: .text)], expression: Expression.not(.isNull(.column(0, .text))).encoded),
+        isVisible: false)),
+    .createIndex(
+      CreateIndex(
+        name: nil, ifNotExists: false, table: t, isUnique: true,
+        keyColumns: [
+          IndexColumnDefinition(
+            columnName: "lower", isDescending: true,
+            expression: IndexExpressionDefinition(
+              value: RowExpressionDefinition(
+                columns: [.init(name: "name", type: .text)],
+                expression: Expression.call(.lower, [.column(0, .text)], .text).encoded), type: .text,
+              text: "lower(name)"))
+        ])),
+    .setIndexVisibility(ObjectName(name: "t_name_idx"), ifExists: false, isVisible: false),
     .dropIndexes(names: [ObjectName(name: "t_name_idx")], ifExists: false),
     .renameIndex(ObjectName(name: "t_name_idx"), to: "i", ifExists: true),
     .truncateTables(names: [t]),

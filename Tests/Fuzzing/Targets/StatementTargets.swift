@@ -50,4 +50,7 @@ private let statementSeeds = [
   "EXPLAIN (DDL) DROP TABLE IF EXISTS t; EXPLAIN SELECT 1 UNION ALL SELECT 2",
   "SELECT '2024-01-01'::date + interval '1 day', E'\\n', $$x$$, 1e5, -0.5::float8, '{}'::text /* é */ -- end",
   "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND c.relname ~ '^t$'",
+  "CREATE UNIQUE INDEX ON t (price) INCLUDE (name) WITH (visible = off) WHERE name <> 'x' AND price > 5; ALTER INDEX t_name_idx SET (visible)",
+  "CREATE INDEX ON t (lower(name) DESC, (price * 2), (id)); SELECT id FROM t WHERE lower(name) = 'x' ORDER BY lower(name)",
+  "INSERT INTO t VALUES (1) ON CONFLICT (price) WHERE name = 'y' DO NOTHING; SELECT id FROM t WHERE price = 7 AND name IS NOT NULL",
 ]
