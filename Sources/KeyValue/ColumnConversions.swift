@@ -3,12 +3,14 @@ import Catalog
 import SQLExpressions
 import SQLValues
 
-/// Values of columns that are on their way to replace others: prepared once, used for every row.
+/// Values of columns that are on their way to replace others or that indexes compute: prepared once, used for every row.
 public struct ColumnConversions: Sendable {
   fileprivate struct Conversion: Sendable {
     let position: Int
     let isWritable: Bool
     let value: Result<Expression, MalformedBytes>
+    /// Nobody needs the value where none of them is true; nil: it is always needed.
+    let predicates: [Result<Expression, MalformedBytes>]?
   }
 
   private let conversions: [Conversion]
@@ -18,8 +20,20 @@ public struct ColumnConversions: Sendable {
     conversions = rowColumns.enumerated().compactMap { position, id in
       guard let column = table.column(id), let conversion = column.conversion else { return nil }
       return Conversion(
-        position: position, isWritable: column.state.isWritable, value: conversion.bound(to: rowColumns))
+        position: position, isWritable: column.state.isWritable, value: conversion.bound(to: rowColumns),
+        predicates: Self.predicates(of: column, in: table)?.map { $0.bound(to: rowColumns) })
     }
+  }
+
+  /// Those of the indexes that compute the column; nil unless all of them are partial.
+  private static func predicates(of column: ColumnDescriptor, in table: TableDescriptor) -> [RowExpression]? {
+    guard column.isComputed else { return nil }
+    var predicates: [RowExpression] = []
+    for index in table.indexes where index.keyColumns.contains(where: { $0.columnID == column.id }) {
+      guard let predicate = index.predicate else { return nil }
+      predicates.append(predicate)
+    }
+    return predicates
   }
 
   public var isEmpty: Bool { conversions.isEmpty }
@@ -60,9 +74,21 @@ public struct ColumnConversions: Sendable {
 }
 
 extension ColumnConversions.Conversion {
+  /// NULL where no index has an entry with the value: as in PostgreSQL, the predicate is asked first, and may keep away rows for
+  /// which the expression fails.
   fileprivate func evaluate(_ row: [Datum], _ context: inout EvaluationContext) throws(SQLError) -> Datum {
-    switch value {
-    case .success(let expression): try expression.evaluate(row, &context)
+    guard let predicates else { return try Self.evaluate(value, row, &context) }
+    for predicate in predicates where try Self.evaluate(predicate, row, &context) == .boolean(true) {
+      return try Self.evaluate(value, row, &context)
+    }
+    return .null
+  }
+
+  private static func evaluate(
+    _ stored: Result<Expression, MalformedBytes>, _ row: [Datum], _ context: inout EvaluationContext
+  ) throws(SQLError) -> Datum {
+    switch stored {
+    case .success(let expression): return try expression.evaluate(row, &context)
     case .failure(let error):
       throw SQLError(.dataCorrupted, "a column's conversion cannot be read", detail: error.reason)
     }

@@ -206,7 +206,8 @@ struct ModifyPlanner {
       }
       return .skip(indexes: matching.map(\.id))
     case .constraint(let name):
-      guard let index = unique.first(where: { $0.name == name && $0.state.isReadable && $0.predicate == nil }) else {
+      let constraints = unique.filter { table.isConstraint($0) || $0.id == table.primaryIndex.id }
+      guard let index = constraints.first(where: { $0.name == name && $0.state.isReadable }) else {
         throw SQLError(
           .undefinedObject, "constraint \"\(name)\" for table \"\(table.name)\" does not exist",
           position: action.position)

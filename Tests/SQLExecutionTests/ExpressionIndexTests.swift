@@ -93,4 +93,41 @@ import Testing
         "4", "17",
       ])
   }
+
+  /// As in PostgreSQL the predicate is asked first: it keeps away what the expression has no value for.
+  @Test func aPredicateKeepsRowsWithoutValueAway() async throws {
+    let database = try TestDatabase()
+    var table = TestDatabase.users
+    table.columns.append(
+      ColumnDescriptor(
+        id: ColumnID(8), name: "(100 / age)", type: .int4, isHidden: true,
+        conversion: RowExpression(columns: [ColumnID(3)], expression: Self.ratio.encoded)))
+    var index = TestDatabase.index(8, "users_8", [8])
+    index.predicate = RowExpression(
+      columns: [ColumnID(3)],
+      expression: Expression.comparison(.notEqual, .column(0, .int4), .constant(.integer(0), .int4)).encoded)
+    table.indexes.append(index)
+    try database.install(table)
+    _ = try await database.run("INSERT INTO users VALUES (1, 'a', 0, 'x'), (2, 'b', 20, 'y'), (3, 'c', NULL, 'z')")
+    _ = try await database.run("UPDATE users SET age = 0 WHERE id = 2")
+    _ = try await database.run("UPDATE users SET age = 10 WHERE id = 1")
+    #expect(database.tables.keys(table: table, index: IndexID(8)).count == 1)
+    #expect(try database.indexDifferences("users") == [])
+    #expect(try await database.rows("SELECT id FROM users WHERE 100 / age = 10 AND age <> 0") == ["1"])
+    #expect(
+      try await database.rows("EXPLAIN SELECT id FROM users WHERE 100 / age = 10 AND age <> 0").first
+        == "Index Only Scan using users_8 on users")
+    _ = try await database.run("DELETE FROM users WHERE id IN (1, 2)")
+    #expect(database.tables.keys(table: table, index: IndexID(8)).isEmpty)
+    var encoder = BackfillEncoder(table: table, index: index)
+    _ = try await database.run("INSERT INTO users VALUES (4, 'a', 0, 'x')")
+    for key in database.tables.keys(table: table, index: IndexID(1)) {
+      let record = database.tables.entries[key] ?? []
+      #expect(try encoder.entry(forPrimaryRecord: record.span) == nil)
+    }
+    // Another index that wants the value of every row asks for it.
+    table.indexes.append(TestDatabase.index(9, "users_9", [8]))
+    try database.install(table)
+    #expect(await database.failure("INSERT INTO users VALUES (5, 'e', 0, 'x')")?.hasPrefix("22012") == true)
+  }
 }
