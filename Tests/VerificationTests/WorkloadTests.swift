@@ -19,10 +19,14 @@ import Verification
     for workload in report.reports { #expect(workload.succeeded > 100, "\(workload)") }
   }
 
-  @Test(arguments: UInt64(1)...6) func lostAnswersAreNoFault(seed: UInt64) {
-    let report = FakeHost.run(Self.mix(), seed: seed, lostAnswers: 3)
-    #expect(report.findings == [], "\(report)")
-    #expect(report.reports.allSatisfy { $0.unknown > 0 }, "\(report)")
+  @Test func lostAnswersAreNoFault() {
+    let reports = (UInt64(1)...6).map { FakeHost.run(Self.mix(), seed: $0, lostAnswers: 3) }
+    for report in reports { #expect(report.findings == [], "\(report)") }
+    // One seed alone need not lose answers of every workload.
+    for name in ["register", "bank", "lists", "schema"] {
+      let unknown = reports.flatMap(\.reports).filter { $0.name == name }.map(\.unknown)
+      #expect(unknown.count { $0 > 0 } > 3, "\(name): \(unknown)")
+    }
   }
 
   @Test func oneSeedIsOneRun() {
