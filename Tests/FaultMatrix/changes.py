@@ -87,6 +87,7 @@ CHANGES = [
            setup=("UPDATE {t} SET u = 1 WHERE id = {rows}",), error="23505"),
     # The clients' rows are in it or not as their `k` says, which they change.
     Change("CREATE INDEX of some rows", "CREATE INDEX {t}_i ON {t} (v) INCLUDE (k) WHERE k >= 500000"),
+    Change("CREATE UNIQUE INDEX of some rows", "CREATE UNIQUE INDEX {t}_i ON {t} (k, id) WHERE k % 2 = 1"),
     Change("CREATE UNIQUE INDEX of some rows over duplicates", "CREATE UNIQUE INDEX {t}_i ON {t} (u) WHERE u > 0",
            setup=("UPDATE {t} SET u = 1 WHERE id = {rows}",), error="23505"),
     Change("CREATE INDEX on an expression", "CREATE UNIQUE INDEX {t}_i ON {t} (lower(v || id::text), (k * 2))"),
