@@ -190,7 +190,9 @@ extension Session {
       if case .query(let query) = plan.action, query.locksRows { transaction.locksEarly = true }
       let access = TransactionAccess(
         transaction, snapshot, request.control, session: self, isOwnTransaction: isOwnTransaction)
-      let run = StatementRun(plan, request.parameters, access, evaluationContext)
+      let run = StatementRun(
+        plan, request.parameters, access,
+        evaluationContext(CatalogNames(snapshot.catalog, plannerSession(snapshot.catalog))))
       if plan.liveInput == .schemaAgreement { return try await awaitAgreement(run, output, request.control) }
       if let columns = plan.resultColumns { output.begin(columns) }
       return try await pull(run, output, rowLimit: request.rowLimit, request.control)
@@ -277,10 +279,12 @@ extension Session {
       databaseName: databaseName, userName: userName, backendPID: Int32(truncatingIfNeeded: processID))
   }
 
-  private var evaluationContext: EvaluationContext {
-    EvaluationContext(
+  private func evaluationContext(_ catalog: CatalogNames) -> EvaluationContext {
+    var context = EvaluationContext(
       transactionTime: transactionTime, statementTime: gateway.currentTime,
       random: SeededGenerator(seed: gateway.randomSeed()), session: sessionInformation)
+    context.catalog = catalog
+    return context
   }
 
   private static func isSameShape(_ described: [ResultColumn]?, _ planned: [ResultColumn]?) -> Bool {

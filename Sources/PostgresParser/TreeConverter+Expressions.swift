@@ -71,7 +71,7 @@ extension TreeConverter {
       let clause = node.pointee.collate_clause.pointee
       try requireBytewiseCollation(strings(clause.collname, clause.n_collname), at: position(clause.location))
       return try expression(clause.arg)
-    case PG_QUERY__NODE__NODE_A_INDIRECTION: throw .unsupported("subscripting or field selection")
+    case PG_QUERY__NODE__NODE_A_INDIRECTION: return try subscripted(node.pointee.a_indirection.pointee)
     case PG_QUERY__NODE__NODE_GROUPING_SET: throw .unsupported("GROUPING SETS/ROLLUP/CUBE")
     case PG_QUERY__NODE__NODE_GROUPING_FUNC: throw .unsupported("GROUPING")
     case PG_QUERY__NODE__NODE_XML_EXPR, PG_QUERY__NODE__NODE_XML_SERIALIZE: throw .unsupported("XML")
@@ -152,7 +152,10 @@ extension TreeConverter {
       return make(.inList(left, try list(expression.rexpr), negated: name == "<>"))
     case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE, PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
       return make(try like(expression, operator: name))
-    case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR: throw .unsupported("SIMILAR TO", position: place)
+    case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR:
+      // The grammar has put the pattern into a call that makes a regular expression of it.
+      let left = try self.expression(expression.lexpr)
+      return make(.binary(operator: name, left, try self.expression(expression.rexpr)))
     case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN, PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN,
       PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM, PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM:
       let operand = try self.expression(expression.lexpr)
@@ -216,12 +219,27 @@ extension TreeConverter {
   mutating func functionCall(_ call: PgQuery__FuncCall) throws(SQLError) -> FunctionCallSyntax {
     let place = position(call.location)
     if call.over != nil { throw .unsupported("a window function", position: place) }
-    if call.n_agg_order > 0 { throw .unsupported("ORDER BY in an aggregate", position: place) }
     if call.agg_within_group != 0 { throw .unsupported("WITHIN GROUP", position: place) }
     if call.func_variadic != 0 { throw .unsupported("VARIADIC", position: place) }
     return FunctionCallSyntax(
       name: strings(call.funcname, call.n_funcname), arguments: try expressions(call.args, call.n_args),
-      isStar: call.agg_star != 0, isDistinct: call.agg_distinct != 0, filter: try optionalExpression(call.agg_filter))
+      isStar: call.agg_star != 0, isDistinct: call.agg_distinct != 0, filter: try optionalExpression(call.agg_filter),
+      order: try sortKeys(call.agg_order, call.n_agg_order))
+  }
+
+  /// `array[index]`.
+  private mutating func subscripted(_ indirection: PgQuery__AIndirection) throws(SQLError) -> ExpressionSyntax {
+    var result = try expression(indirection.arg)
+    for node in nodes(indirection.indirection, indirection.n_indirection) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_A_INDICES else {
+        throw .unsupported("field selection", position: result.position)
+      }
+      let indices = node.pointee.a_indices.pointee
+      if indices.is_slice != 0 { throw .unsupported("array slices", position: result.position) }
+      result = ExpressionSyntax(
+        .element(result, index: try expression(indices.uidx)), at: result.position)
+    }
+    return result
   }
 
   private mutating func typeCast(_ cast: PgQuery__TypeCast) throws(SQLError) -> ExpressionSyntax {
@@ -283,7 +301,7 @@ extension TreeConverter {
       let operand = try expression(link.testexpr)
       kind = .quantifiedSubquery(
         operand, operator: strings(link.oper_name, link.n_oper_name).last ?? "=", quantifier, query)
-    case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: throw .unsupported("ARRAY(subquery)", position: place)
+    case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: kind = .arraySubquery(query)
     default: throw .unsupported("this kind of subquery", position: place)
     }
     return ExpressionSyntax(kind, at: place)

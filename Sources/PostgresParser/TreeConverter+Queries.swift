@@ -15,7 +15,7 @@ extension TreeConverter {
     let expressions = try commonTableExpressions(select.with_clause)
     let body = try self.body(select)
     var result = SelectStatement(body: body, commonTableExpressions: expressions)
-    result.orderBy = try sortKeys(select)
+    result.orderBy = try sortKeys(select.sort_clause, select.n_sort_clause)
     result.limit = try optionalExpression(select.limit_count)
     result.offset = try optionalExpression(select.limit_offset)
     result.locking = try locking(select)
@@ -89,9 +89,11 @@ extension TreeConverter {
     return result
   }
 
-  private mutating func sortKeys(_ select: PgQuery__SelectStmt) throws(SQLError) -> [SortKeySyntax] {
+  mutating func sortKeys(
+    _ list: UnsafeMutablePointer<NodePointer?>?, _ count: Int
+  ) throws(SQLError) -> [SortKeySyntax] {
     var result: [SortKeySyntax] = []
-    for node in nodes(select.sort_clause, select.n_sort_clause) {
+    for node in nodes(list, count) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_SORT_BY else { throw Self.malformed }
       let sort = node.pointee.sort_by.pointee
       if sort.sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_USING { throw .unsupported("ORDER BY … USING") }
@@ -155,7 +157,6 @@ extension TreeConverter {
   }
 
   private mutating func rangeFunction(_ range: PgQuery__RangeFunction) throws(SQLError) -> TableReference {
-    if range.ordinality != 0 { throw .unsupported("WITH ORDINALITY") }
     if range.is_rowsfrom != 0 { throw .unsupported("ROWS FROM") }
     if range.n_coldeflist > 0 { throw .unsupported("a column definition list in FROM") }
     // Each function is a list of the call and its column definitions.
@@ -167,7 +168,9 @@ extension TreeConverter {
       throw .unsupported("this expression in FROM")
     }
     let function = call.pointee.func_call.pointee
-    return .function(try functionCall(function), alias: alias(range.alias), position: position(function.location))
+    var syntax = try functionCall(function)
+    syntax.hasOrdinality = range.ordinality != 0
+    return .function(syntax, alias: alias(range.alias), position: position(function.location))
   }
 
   private mutating func join(_ join: PgQuery__JoinExpr) throws(SQLError) -> JoinSyntax {

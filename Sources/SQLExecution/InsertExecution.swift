@@ -178,6 +178,7 @@ extension QueryPlan {
     case .hashJoin(let join): join.left.readsTables || join.right.readsTables
     case .nestedLoopJoin(let join): join.left.readsTables || join.right.readsTables
     case .apply(let apply): apply.input.readsTables || apply.subquery.readsTables
+    case .setProjection(let sets): sets.input.readsTables
     case .aggregate(let aggregate): aggregate.input.readsTables
     case .sort(let sort): sort.input.readsTables
     case .append(let inputs): inputs.contains { $0.readsTables }

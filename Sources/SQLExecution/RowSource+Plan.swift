@@ -16,6 +16,7 @@ extension ExecutionState {
     case .nestedLoopJoin(let join): NestedLoopJoinSource(join, self)
     case .lookupJoin(let join): LookupJoinSource(join, self)
     case .apply(let apply): ApplySource(apply, self)
+    case .setProjection(let sets): SetProjectionSource(sets, self)
     case .aggregate(let aggregate): AggregateSource(aggregate, self)
     case .sort(let sort): SortSource(sort, self)
     case .limit(let input, let count, let offset): LimitSource(source(input), count, offset, self)

@@ -4,7 +4,7 @@ import SQLValues
 /// Functions over a group of rows.
 public enum AggregateFunction: UInt8, Hashable, Sendable, CaseIterable {
   case countRows = 1
-  case count, sum, average, minimum, maximum, boolAnd, boolOr, stringAggregate
+  case count, sum, average, minimum, maximum, boolAnd, boolOr, stringAggregate, arrayAggregate
 }
 
 /// A bound aggregate call: its arguments are evaluated over the input row, the result stands for the group.
@@ -16,10 +16,14 @@ public struct AggregateCall: Hashable, Sendable {
   /// `FILTER (WHERE …)`.
   public var filter: Expression?
   public var type: SQLType
+  /// `ORDER BY` within the call: for those whose result depends on it.
+  public var order: [AggregateOrder]
 
   public init(
-    function: AggregateFunction, arguments: [Expression], isDistinct: Bool, filter: Expression? = nil, type: SQLType
+    function: AggregateFunction, arguments: [Expression], isDistinct: Bool, filter: Expression? = nil, type: SQLType,
+    order: [AggregateOrder] = []
   ) {
+    self.order = order
     self.function = function
     self.arguments = arguments
     self.isDistinct = isDistinct
@@ -28,9 +32,36 @@ public struct AggregateCall: Hashable, Sendable {
   }
 }
 
+public struct AggregateOrder: Hashable, Sendable {
+  public var expression: Expression
+  public var isDescending: Bool
+  public var nullsFirst: Bool
+
+  public init(_ expression: Expression, isDescending: Bool = false, nullsFirst: Bool = false) {
+    self.expression = expression
+    self.isDescending = isDescending
+    self.nullsFirst = nullsFirst
+  }
+}
+
+extension AggregateCall {
+  /// Everything it evaluates.
+  public var expressions: [Expression] {
+    arguments + (filter.map { [$0] } ?? []) + order.map(\.expression)
+  }
+
+  public func mapExpressions(_ transform: (Expression) -> Expression) -> AggregateCall {
+    var copy = self
+    copy.arguments = arguments.map(transform)
+    copy.filter = filter.map(transform)
+    for index in order.indices { copy.order[index].expression = transform(order[index].expression) }
+    return copy
+  }
+}
+
 extension ExpressionBuilder {
   public static let aggregateNames: Set<String> = [
-    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg",
+    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg", "array_agg",
   ]
 
   /// `name([DISTINCT] arguments)` or `count(*)`. Throws 42883 for argument types the aggregate does not take.
@@ -84,6 +115,12 @@ extension ExpressionBuilder {
       {
         return made(.stringAggregate, [text, separator], .text)
       }
+    case ("array_agg", 1):
+      if let array = SystemType.array(of: type) { return made(.arrayAggregate, [operand], .system(array)) }
+      if let text = try coerced(operand, to: .text, in: .explicit), type.category == .userDefined {
+        return made(.arrayAggregate, [text], .system(.textArray))
+      }
+      throw .unsupported("arrays of type \(type.baseName)")
     default: break
     }
     let types = arguments.map(\.type.baseName).joined(separator: ", ")

@@ -13,10 +13,20 @@ public struct AggregateState: Sendable {
     case boolean(Bool?)
     case text(String?)
     case bytes([UInt8]?)
+    /// For `array_agg`, and for `string_agg` in an order of its own.
+    case elements([Element])
     /// No value seen yet.
     case empty
   }
 
+  private struct Element: Sendable {
+    var keys: [Datum]
+    var value: Datum
+    var separator: Datum
+  }
+
+  private let order: [AggregateOrder]
+  private let elementType: SQLType
   private let function: AggregateFunction
   private let type: SQLType
   private var accumulator: Accumulator
@@ -29,7 +39,11 @@ public struct AggregateState: Sendable {
   public init(_ call: AggregateCall) {
     function = call.function
     type = call.type
+    order = call.order
+    elementType = call.arguments.first?.type ?? .text
     switch call.function {
+    case .arrayAggregate: accumulator = .elements([])
+    case .stringAggregate where !call.order.isEmpty: accumulator = .elements([])
     case .countRows, .count: accumulator = .count(0)
     case .boolAnd, .boolOr: accumulator = .boolean(nil)
     default: accumulator = .empty
@@ -42,13 +56,29 @@ public struct AggregateState: Sendable {
   }
 
   /// Values held beyond the fixed size of the state: what counts against a statement's memory.
-  public var heldValueCount: Int { seen?.count ?? 0 }
+  public var heldValueCount: Int {
+    if case .elements(let list) = accumulator { return list.count * (1 + order.count) + (seen?.count ?? 0) }
+    return seen?.count ?? 0
+  }
 
   /// Evaluates the call's filter and arguments over a row and adds the result.
   public mutating func add(
     _ call: AggregateCall, row: [Datum], _ context: inout EvaluationContext
   ) throws(SQLError) {
     if let filter = call.filter, !(try filter.holds(row, &context)) { return }
+    if case .elements = accumulator {
+      let value = try call.arguments[0].evaluate(row, &context)
+      if value.isNull, function != .arrayAggregate { return }
+      if seen != nil, !seen!.insert(DatumKey([value])).inserted { return }
+      var element = Element(keys: [], value: value, separator: .null)
+      if call.arguments.count > 1 { element.separator = try call.arguments[1].evaluate(row, &context) }
+      for key in order { element.keys.append(try key.expression.evaluate(row, &context)) }
+      guard case .elements(var list) = accumulator else { return }
+      accumulator = .empty
+      list.append(element)
+      accumulator = .elements(list)
+      return
+    }
     switch call.arguments.count {
     case 0: try add(.null, .null)
     case 1: try add(call.arguments[0].evaluate(row, &context), .null)
@@ -73,6 +103,7 @@ public struct AggregateState: Sendable {
       guard case .boolean(let old) = accumulator, case .boolean(let new) = value else { return }
       accumulator = .boolean(function == .boolAnd ? (old ?? true) && new : (old ?? false) || new)
     case .stringAggregate: try append(value, separator)
+    case .arrayAggregate: break
     }
   }
 
@@ -136,7 +167,7 @@ public struct AggregateState: Sendable {
   /// Adds what another state of the same call has seen (not for `DISTINCT`, whose repetitions only one place can see,
   /// nor for `string_agg`, whose order would be lost: 0A000).
   public mutating func merge(_ other: AggregateState) throws(SQLError) {
-    guard seen == nil, other.seen == nil, function != .stringAggregate else {
+    guard seen == nil, other.seen == nil, function != .stringAggregate, function != .arrayAggregate else {
       throw .unsupported("partial aggregation of DISTINCT and string_agg")
     }
     switch (accumulator, other.accumulator) {
@@ -163,6 +194,7 @@ public struct AggregateState: Sendable {
   public func result() throws(SQLError) -> Datum {
     switch accumulator {
     case .empty: return .null
+    case .elements(let list): return try joined(list)
     case .count(let count): return .integer(count)
     case .extreme(let value): return value
     case .boolean(let value): return value.map { .boolean($0) } ?? .null
@@ -181,6 +213,34 @@ public struct AggregateState: Sendable {
     case .intervalSum(let sum, let count):
       return .interval(function == .average ? try DateTimeArithmetic.scale(sum, by: 1 / Double(count)) : sum)
     }
+  }
+
+  /// Stable for equal keys.
+  private func joined(_ list: [Element]) throws(SQLError) -> Datum {
+    if list.isEmpty { return .null }
+    var sorted = list
+    if !order.isEmpty {
+      let positions = list.indices.sorted { first, second in
+        for (index, key) in order.enumerated() {
+          let (a, b) = (list[first].keys[index], list[second].keys[index])
+          if a.isNull || b.isNull {
+            if a.isNull && b.isNull { continue }
+            return a.isNull == key.nullsFirst
+          }
+          let comparison = Datum.compare(a, b)
+          if comparison != 0 { return (comparison < 0) != key.isDescending }
+        }
+        return first < second
+      }
+      sorted = positions.map { list[$0] }
+    }
+    if function == .arrayAggregate {
+      return .text(ArrayText.format(sorted.map { $0.value.isNull ? nil : $0.value.text(as: elementType) }))
+    }
+    var state = self
+    state.accumulator = .empty
+    for element in sorted { try state.append(element.value, element.separator) }
+    return try state.result()
   }
 
   private static func decimal(_ value: Int128) -> Decimal {

@@ -8,8 +8,12 @@ enum Builtins {
   ) throws(SQLError) -> Datum {
     switch function.rawValue {
     case 1..<40: return try NumberFunctions.evaluate(function, arguments, type, &context)
+    case 76...86: return try RegularExpressionFunctions.evaluate(function, arguments, &context)
     case 40..<100: return try TextFunctions.evaluate(function, arguments, type)
     case 100..<140: return try DateTimeFunctions.evaluate(function, arguments, type, context)
+    case 150..<180: return try CatalogFunctions.evaluate(function, arguments, context)
+    case 190..<220: return try ArrayFunctions.evaluate(function, arguments, type)
+    case 220..<230: return try JSONFunctions.evaluate(function, arguments)
     case 180..<190: return try SequenceFunctions.evaluate(function, arguments, &context)
     default: return try session(function, arguments, &context)
     }

@@ -11,6 +11,9 @@ public struct EvaluationContext: Sendable {
   public var random: SeededGenerator
   public var session: SessionInformation
   public var sequences = SequenceJournal()
+  public var regularExpressions = RegularExpressionCache()
+  /// Names and definitions of the catalog; nil where no function that asks for them is evaluated.
+  public var catalog: (any CatalogAnswers)?
 
   public init(
     parameters: [Datum] = [], transactionTime: Int64 = 0, statementTime: Int64 = 0,

@@ -66,6 +66,7 @@ public struct ExpressionBuilder: Sendable {
     let source = operand.type
     if source == type { return refined(operand) }
     guard source.isCastable(to: type, in: context) else { return nil }
+    if let named = try objectIdentifier(operand, to: type, in: context) { return named }
     let isExplicit = context == .explicit
     switch operand {
     case .parameter(let position, .unknown):
@@ -109,6 +110,7 @@ public struct ExpressionBuilder: Sendable {
   public mutating func call(_ name: String, _ arguments: [Expression]) throws(SQLError) -> Expression {
     let operands = arguments.map(refined)
     if name == "pg_typeof", operands.count == 1 { return .constant(.text(operands[0].type.baseName), .text) }
+    if let bound = try arrayCall(name, operands) { return bound }
     guard let signatures = FunctionTable.functions[name] else {
       throw Self.undefinedFunction(name, operands, cause: .none)
     }
@@ -123,9 +125,12 @@ public struct ExpressionBuilder: Sendable {
     switch name {
     case "!~~": return .not(try binary("~~", left, right))
     case "!~~*": return .not(try binary("~~*", left, right))
+    case "!~": return .not(try binary("~", left, right))
+    case "!~*": return .not(try binary("~*", left, right))
     default: break
     }
     let operands = [refined(left), refined(right)]
+    if name == "||", let joined = try arrayConcatenation(operands[0], operands[1]) { return joined }
     guard let signatures = FunctionTable.operators[name] else { throw Self.undefinedOperator(name, operands, .none) }
     return try chosen(from: signatures, for: operands) { Self.undefinedOperator(name, operands, $0) }
   }

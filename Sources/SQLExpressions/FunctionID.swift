@@ -68,6 +68,24 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   /// `like_escape(pattern, escape)`: the pattern with backslash as its escape character.
   case likeEscape = 74
   case strpos = 75
+  /// `text ~ pattern`
+  case regexMatch = 76
+  case regexMatchIgnoringCase = 77
+  case regexReplace = 78
+  /// `regexp_match`
+  case regexFirstMatch = 79
+  case regexLike = 80
+  case regexCount = 81
+  case regexInstr = 82
+  case regexSubstr = 83
+  /// `regexp_split_to_array`
+  case regexSplit = 84
+  /// `substring(text FROM pattern)`
+  case regexSubstring = 85
+  /// `similar_to_escape(pattern, escape)`: the regular expression of a `SIMILAR TO` pattern.
+  case similarPattern = 86
+  /// `format(text, value…)` with `%s`, `%I`, `%L` and `%%`.
+  case format = 88
 
   // Date and time.
   case now = 100
@@ -102,9 +120,47 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case backendPID = 146
   case typeOf = 147
 
+  // Catalog: what a number or a name stands for.
+  case formatType = 150
+  case relationName = 151
+  case typeName = 152
+  case functionName = 153
+  case namespaceName = 154
+  case roleName = 155
+  case relationNumber = 156
+  case typeNumber = 157
+  case functionNumber = 158
+  case namespaceNumber = 159
+  case roleNumber = 160
+  case indexDefinition = 161
+  case constraintDefinition = 162
+  case serialSequence = 163
+  /// `to_regclass`
+  case findRelation = 165
+  /// `to_regtype`
+  case findType = 166
+  case prettySize = 167
+
   // Sequences.
   case nextValue = 180
   case currentValue = 181
   case lastValue = 182
   case setValue = 183
+
+  // Arrays.
+  case makeArray = 190
+  case arrayToString = 191
+  case arrayLength = 192
+  case arrayUpper = 193
+  case arrayLower = 194
+  case cardinality = 195
+  case arrayElement = 196
+  case arrayConcatenate = 197
+  /// `value = ANY (array)`
+  case arrayContains = 198
+  case arrayPosition = 199
+  case stringToArray = 200
+
+  // JSON.
+  case jsonBuildObject = 220
 }

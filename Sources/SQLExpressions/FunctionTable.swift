@@ -18,6 +18,10 @@ public enum FunctionTable {
 
   public static func volatility(of function: FunctionID) -> Volatility {
     switch function {
+    case .relationName, .typeName, .functionName, .namespaceName, .roleName, .relationNumber, .typeNumber,
+      .functionNumber, .namespaceNumber, .roleNumber, .indexDefinition, .constraintDefinition, .serialSequence,
+      .findRelation, .findType, .jsonBuildObject:
+      .stable
     case .random, .clockTimestamp, .randomUUID, .nextValue, .currentValue, .lastValue, .setValue: .volatile
     case .now, .statementTimestamp, .currentDate, .localTimestamp, .ageToday, .currentDatabase, .currentSchema,
       .currentUser, .sessionUser, .backendPID, .concat, .concatWithSeparator, .version:
@@ -29,7 +33,9 @@ public enum FunctionTable {
   /// Functions that are called although an argument is NULL; the others return NULL then.
   static func isCalledOnNull(_ function: FunctionID) -> Bool {
     switch function {
-    case .concat, .concatWithSeparator, .typeOf: true
+    case .concat, .concatWithSeparator, .typeOf, .formatType, .makeArray, .arrayToString, .arrayConcatenate,
+      .arrayPosition, .stringToArray, .jsonBuildObject, .format:
+      true
     default: false
     }
   }
@@ -112,6 +118,10 @@ extension FunctionTable {
     rows.append(row("~~*", .likeIgnoringCase, [.text, .text], .boolean))
     rows.append(row("~~*", .likeIgnoringCase, [.name, .text], .boolean))
     rows.append(row("^@", .startsWith, [.text, .text], .boolean))
+    for type in [SQLType.text, .name, .character(count: 0)] {
+      rows.append(row("~", .regexMatch, [type, .text], .boolean))
+      rows.append(row("~*", .regexMatchIgnoringCase, [type, .text], .boolean))
+    }
     for type in [SQLType.timestamp, .timestampWithTimeZone] {
       rows.append(row("+", .addInterval, [type, .interval], type))
       rows.append(row("-", .subtractInterval, [type, .interval], type))
@@ -142,6 +152,7 @@ extension FunctionTable {
       numeric, .boolean, .text, .character(count: 0), .name, .bytea, .uuid, .date, .timestamp, .timestampWithTimeZone,
       .interval, .oid,
     ].map { ($0, $0) } + [(.name, .text), (.text, .name)]
+    + SystemType.allCases.filter { !$0.isObjectIdentifier }.map { (.system($0), .system($0)) }
 
   static let functionRows: [(String, FunctionSignature)] = {
     var rows: [(String, FunctionSignature)] = []
@@ -214,6 +225,56 @@ extension FunctionTable {
     rows.append(row("quote_ident", .quoteIdentifier, [.text], .text))
     rows.append(row("encode", .encode, [.bytea, .text], .text))
     rows.append(row("decode", .decode, [.text, .text], .bytea))
+    rows.append(row("regexp_replace", .regexReplace, [.text, .text, .text], .text))
+    rows.append(row("regexp_replace", .regexReplace, [.text, .text, .text, .text], .text))
+    rows.append(row("regexp_replace", .regexReplace, [.text, .text, .text, .int4], .text))
+    rows.append(row("regexp_replace", .regexReplace, [.text, .text, .text, .int4, .int4], .text))
+    rows.append(row("regexp_replace", .regexReplace, [.text, .text, .text, .int4, .int4, .text], .text))
+    let textArray = SQLType.system(.textArray)
+    for (name, function, result) in [
+      ("regexp_match", FunctionID.regexFirstMatch, textArray), ("regexp_split_to_array", .regexSplit, textArray),
+      ("regexp_like", .regexLike, .boolean),
+    ] {
+      rows.append(row(name, function, [.text, .text], result))
+      rows.append(row(name, function, [.text, .text, .text], result))
+    }
+    func prefixes(_ name: String, _ function: FunctionID, _ parameters: [SQLType], _ result: SQLType) {
+      for count in 2...parameters.count {
+        rows.append(row(name, function, Array(parameters.prefix(count)), result))
+      }
+    }
+    prefixes("regexp_count", .regexCount, [.text, .text, .int4, .text], .int4)
+    prefixes("regexp_instr", .regexInstr, [.text, .text, .int4, .int4, .int4, .text, .int4], .int4)
+    prefixes("regexp_substr", .regexSubstr, [.text, .text, .int4, .int4, .text, .int4], .text)
+    rows.append(row("substring", .regexSubstring, [.text, .text], .text))
+    rows.append(row("format", .format, [.text], .text))
+    rows.append(row("format", .format, [.text, any], .text, variadic: true))
+    rows.append(row("substring", .regexSubstring, [.text, .text, .text], .text))
+    for name in ["similar_to_escape", "similar_escape"] {
+      rows.append(row(name, .similarPattern, [.text], .text))
+      rows.append(row(name, .similarPattern, [.text, .text], .text))
+    }
+    rows.append(row("format_type", .formatType, [.oid, .int4], .text))
+    rows.append(row("pg_get_indexdef", .indexDefinition, [.oid], .text))
+    rows.append(row("pg_get_indexdef", .indexDefinition, [.oid, .int4, .boolean], .text))
+    rows.append(row("pg_get_constraintdef", .constraintDefinition, [.oid], .text))
+    rows.append(row("pg_get_constraintdef", .constraintDefinition, [.oid, .boolean], .text))
+    rows.append(row("pg_get_serial_sequence", .serialSequence, [.text, .text], .text))
+    rows.append(row("to_regclass", .findRelation, [.text], .system(.regclass)))
+    rows.append(row("to_regtype", .findType, [.text], .system(.regtype)))
+    rows.append(row("pg_size_pretty", .prettySize, [.int8], .text))
+    rows.append(row("array_to_string", .arrayToString, [textArray, .text], .text))
+    rows.append(row("array_to_string", .arrayToString, [textArray, .text, .text], .text))
+    rows.append(row("string_to_array", .stringToArray, [.text, .text], textArray))
+    rows.append(row("string_to_array", .stringToArray, [.text, .text, .text], textArray))
+    for (name, function) in [
+      ("array_length", FunctionID.arrayLength), ("array_upper", .arrayUpper), ("array_lower", .arrayLower),
+    ] {
+      rows.append(row(name, function, [textArray, .int4], .int4))
+    }
+    rows.append(row("cardinality", .cardinality, [textArray], .int4))
+    rows.append(row("array_cat", .arrayConcatenate, [textArray, textArray], textArray))
+    rows.append(row("array_position", .arrayPosition, [textArray, .text], .int4))
     rows.append(row("like", .like, [.text, .text], .boolean))
     rows.append(row("like_escape", .likeEscape, [.text, .text], .text))
 
@@ -265,7 +326,11 @@ extension FunctionTable {
 
 extension FunctionTable {
   private static let argumentCounts: [FunctionID: (counts: Set<Int>, isVariadic: Bool)] = {
-    var result: [FunctionID: (counts: Set<Int>, isVariadic: Bool)] = [:]
+    // Those that only the binder calls have no name.
+    var result: [FunctionID: (counts: Set<Int>, isVariadic: Bool)] = [
+      .makeArray: ([0], true), .arrayElement: ([2], false), .arrayContains: ([2], false),
+      .jsonBuildObject: ([0], true),
+    ]
     for (_, signature) in operatorRows + functionRows {
       var entry = result[signature.function] ?? ([], false)
       entry.counts.insert(signature.parameters.count)

@@ -89,6 +89,7 @@ enum TextFunctions {
       return function == .like
         ? .boolean(try LikePattern.matches(subject, pattern))
         : .boolean(try LikePattern.matches(subject.lowercased(), pattern.lowercased()))
+    case .format: return try FormatText.evaluate(arguments)
     case .likeEscape:
       return .text(try LikePattern.escaped(try text(arguments, 0, function), with: text(arguments, 1, function)))
     default: throw Builtins.mismatch(function)

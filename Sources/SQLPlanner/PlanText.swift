@@ -82,6 +82,9 @@ struct PlanText {
       for value in apply.outerValues { detail("$\(value.slot + 1): \(names.text(value.value))", depth) }
       add(apply.input, depth: depth + 1)
       add(apply.subquery, depth: depth + 1)
+    case .setProjection(let sets):
+      node("ProjectSet", depth)
+      add(sets.input, depth: depth + 1)
     case .aggregate(let aggregate):
       node(aggregate.groupBy.isEmpty ? "Aggregate" : "HashAggregate", depth)
       if !aggregate.groupBy.isEmpty {
@@ -205,6 +208,9 @@ struct PlanText {
     case .nestedLoopJoin(let join): return names(join.left) + (join.kind.hasRight ? names(join.right) : [])
     case .lookupJoin(let join): return names(join.left) + (join.kind.hasRight ? names(.scan(join.right)) : [])
     case .apply(let apply): return names(apply.input) + ["(SubPlan)"]
+    case .setProjection(let sets):
+      let added = sets.calls.count + (sets.hasOrdinality ? 1 : 0)
+      return names(sets.input) + Array(repeating: "(Set)", count: added)
     case .aggregate(let aggregate):
       let text = ExpressionText(columnNames: names(aggregate.input))
       return aggregate.groupBy.map(text.text)
@@ -230,6 +236,7 @@ extension AggregateFunction {
     case .boolAnd: "bool_and"
     case .boolOr: "bool_or"
     case .stringAggregate: "string_agg"
+    case .arrayAggregate: "array_agg"
     }
   }
 }
@@ -269,6 +276,7 @@ extension QueryPlan {
     case .nestedLoopJoin(let join): [join.left, join.right]
     case .lookupJoin(let join): [join.left, .scan(join.right)]
     case .apply(let apply): [apply.input, apply.subquery]
+    case .setProjection(let sets): [sets.input]
     case .aggregate(let aggregate): [aggregate.input]
     case .sort(let sort): [sort.input]
     case .append(let inputs): inputs

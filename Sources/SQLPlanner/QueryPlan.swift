@@ -18,6 +18,7 @@ public indirect enum QueryPlan: Hashable, Sendable {
   case nestedLoopJoin(NestedLoopJoinPlan)
   case lookupJoin(LookupJoinPlan)
   case apply(ApplyPlan)
+  case setProjection(SetProjectionPlan)
   case aggregate(AggregatePlan)
   case sort(SortPlan)
   case limit(QueryPlan, count: Expression?, offset: Expression?)
@@ -41,6 +42,8 @@ extension QueryPlan {
     case .nestedLoopJoin(let join): join.kind.columnTypes(join.left, join.right.columnTypes)
     case .lookupJoin(let join): join.kind.columnTypes(join.left, join.right.columnTypes)
     case .apply(let apply): apply.input.columnTypes + [apply.type]
+    case .setProjection(let sets):
+      sets.input.columnTypes + sets.calls.map(\.function.type) + (sets.hasOrdinality ? [.int8] : [])
     case .aggregate(let aggregate): aggregate.groupBy.map(\.type) + aggregate.calls.map(\.type)
     case .sort(let sort): sort.input.columnTypes
     case .append(let inputs): inputs.first?.columnTypes ?? []
@@ -178,6 +181,32 @@ public struct ApplyPlan: Hashable, Sendable {
     self.result = result
     self.type = type
     self.outerValues = outerValues
+  }
+}
+
+/// Functions that yield rows, over each input row: the input row with one more column a function, as often as the longest
+/// has values; shorter ones go on with NULLs. No row where none has a value.
+public struct SetProjectionPlan: Hashable, Sendable {
+  public var input: QueryPlan
+  public var calls: [SetCall]
+  /// One more column behind them: the number of the row, from 1 for each input row.
+  public var hasOrdinality: Bool
+
+  public init(input: QueryPlan, calls: [SetCall], hasOrdinality: Bool = false) {
+    self.input = input
+    self.calls = calls
+    self.hasOrdinality = hasOrdinality
+  }
+}
+
+public struct SetCall: Hashable, Sendable {
+  public var function: SetFunction
+  /// Over the input row.
+  public var arguments: [Expression]
+
+  public init(_ function: SetFunction, _ arguments: [Expression]) {
+    self.function = function
+    self.arguments = arguments
   }
 }
 

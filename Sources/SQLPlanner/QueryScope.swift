@@ -22,6 +22,8 @@ struct Relation {
     var type: SQLType
     var isVisible: Bool
     var origin: ColumnOrigin?
+    /// Can be named behind its relation's name, but `*` does not mean it.
+    var isSystem = false
   }
   /// The alias, or the table's name. Empty: cannot be named.
   var name: String
@@ -81,6 +83,14 @@ struct SubqueryUse {
   var outerValues: [OuterValue]
 }
 
+/// A function in `FROM` that reads the relations before it: its rows are added to each of theirs.
+struct LateralFunction {
+  /// Position in the scope's relations.
+  var relation: Int
+  var calls: [SetCall]
+  var hasOrdinality: Bool
+}
+
 enum Clause: String {
   case filter = "WHERE"
   case join = "JOIN conditions"
@@ -112,6 +122,12 @@ final class QueryScope {
   var isInAggregate = false
   var aggregates: [AggregateCall] = []
   var subqueries: [SubqueryUse] = []
+  /// Calls of set functions in the select list.
+  var setCalls: [SetCall] = []
+  /// Functions in `FROM` that read the relations before them.
+  var laterals: [LateralFunction] = []
+  /// What a function in `FROM` may read.
+  var precedingVisible: [VisibleColumn] = []
   /// Where each column was named first outside aggregates, for errors about grouping.
   var columnPositions: [Int: Int] = [:]
 
@@ -126,11 +142,14 @@ final class QueryScope {
 
   private static let aggregateBase = 1 << 40
   private static let subqueryBase = 1 << 41
+  private static let setBase = 1 << 42
 
   static func aggregateColumn(_ index: Int) -> Int { aggregateBase + index }
   static func subqueryColumn(_ index: Int) -> Int { subqueryBase + index }
-  static func isSubquery(_ column: Int) -> Bool { column >= subqueryBase }
-  static func subqueryIndex(_ column: Int) -> Int? { column >= subqueryBase ? column - subqueryBase : nil }
+  static func isSubquery(_ column: Int) -> Bool { column >= subqueryBase && column < setBase }
+  static func subqueryIndex(_ column: Int) -> Int? { isSubquery(column) ? column - subqueryBase : nil }
+  static func setColumn(_ index: Int) -> Int { setBase + index }
+  static func setIndex(_ column: Int) -> Int? { column >= setBase ? column - setBase : nil }
   static func aggregateIndex(_ column: Int) -> Int? {
     column >= aggregateBase && column < subqueryBase ? column - aggregateBase : nil
   }
@@ -180,7 +199,7 @@ final class QueryScope {
     guard let index = relationIndex(named: names[names.count - 2]) else { return nil }
     let relation = relations[index]
     let matches = relation.columns.indices.filter {
-      relation.columns[$0].isVisible && relation.columns[$0].name == name
+      (relation.columns[$0].isVisible || relation.columns[$0].isSystem) && relation.columns[$0].name == name
     }
     if matches.count > 1 {
       throw SQLError(.ambiguousColumn, "column reference \"\(name)\" is ambiguous", position: position)

@@ -16,7 +16,8 @@ extension ExpressionSyntax {
     case .least: "least"
     case .nullIf: "nullif"
     case .boolean: "bool"
-    case .array: "array"
+    case .array, .arraySubquery: "array"
+    case .element(let array, _): array.figuredName
     case .row: "row"
     case .exists: "exists"
     case .scalarSubquery(let query):

@@ -35,7 +35,8 @@ struct SelectPlanner {
     var request = AccessRequest(conditions: [], needed: [])
     var beneath = targets.map(\.expression) + (having.map { [$0] } ?? [])
     if isGrouped {
-      beneath = groups + scope.aggregates.flatMap { $0.arguments + ($0.filter.map { [$0] } ?? []) }
+      if !scope.setCalls.isEmpty { throw .unsupported("a set-returning function beside GROUP BY or aggregates") }
+      beneath = groups + scope.aggregates.flatMap(\.expressions)
       // Other columns of the targets are an error below, unless a primary key determines them.
       beneath += targets.map(\.expression) + (having.map { [$0] } ?? [])
     }
@@ -179,6 +180,8 @@ struct SelectPlanner {
     for column in expressions.flatMap(\.columns) {
       if let index = QueryScope.subqueryIndex(column) {
         needed.formUnion(neededColumns(scope.subqueries[index].readExpressions))
+      } else if let index = QueryScope.setIndex(column) {
+        needed.formUnion(neededColumns(scope.setCalls[index].arguments))
       } else if QueryScope.aggregateIndex(column) == nil {
         needed.insert(column)
       }
@@ -342,9 +345,7 @@ struct SelectPlanner {
     }
     for index in scope.subqueries.indices { scope.subqueries[index].mapOuter(settled) }
     let calls = scope.aggregates.map { call in
-      AggregateCall(
-        function: call.function, arguments: call.arguments.map { $0.positioned(in: input.layout) },
-        isDistinct: call.isDistinct, filter: call.filter?.positioned(in: input.layout), type: call.type)
+      call.mapExpressions { $0.positioned(in: input.layout) }
     }
     var plan = QueryPlan.aggregate(
       AggregatePlan(input: input.plan, groupBy: groups.map { $0.positioned(in: input.layout) }, calls: calls))
@@ -379,7 +380,14 @@ struct SelectPlanner {
     _ limits: StatementBinder.Limits
   ) throws(SQLError) -> PlannedQuery {
     var (plan, layout) = binder.placeSubqueries(
-      of: targets.map(\.expression), over: input.plan, input.layout, in: scope)
+      of: targets.map(\.expression) + scope.setCalls.flatMap(\.arguments), over: input.plan, input.layout, in: scope)
+    if !scope.setCalls.isEmpty {
+      let calls = scope.setCalls.map { call in
+        SetCall(call.function, call.arguments.map { $0.positioned(in: layout) })
+      }
+      plan = .setProjection(SetProjectionPlan(input: plan, calls: calls))
+      layout += calls.indices.map(QueryScope.setColumn)
+    }
     let isSorted = keys.isEmpty || (input.isOrdered && !core.isDistinct && !wantedOrder(keys, targets).isEmpty)
     let columns = targets[..<outputCount].map {
       PlannedQuery.Column(name: $0.name, type: $0.expression.type, origin: $0.origin)

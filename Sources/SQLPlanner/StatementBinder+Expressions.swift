@@ -32,16 +32,15 @@ extension StatementBinder {
   /// Only leads on: a frame of this recursion must stay small, so each group of forms has a function of its own.
   private func bindUnlocated(_ syntax: ExpressionSyntax, in scope: QueryScope) throws(SQLError) -> Expression {
     switch syntax.kind {
-    case .null, .boolean, .integer, .number, .string, .parameter, .column, .star, .keywordFunction, .row, .array,
-      .defaultValue:
+    case .null, .boolean, .integer, .number, .string, .parameter, .column, .star, .keywordFunction, .row, .defaultValue:
       return try bindLeaf(syntax, in: scope)
     case .unary, .binary, .and, .or, .not:
       return try bindOperator(syntax, in: scope)
     case .isNull, .isTruth, .isDistinct, .between, .inList, .like, .quantifiedArray:
       return try bindTest(syntax, in: scope)
-    case .function, .cast, .case, .coalesce, .greatest, .least, .nullIf:
+    case .function, .cast, .case, .coalesce, .greatest, .least, .nullIf, .array, .element:
       return try bindCall(syntax, in: scope)
-    case .scalarSubquery, .exists, .quantifiedSubquery:
+    case .scalarSubquery, .exists, .quantifiedSubquery, .arraySubquery:
       return try bindSubquery(syntax, in: scope)
     }
   }
@@ -59,7 +58,6 @@ extension StatementBinder {
       throw SQLError(.syntaxError, "syntax error at or near \"*\"", position: syntax.position)
     case .keywordFunction(let keyword): return try builder.call(keyword.rawValue, [])
     case .row: throw .unsupported("a row value", position: syntax.position)
-    case .array: throw .unsupported("the array type", position: syntax.position)
     case .defaultValue:
       throw SQLError(.syntaxError, "DEFAULT is not allowed in this context", position: syntax.position)
     default: throw .unsupported("this expression", position: syntax.position)
@@ -133,11 +131,11 @@ extension StatementBinder {
     switch syntax.kind {
     case .function(let call): return try function(call, at: syntax.position, in: scope)
     case .cast(let operand, let typeName):
-      if typeName.names.last == "regclass", case .string(let name) = operand.kind {
-        return try relationNumber(name, at: operand.position)
-      }
-      let type = try type(typeName)
-      return try builder.cast(try bind(operand, in: scope), to: type)
+      return try cast(operand, to: typeName, in: scope)
+    case .array(let elements): return try builder.array(try bindAll(elements, in: scope))
+    case .element(let array, let index):
+      let bound = try bind(array, in: scope)
+      return try builder.element(of: bound, at: try bind(index, in: scope))
     case .case(let operand, let branches, let otherwise):
       return try conditional(operand, branches, otherwise, in: scope)
     case .coalesce(let list): return try builder.coalesce(try bindAll(list, in: scope))
@@ -154,6 +152,7 @@ extension StatementBinder {
     switch syntax.kind {
     case .scalarSubquery(let query): return try scalarSubquery(query, at: syntax.position, in: scope)
     case .exists(let query): return try existsSubquery(query, in: scope)
+    case .arraySubquery(let query): return try arraySubquery(query, at: syntax.position, in: scope)
     case .quantifiedSubquery(let operand, let name, let quantifier, let query):
       return try quantifiedSubquery(operand, name, quantifier, query, at: syntax.position, in: scope)
     default: throw .unsupported("this expression", position: syntax.position)
@@ -267,8 +266,15 @@ extension StatementBinder {
     case .string(let text): elements = Self.arrayElements(text)
     default: break
     }
-    guard let elements else { throw .unsupported("the array type", position: array.position) }
     let value = try bind(operand, in: scope)
+    guard let elements else {
+      let contains = try builder.contains(value, in: try bind(array, in: scope))
+      switch (name, quantifier) {
+      case ("=", .any): return contains
+      case ("<>", .all): return .not(contains)
+      default: throw .unsupported("operator \(name) with an array that is no list", position: array.position)
+      }
+    }
     let items = try bindAll(elements, in: scope)
     if name == "=", quantifier == .any { return try builder.inList(value, items) }
     if name == "<>", quantifier == .all { return .not(try builder.inList(value, items)) }
@@ -342,45 +348,50 @@ extension StatementBinder {
         hint: "No function matches the given name and argument types. You might need to add explicit type casts.")
     }
     if ExpressionBuilder.aggregateNames.contains(name) { return try aggregate(name, call, in: scope) }
-    if call.isStar || call.isDistinct || call.filter != nil {
+    if call.isStar || call.isDistinct || call.filter != nil || !call.order.isEmpty {
       throw SQLError(
         SQLState("42809"), "\(name) is not an aggregate function", position: position)
     }
     switch (name, call.arguments.count) {
     case ("pg_advisory_unlock_all", 0): return .constant(.text(""), .void)
-    case ("generate_series", _): throw .unsupported("generate_series outside FROM", position: position)
-    case ("pg_table_is_visible", 1), ("pg_type_is_visible", 1), ("has_schema_privilege", _), ("has_table_privilege", _):
-      _ = try bindAll(call.arguments, in: scope)
-      return .isTrue
-    case ("pg_encoding_to_char", 1): return .constant(.text("UTF8"), .name)
-    case ("pg_get_userbyid", 1): return .constant(.text(session.userName), .name)
-    case ("obj_description", _), ("col_description", _), ("shobj_description", _):
-      _ = try bindAll(call.arguments, in: scope)
-      return .constant(.null, .text)
+    case (_, _) where Self.setFunctions.contains(name):
+      return try setFunction(name, try bindAll(call.arguments, in: scope), at: position, in: scope)
     case ("nextval", 1), ("currval", 1), ("setval", 2), ("setval", 3):
       return try sequenceFunction(name, call, at: position, in: scope)
-    case ("pg_get_serial_sequence", 2):
-      return try serialSequence(try bindAll(call.arguments, in: scope), at: position)
-    case ("pg_get_expr", _):
-      // `pg_attrdef` holds its expressions as text.
+    default:
       let arguments = try bindAll(call.arguments, in: scope)
-      return arguments.first.map { $0.type == .text } == true ? arguments[0] : .constant(.null, .text)
-    case ("format_type", 2):
-      return try formatType(try bind(call.arguments[0], in: scope))
-    default: return try builder.call(name, try bindAll(call.arguments, in: scope))
+      if let known = try catalogFunction(name, arguments) { return known }
+      return try builder.call(name, arguments)
     }
   }
 
-  /// `format_type(oid, modifier)` for the types there are; modifiers are not shown.
-  private func formatType(_ oid: Expression) throws(SQLError) -> Expression {
-    var branches: [ConditionalBranch] = []
-    for type in SystemCatalog.types {
-      let number = Expression.constant(.integer(Int64(type.oid)), .oid)
-      branches.append(
-        ConditionalBranch(
-          condition: try builder.compare(.equal, oid, number), value: .constant(.text(type.baseName), .text)))
+  private func setFunction(
+    _ name: String, _ arguments: [Expression], at position: Int?, in scope: QueryScope
+  ) throws(SQLError) -> Expression {
+    guard scope.clause == .target, !scope.isInAggregate else {
+      throw SQLError(
+        .featureNotSupported, "set-returning functions are not allowed in \(scope.clause.rawValue)", position: position)
     }
-    return try builder.conditional(branches, otherwise: .constant(.text("???"), .text))
+    guard let call = try setCall(name, arguments) else {
+      throw .unsupported("\(name) of these types outside FROM", position: position)
+    }
+    scope.setCalls.append(call)
+    return .column(QueryScope.setColumn(scope.setCalls.count - 1), call.function.type)
+  }
+
+  private func cast(
+    _ operand: ExpressionSyntax, to name: TypeNameSyntax, in scope: QueryScope
+  ) throws(SQLError) -> Expression {
+    if name.names.last == "regclass", case .string(let text) = operand.kind {
+      return try relationNumber(text, at: operand.position)
+    }
+    let type = try expressionType(name)
+    if case .array(let elements) = operand.kind, case .system(let array) = type, let element = array.elementType {
+      var typed: [Expression] = []
+      for item in elements { typed.append(try builder.cast(try bind(item, in: scope), to: element)) }
+      return try typed.isEmpty ? .constant(.text("{}"), type) : builder.array(typed)
+    }
+    return try builder.cast(try bind(operand, in: scope), to: type)
   }
 
   private func aggregate(
@@ -398,8 +409,15 @@ extension StatementBinder {
     let filter = call.filter == nil ? nil : try bind(call.filter!, in: scope)
     var bound = try builder.aggregate(
       name, arguments, isStar: call.isStar, isDistinct: call.isDistinct, filter: filter)
-    bound.arguments = bound.arguments.map(\.simplified)
-    bound.filter = bound.filter?.simplified
+    for key in call.order {
+      bound.order.append(
+        AggregateOrder(
+          try builder.settled(try bind(key.expression, in: scope)), isDescending: key.isDescending,
+          nullsFirst: key.nullsFirst ?? key.isDescending))
+    }
+    // The order of the rows means nothing to the others.
+    if bound.function != .arrayAggregate, bound.function != .stringAggregate { bound.order = [] }
+    bound = bound.mapExpressions(\.simplified)
     let index = scope.aggregates.firstIndex(of: bound) ?? scope.aggregates.count
     if index == scope.aggregates.count { scope.aggregates.append(bound) }
     return .column(QueryScope.aggregateColumn(index), bound.type)
@@ -439,6 +457,22 @@ extension StatementBinder {
       return .parameter(slot, type)
     }
     return use(SubqueryUse(plan: planned.plan, result: .scalar, type: type, outerValues: references), in: scope)
+  }
+
+  /// `ARRAY(subquery)`: its one column, in its order.
+  private func arraySubquery(
+    _ query: SelectStatement, at position: Int?, in scope: QueryScope
+  ) throws(SQLError) -> Expression {
+    let element = ExpressionSyntax(.column(["element"]))
+    let gathered = SelectStatement(
+      body: .select(
+        SelectCore(
+          targets: [
+            SelectTarget(ExpressionSyntax(.function(FunctionCallSyntax(name: ["array_agg"], arguments: [element]))))
+          ],
+          from: [.subquery(query, alias: TableAlias(name: "elements", columnNames: ["element"]), isLateral: false)])))
+    let array = try scalarSubquery(gathered, at: position, in: scope)
+    return try builder.coalesce([array, .constant(.text("{}"), array.type)])
   }
 
   private func existsSubquery(_ query: SelectStatement, in scope: QueryScope) throws(SQLError) -> Expression {

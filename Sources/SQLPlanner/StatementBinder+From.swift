@@ -11,6 +11,13 @@ extension StatementBinder {
     var visible: [VisibleColumn] = []
     for reference in references {
       scope.visible = []
+      if case .function(let call, let alias, let position) = reference {
+        scope.precedingVisible = visible
+        let (tree, columns) = try bindFunction(call, alias, at: position, in: scope)
+        if let tree { trees.append(tree) }
+        visible += columns
+        continue
+      }
       let (tree, columns) = try bind(reference, in: scope)
       trees.append(tree)
       visible += columns
@@ -36,8 +43,10 @@ extension StatementBinder {
       let planned = try plan(query, frame: scope.frame, commonTables: scope.commonTables)
       return try add(derived(planned, name: alias.name, in: scope), alias, at: nil, to: scope)
     case .function(let call, let alias, let position):
-      let relation = try located(position) { () throws(SQLError) in try functionRelation(call, alias, in: scope) }
-      return try add(relation, alias, at: position, to: scope)
+      scope.precedingVisible = []
+      let (tree, columns) = try bindFunction(call, alias, at: position, in: scope)
+      guard let tree else { throw .unsupported("a function in JOIN that reads what it is joined with") }
+      return (tree, columns)
     case .join(let join): return try bindJoin(join, in: scope)
     }
   }
@@ -92,7 +101,8 @@ extension StatementBinder {
       return Relation(
         name: alias?.name ?? name.name, source: .derived(.values(system.plan)), firstColumn: scope.nextColumn,
         columns: zip(system.columnNames, system.plan.types).map {
-          Relation.Column(name: $0, type: $1, isVisible: true, origin: nil)
+          let isSystem = $0 == SystemTableShape.tableNumber
+          return Relation.Column(name: $0, type: $1, isVisible: !isSystem, origin: nil, isSystem: isSystem)
         })
     }
     if let sequence = findSequence(name),
@@ -124,6 +134,102 @@ extension StatementBinder {
       })
   }
 
+  /// The tree is nil if the function reads relations before it: its rows are added when those are joined.
+  private func bindFunction(
+    _ call: FunctionCallSyntax, _ alias: TableAlias?, at position: Int?, in scope: QueryScope
+  ) throws(SQLError) -> (JoinTree?, [VisibleColumn]) {
+    let found = try located(position) { () throws(SQLError) in try setRelation(call, alias, in: scope) }
+    if let (relation, calls) = found {
+      let (tree, columns) = try add(relation, alias, at: position, to: scope)
+      guard let calls else { return (tree, columns) }
+      scope.laterals.append(
+        LateralFunction(relation: scope.relations.count - 1, calls: calls, hasOrdinality: call.hasOrdinality))
+      return (nil, columns)
+    }
+    if call.hasOrdinality { throw .unsupported("WITH ORDINALITY of this function", position: position) }
+    let relation = try located(position) { () throws(SQLError) in try functionRelation(call, alias, in: scope) }
+    let (tree, columns) = try add(relation, alias, at: position, to: scope)
+    return (tree, columns)
+  }
+
+  /// A set function as a relation; the calls if they read relations before it. nil for other functions.
+  private func setRelation(
+    _ call: FunctionCallSyntax, _ alias: TableAlias?, in scope: QueryScope
+  ) throws(SQLError) -> (Relation, [SetCall]?)? {
+    let name = call.name.last ?? ""
+    guard Self.setFunctions.contains(name), call.name.count == 1 || call.name[0] == "pg_catalog",
+      name != "generate_series" || call.hasOrdinality || !scope.precedingVisible.isEmpty
+    else { return nil }
+    let inner = QueryScope(frame: scope.frame, commonTables: scope.commonTables)
+    inner.clause = .functionInFrom
+    inner.relations = scope.relations
+    inner.visible = scope.precedingVisible
+    let arguments = try bindAll(call.arguments, in: inner)
+    guard inner.subqueries.isEmpty else { throw .unsupported("a correlated subquery in FROM") }
+    let groups = name == "unnest" ? arguments.map { [$0] } : [arguments]
+    var calls: [SetCall] = []
+    for group in groups {
+      guard let found = try setCall(name, group) else { return nil }
+      calls.append(found)
+    }
+    var columns = calls.map { Relation.Column(name: alias?.name ?? name, type: $0.function.type, isVisible: true) }
+    if call.hasOrdinality { columns.append(Relation.Column(name: "ordinality", type: .int8, isVisible: true)) }
+    let isLateral = calls.contains { $0.arguments.contains { !$0.columns.isEmpty } }
+    let source = QueryPlan.setProjection(
+      SetProjectionPlan(
+        input: .values(ValuesPlan(rows: [[]], types: [])), calls: calls, hasOrdinality: call.hasOrdinality))
+    let relation = Relation(
+      name: alias?.name ?? name, source: .derived(source), firstColumn: scope.nextColumn, columns: columns)
+    return (relation, isLateral ? calls : nil)
+  }
+
+  static let setFunctions: Set<String> = [
+    "unnest", "generate_subscripts", "regexp_matches", "regexp_split_to_table", "generate_series",
+    "pg_partition_ancestors",
+  ]
+
+  /// nil if the arguments are not those of the function.
+  func setCall(_ name: String, _ arguments: [Expression]) throws(SQLError) -> SetCall? {
+    func typed(_ types: [SQLType]) throws(SQLError) -> [Expression]? {
+      var result: [Expression] = []
+      for (argument, type) in zip(arguments, types) {
+        guard let cast = try builder.coerced(argument, to: type, in: .implicit) else { return nil }
+        result.append(cast.simplified)
+      }
+      return result
+    }
+    func isArray(_ expression: Expression?) -> SQLType? {
+      if case .system(let type)? = expression?.type { return type.elementType }
+      return nil
+    }
+    switch (name, arguments.count) {
+    case ("unnest", 1):
+      guard let element = isArray(arguments.first) else { break }
+      return SetCall(.unnest(element), [arguments[0].simplified])
+    case ("pg_partition_ancestors", 1): return SetCall(.empty(.system(.regclass)), [])
+    case ("generate_subscripts", 2):
+      guard isArray(arguments.first) != nil,
+        let dimension = try builder.coerced(arguments[1], to: .int4, in: .implicit)
+      else { break }
+      return SetCall(.generateSubscripts, [arguments[0].simplified, dimension.simplified])
+    case ("regexp_matches", 2), ("regexp_matches", 3), ("regexp_split_to_table", 2), ("regexp_split_to_table", 3):
+      guard let texts = try typed([.text, .text, .text]) else { break }
+      return SetCall(name == "regexp_matches" ? .regexMatches : .regexSplit, texts)
+    case ("generate_series", 2), ("generate_series", 3):
+      for type in [SQLType.int4, .int8] {
+        guard arguments.allSatisfy({ $0.type == .unknown || $0.type.isCastable(to: type, in: .implicit) }),
+          let numbers = try typed([type, type, type])
+        else { continue }
+        return SetCall(.series(type), numbers)
+      }
+      return nil
+    default: break
+    }
+    throw SQLError(
+      .undefinedFunction, "function \(name)(\(arguments.map(\.type.baseName).joined(separator: ", "))) does not exist",
+      hint: "No function matches the given name and argument types. You might need to add explicit type casts.")
+  }
+
   private func functionRelation(
     _ call: FunctionCallSyntax, _ alias: TableAlias?, in scope: QueryScope
   ) throws(SQLError) -> Relation {
@@ -136,8 +242,6 @@ extension StatementBinder {
       let series = try series(call, in: inner)
       source = .series(series)
       type = series.type
-    } else if name == "unnest" {
-      throw .unsupported("unnest")
     } else {
       let value = try bindSettled(ExpressionSyntax(.function(call)), in: inner)
       guard inner.subqueries.isEmpty else { throw .unsupported("a correlated subquery in FROM") }

@@ -12,12 +12,22 @@ extension StatementBinder {
     neededColumns: ([Expression]) -> Set<Int>
   ) throws(SQLError) -> LaidOutPlan {
     // Conditions with subqueries are checked on the joined rows.
-    let late = conditions.filter { $0.columns.contains { QueryScope.isSubquery($0) } }
-    let early = conditions.filter { !$0.columns.contains { QueryScope.isSubquery($0) } }
+    let lateralColumns = Set(scope.laterals.flatMap { scope.relations[$0.relation].columnRange })
+    func isLate(_ condition: Expression) -> Bool {
+      condition.columns.contains { QueryScope.isSubquery($0) || lateralColumns.contains($0) }
+    }
+    let late = conditions.filter(isLate)
+    let early = conditions.filter { !isLate($0) }
     var request = request
     request.conditions = early
     request.needed.formUnion(neededColumns(late))
     if !late.isEmpty { request.rowGoal = nil }
+    if !scope.laterals.isEmpty {
+      request.needed.formUnion(neededColumns(scope.laterals.flatMap { $0.calls.flatMap(\.arguments) }))
+      request.needed.subtract(lateralColumns)
+      request.order = []
+      request.rowGoal = nil
+    }
     var result: LaidOutPlan
     if let tree {
       result = try JoinPlanner(scope: scope).plan(tree, request)
@@ -26,6 +36,14 @@ extension StatementBinder {
       if let condition = Expression.optionalConjunction(early) {
         result.plan = .filter(result.plan, condition: condition.positioned(in: []))
       }
+    }
+    for lateral in scope.laterals {
+      let calls = lateral.calls.map { call in
+        SetCall(call.function, call.arguments.map { $0.positioned(in: result.layout) })
+      }
+      result.plan = .setProjection(
+        SetProjectionPlan(input: result.plan, calls: calls, hasOrdinality: lateral.hasOrdinality))
+      result.layout += Array(scope.relations[lateral.relation].columnRange)
     }
     var others: [Expression] = []
     for condition in late {

@@ -41,10 +41,11 @@ extension StatementBinder {
   /// `'name'::regclass`.
   func relationNumber(_ name: String, at position: Int?) throws(SQLError) -> Expression {
     dependsOnCatalog = true
+    if let number = UInt32(name) { return .constant(.integer(Int64(number)), .system(.regclass)) }
     guard let relation = RelationNameSyntax.parsing(name, at: position),
       let number = SystemCatalog.number(of: relation, catalog: catalog, session: session)
     else { throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: position) }
-    return .constant(.integer(number), .oid)
+    return .constant(.integer(number), .system(.regclass))
   }
 
   /// `nextval`, `currval`, `setval`: a sequence that is named is found now, so that a stored default follows renames.
@@ -52,6 +53,7 @@ extension StatementBinder {
     _ name: String, _ call: FunctionCallSyntax, at position: Int?, in scope: QueryScope
   ) throws(SQLError) -> Expression {
     var arguments = try bindAll(call.arguments, in: scope)
+    if case .constant(let number, .system(.regclass))? = arguments.first { arguments[0] = .constant(number, .oid) }
     if case .constant(.text(let text), _)? = arguments.first?.simplified {
       let sequence = try sequence(named: text, at: call.arguments[0].position ?? position)
       arguments[0] = .constant(.integer(Int64(clamping: sequence.id.rawValue)), .oid)
@@ -69,30 +71,6 @@ extension StatementBinder {
     }
     note(sequence)
     return sequence
-  }
-
-  /// `pg_get_serial_sequence(table, column)` of constants.
-  func serialSequence(
-    _ arguments: [Expression], at position: Int?
-  ) throws(SQLError) -> Expression {
-    guard arguments.count == 2, case .constant(.text(let tableName), _) = arguments[0].simplified,
-      case .constant(.text(let columnName), _) = arguments[1].simplified
-    else { throw .unsupported("pg_get_serial_sequence of values that are no constants", position: position) }
-    dependsOnCatalog = true
-    guard let name = RelationNameSyntax.parsing(tableName, at: position) else {
-      throw SQLError(.undefinedTable, "relation \"\(tableName)\" does not exist", position: position)
-    }
-    let table = try table(name, isWritten: false)
-    guard let column = table.publicColumns.first(where: { $0.name == columnName }) else {
-      throw SQLError(
-        .undefinedColumn, "column \"\(columnName)\" of relation \"\(table.name)\" does not exist", position: position)
-    }
-    let owned = catalog.sequences.first { candidate in
-      candidate.state == .public
-        && candidate.sequence?.owner.map { $0.table == table.id && $0.column == column.id } ?? false
-    }
-    guard let owned else { return .constant(.null, .text) }
-    return .constant(.text("\(owned.schemaName).\(SystemCatalog.quoted(owned.name))"), .text)
   }
 
   // MARK: As a table

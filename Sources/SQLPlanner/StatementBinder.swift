@@ -93,6 +93,24 @@ final class StatementBinder {
 
   // MARK: Types
 
+  /// A type that an expression may be cast to: also one of those that no column can have.
+  func expressionType(_ name: TypeNameSyntax) throws(SQLError) -> SQLType {
+    if name.isArray {
+      var element = name
+      element.isArray = false
+      let type = try expressionType(element)
+      guard let array = SystemType.array(of: type.withoutModifier) else {
+        throw .unsupported("arrays of type \(type.baseName)", position: name.position)
+      }
+      return .system(array)
+    }
+    if name.names.count == 1 || name.names.first == "pg_catalog", let last = name.names.last {
+      if let type = SystemType.named(last) { return .system(type) }
+      if last == "char", name.modifiers.isEmpty { return .text }
+    }
+    return try type(name)
+  }
+
   func type(_ name: TypeNameSyntax) throws(SQLError) -> SQLType {
     if name.isArray { throw .unsupported("the array type", position: name.position) }
     guard let last = name.names.last else { throw .unsupported("a type without a name", position: name.position) }

@@ -126,6 +126,7 @@ extension QueryPlan {
     case .nestedLoopJoin(let join): join.left.locksRows || join.right.locksRows
     case .lookupJoin(let join): join.left.locksRows
     case .apply(let apply): apply.input.locksRows || apply.subquery.locksRows
+    case .setProjection(let sets): sets.input.locksRows
     case .aggregate(let aggregate): aggregate.input.locksRows
     case .sort(let sort): sort.input.locksRows
     case .append(let inputs): inputs.contains { $0.locksRows }

@@ -53,7 +53,14 @@ public struct StatementPlanner: Sendable {
       let timeout = SchemaAgreementCall.timeoutQuery(written)
       if timeout != nil { binder.liveInput = .schemaAgreement }
       let query = timeout ?? written
-      let planned = try binder.plan(query, frame: nil, commonTables: [:])
+      var planned = try binder.plan(query, frame: nil, commonTables: [:])
+      // Numbers of relations, types, … are shown as names.
+      let shown = planned.columns.enumerated().map {
+        ExpressionBuilder.shown(.column($0.offset, $0.element.type))
+      }
+      if shown.contains(where: { if case .column = $0 { false } else { true } }) {
+        planned.plan = .project(planned.plan, shown)
+      }
       return StatementPlan(
         action: .query(planned.plan),
         resultColumns: planned.columns.map { ResultColumn(name: $0.name, type: $0.type, origin: $0.origin) })

@@ -14,7 +14,7 @@ extension SystemCatalog {
       byte == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
         || (position > 0 && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte))
     }
-    if isPlain, !name.isEmpty { return name }
+    if isPlain, !name.isEmpty, !ReservedWords.all.contains(name) { return name }
     var result = "\""
     for character in name { result += character == "\"" ? "\"\"" : String(character) }
     return result + "\""

@@ -23,8 +23,18 @@ enum SystemCatalog {
     ("pg_catalog", 11), ("public", 2200), ("information_schema", 13_000),
   ]
 
+  static func namespaceName(_ number: Int64) -> String? { namespaces.first { $0.number == number }?.name }
+
   /// nil: not the name of a system table.
   static func relation(_ name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Contents? {
+    let known = knownRelation(name, catalog: catalog, session: session)
+    guard name.schema ?? "pg_catalog" == "pg_catalog", let shape = SystemTableShape.all[name.name] else { return known }
+    return shape.completing(known)
+  }
+
+  private static func knownRelation(
+    _ name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession
+  ) -> Contents? {
     switch (name.schema ?? "pg_catalog", name.name) {
     case ("pg_catalog", "pg_namespace"): namespaceTable()
     case ("pg_catalog", "pg_database"): databaseTable(catalog)
@@ -41,6 +51,13 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
     case ("pg_catalog", indexBuildsView): indexBuilds(catalog, session)
     case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
+    case ("pg_catalog", "pg_am"): accessMethodTable()
+    case ("pg_catalog", "pg_collation"): collationTable()
+    case ("pg_catalog", "pg_roles"), ("pg_catalog", "pg_authid"): roleTable(session)
+    case ("pg_catalog", "pg_user"): userView(session)
+    case ("pg_catalog", "pg_tablespace"): tablespaceTable()
+    case ("information_schema", "views"), ("information_schema", "routines"), ("information_schema", "triggers"):
+      emptyInformation(name.name)
     case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
     case ("information_schema", "columns"): informationColumns(tables(catalog, session), session, catalog)
     case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session, catalog)
@@ -57,6 +74,7 @@ enum SystemCatalog {
 
   /// The number by which `pg_class` knows a table, index or sequence.
   static func number(of name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Int64? {
+    if name.schema ?? "pg_catalog" == "pg_catalog", let shape = SystemTableShape.all[name.name] { return shape.number }
     for schema in name.schema.map({ [$0] }) ?? session.searchPath {
       if let table = catalog.table(named: name.name, schema: schema, in: session.databaseID) { return number(table) }
       if let found = catalog.sequence(named: name.name, schema: schema, in: session.databaseID) {
@@ -72,11 +90,11 @@ enum SystemCatalog {
   static func number(_ table: TableDescriptor) -> Int64 { Int64(clamping: table.id.rawValue) }
 
   /// Indexes have no number of their own: the table's, far away from the tables' numbers.
-  private static func number(_ table: TableDescriptor, _ index: IndexDescriptor) -> Int64 {
+  static func number(_ table: TableDescriptor, _ index: IndexDescriptor) -> Int64 {
     Int64(truncatingIfNeeded: (1 << 31) | ((table.id.rawValue & 0xff_ffff) << 7) | (index.id.rawValue & 0x7f))
   }
 
-  private static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
+  static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
     catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID && !$0.isSequence }
   }
 
@@ -102,11 +120,12 @@ enum SystemCatalog {
       [
         ("oid", .oid), ("datname", .name), ("datdba", .oid), ("encoding", .int4), ("datcollate", .text),
         ("datctype", .text), ("datistemplate", .boolean), ("datallowconn", .boolean), ("datconnlimit", .int4),
+        ("datlocprovider", .text), ("dattablespace", .oid),
       ],
       catalog.databases.map {
         [
           .integer(Int64(clamping: $0.id.rawValue)), .text($0.name), .integer(10), .integer(6), .text("C"), .text("C"),
-          .boolean(false), .boolean(true), .integer(-1),
+          .boolean(false), .boolean(true), .integer(-1), .text("c"), .integer(1663),
         ]
       })
   }
@@ -116,15 +135,43 @@ enum SystemCatalog {
       [
         ("oid", .oid), ("typname", .name), ("typnamespace", .oid), ("typlen", .int2), ("typtype", .text),
         ("typcategory", .text), ("typelem", .oid), ("typarray", .oid), ("typbasetype", .oid), ("typrelid", .oid),
-        ("typdelim", .text), ("typnotnull", .boolean), ("typtypmod", .int4),
+        ("typdelim", .text), ("typnotnull", .boolean), ("typtypmod", .int4), ("typowner", .oid),
+        ("typispreferred", .boolean), ("typisdefined", .boolean), ("typbyval", .boolean), ("typcollation", .oid),
+        ("typalign", .text), ("typstorage", .text),
       ],
-      types.map {
-        [
-          .integer(Int64($0.oid)), .text($0.internalName), .integer(11), .integer(Int64($0.size)),
-          .text($0 == .void || $0 == .unknown ? "p" : "b"), .text(categoryLetter($0)), .integer(0), .integer(0),
-          .integer(0), .integer(0), .text(","), .boolean(false), .integer(-1),
+      (types + SystemType.allCases.map { .system($0) }).map { type in
+        var element: Int64 = 0
+        if case .system(let system) = type { element = Int64(system.elementType?.oid ?? 0) }
+        return [
+          .integer(Int64(type.oid)), .text(type.internalName), .integer(11), .integer(Int64(type.size)),
+          .text(type == .void || type == .unknown ? "p" : "b"), .text(categoryLetter(type)), .integer(element),
+          .integer(arrayNumber(type)), .integer(0), .integer(0), .text(","), .boolean(false), .integer(-1),
+          .integer(10), .boolean(type.isPreferred), .boolean(true), .boolean((1...8).contains(type.size)),
+          .integer(collation(of: type)), .text("i"), .text(storage(of: type)),
         ]
       })
+  }
+
+  private static func arrayNumber(_ type: SQLType) -> Int64 {
+    switch type {
+    case .unknown, .void, .character, .float4, .system: 0
+    default: Int64(SystemType.array(of: type)?.oid ?? 0)
+    }
+  }
+
+  /// `pg_collation`: the default one of texts, C of names.
+  static func collation(of type: SQLType) -> Int64 {
+    switch type {
+    case .text, .varchar, .character: 100
+    case .name: 950
+    default: 0
+    }
+  }
+
+  /// How PostgreSQL stores large values of the type: p(lain), m(ain) or (e)x(tended).
+  static func storage(of type: SQLType) -> String {
+    if case .numeric = type { return "m" }
+    return type.size == -1 ? "x" : "p"
   }
 
   private static func categoryLetter(_ type: SQLType) -> String {
@@ -135,6 +182,7 @@ enum SystemCatalog {
     case .dateTime: "D"
     case .timeSpan: "T"
     case .userDefined: "U"
+    case .array: "A"
     case .unknown: "X"
     case .pseudo: "P"
     }
@@ -142,18 +190,27 @@ enum SystemCatalog {
 
   private static func classTable(_ tables: [TableDescriptor]) -> Contents {
     var rows: [[Datum]] = []
-    func add(_ number: Int64, _ name: String, _ table: TableDescriptor, kind: String, columns: Int) {
+    let linked = tablesWithForeignKeys(tables)
+    func add(
+      _ number: Int64, _ name: String, _ table: TableDescriptor, kind: String, columns: Int, options: [String] = []
+    ) {
       rows.append([
         .integer(number), .text(name), .integer(namespaceNumber(table.schemaName)), .integer(0), .integer(10),
-        .integer(kind == "i" ? 403 : 2), .integer(number), .double(-1), .integer(0), .boolean(kind == "r"),
-        .boolean(false), .text("p"), .text(kind), .integer(Int64(columns)), .integer(0), .boolean(false),
-        .boolean(false), .boolean(false), .boolean(false), .boolean(false),
+        .integer(kind == "i" ? 403 : kind == "r" ? 2 : 0), .integer(number), .double(-1), .integer(0),
+        .boolean(kind == "r" && table.readableIndexes.contains { isListed($0, of: table) }), .boolean(false),
+        .text("p"),
+        .text(kind), .integer(Int64(columns)),
+        .integer(kind == "r" ? checkCount(table) : 0), .boolean(false),
+        .boolean(kind == "r" && linked.contains(table.id)), .boolean(false), .boolean(false), .boolean(false),
+        .text(kind == "r" ? "d" : "n"), options.isEmpty ? .null : .text(ArrayText.format(options)),
       ])
     }
     for table in tables {
       add(number(table), table.name, table, kind: table.isSequence ? "S" : "r", columns: table.publicColumns.count)
-      for index in table.readableIndexes where !index.name.isEmpty {
-        add(number(table, index), index.name, table, kind: "i", columns: index.keyColumns.count)
+      for index in table.readableIndexes where isListed(index, of: table) {
+        add(
+          number(table, index), index.name, table, kind: "i", columns: index.keyColumns.count + index.storedColumns.count,
+          options: index.isInvisible ? ["visible=false"] : [])
       }
     }
     return contents(
@@ -162,7 +219,8 @@ enum SystemCatalog {
         ("relam", .oid), ("relfilenode", .oid), ("reltuples", .float4), ("relpages", .int4), ("relhasindex", .boolean),
         ("relisshared", .boolean), ("relpersistence", .text), ("relkind", .text), ("relnatts", .int2),
         ("relchecks", .int2), ("relhasrules", .boolean), ("relhastriggers", .boolean), ("relrowsecurity", .boolean),
-        ("relforcerowsecurity", .boolean), ("relispartition", .boolean),
+        ("relforcerowsecurity", .boolean), ("relispartition", .boolean), ("relreplident", .text),
+        ("reloptions", .text),
       ], rows)
   }
 
@@ -175,8 +233,22 @@ enum SystemCatalog {
           .integer(Int64(column.type.size)), .integer(Int64(position + 1)), .integer(Int64(column.type.typeModifier)),
           .boolean(!column.isNullable), .boolean(column.defaultExpression != nil && column.identity == nil),
           .boolean(false), .text(column.identity.map { $0 == .always ? "a" : "d" } ?? ""),
-          .text(""), .integer(0), .integer(0),
+          .text(""), .integer(collation(of: column.type)), .integer(0), .integer(-1), .text(storage(of: column.type)),
+          .boolean(true),
         ])
+      }
+      for index in table.readableIndexes where isListed(index, of: table) {
+        let names = columnNames(of: index, table)
+        for (position, id) in (index.keyColumns.map(\.columnID) + index.storedColumns).enumerated() {
+          guard let column = table.column(id) else { continue }
+          rows.append([
+            .integer(number(table, index)), .text(names[position]), .integer(Int64(column.type.oid)),
+            .integer(Int64(column.type.size)), .integer(Int64(position + 1)),
+            .integer(Int64(column.type.typeModifier)), .boolean(false), .boolean(false), .boolean(false), .text(""),
+            .text(""), .integer(collation(of: column.type)), .integer(0), .integer(-1),
+            .text(storage(of: column.type)), .boolean(true),
+          ])
+        }
       }
     }
     return contents(
@@ -184,6 +256,7 @@ enum SystemCatalog {
         ("attrelid", .oid), ("attname", .name), ("atttypid", .oid), ("attlen", .int2), ("attnum", .int2),
         ("atttypmod", .int4), ("attnotnull", .boolean), ("atthasdef", .boolean), ("attisdropped", .boolean),
         ("attidentity", .text), ("attgenerated", .text), ("attcollation", .oid), ("attndims", .int4),
+        ("attstattarget", .int4), ("attstorage", .text), ("attislocal", .boolean),
       ], rows)
   }
 
@@ -191,8 +264,10 @@ enum SystemCatalog {
     var rows: [[Datum]] = []
     for table in tables {
       let numbers = table.publicColumns.map(\.id)
-      for index in table.indexes where !index.name.isEmpty {
-        let keys = index.keyColumns.map { key in (numbers.firstIndex(of: key.columnID) ?? -1) + 1 }
+      for index in table.indexes where isListed(index, of: table) {
+        let keys = (index.keyColumns.map(\.columnID) + index.storedColumns).map { id in
+          (numbers.firstIndex(of: id) ?? -1) + 1
+        }
         let isPrimary = index.id == table.primaryIndex.id
         let expressions = table.computedColumns(of: index).compactMap { $0.conversion.map { text(of: $0, table) } }
         rows.append([
@@ -201,7 +276,8 @@ enum SystemCatalog {
           .boolean(index.isUnique || isPrimary), .boolean(isPrimary && !keys.contains(0)),
           .boolean(index.state.isReadable), .boolean(index.state.isWritable),
           .text(keys.map(String.init).joined(separator: " ")),
-          index.predicate.map { .text(text(of: $0, table)) } ?? .null,
+          .text(index.keyColumns.map { $0.isDescending ? "3" : "0" }.joined(separator: " ")), .boolean(true),
+          .boolean(true), index.predicate.map { .text(text(of: $0, table)) } ?? .null,
           expressions.isEmpty ? .null : .text(expressions.joined(separator: ", ")),
         ])
       }
@@ -211,7 +287,8 @@ enum SystemCatalog {
         ("indexrelid", .oid), ("indrelid", .oid), ("indnatts", .int2), ("indnkeyatts", .int2),
         ("indisunique", .boolean),
         ("indisprimary", .boolean), ("indisvalid", .boolean), ("indisready", .boolean), ("indkey", .text),
-        ("indpred", .text), ("indexprs", .text),
+        ("indoption", .text), ("indislive", .boolean), ("indimmediate", .boolean), ("indpred", .text),
+        ("indexprs", .text),
       ], rows)
   }
 
@@ -351,8 +428,8 @@ enum SystemCatalog {
   private static func indexesView(_ tables: [TableDescriptor]) -> Contents {
     var rows: [[Datum]] = []
     for table in tables {
-      for index in table.readableIndexes where !index.name.isEmpty {
-        let definition = definition(of: index, table)
+      for index in table.readableIndexes where isListed(index, of: table) {
+        let definition = definition(of: index, on: table)
         rows.append([.text(table.schemaName), .text(table.name), .text(index.name), .null, .text(definition)])
       }
     }
@@ -360,34 +437,6 @@ enum SystemCatalog {
       [
         ("schemaname", .name), ("tablename", .name), ("indexname", .name), ("tablespace", .name), ("indexdef", .text),
       ], rows)
-  }
-
-  /// The statement that makes the index, as PostgreSQL words it.
-  static func definition(of index: IndexDescriptor, _ table: TableDescriptor) -> String {
-    func name(_ id: ColumnID) -> String { table.column(id)?.name ?? "?" }
-    let keys = index.keyColumns.map { keyText($0, table) + ($0.isDescending ? " DESC" : "") }
-    let isUnique = index.isUnique || index.id == table.primaryIndex.id
-    var text =
-      "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(index.name) ON \(table.schemaName).\(table.name) USING btree (\(keys.joined(separator: ", ")))"
-    if !index.storedColumns.isEmpty {
-      text += " INCLUDE (\(index.storedColumns.map(name).joined(separator: ", ")))"
-    }
-    if index.isInvisible { text += " WITH (visible='false')" }
-    if let predicate = index.predicate { text += " WHERE \(Self.text(of: predicate, table))" }
-    return text
-  }
-
-  /// A column's name, or an expression: in parentheses, unless it is a function's call.
-  private static func keyText(_ key: IndexKeyColumn, _ table: TableDescriptor) -> String {
-    guard let column = table.column(key.columnID) else { return "?" }
-    guard column.isComputed, let value = column.conversion else { return column.name }
-    let text = text(of: value, table)
-    return text.first?.isLetter == true && text.hasSuffix(")") ? text : "(\(text))"
-  }
-
-  private static func text(of expression: RowExpression, _ table: TableDescriptor) -> String {
-    let names = expression.columns.map { table.column($0)?.name ?? "?" }
-    return (try? Expression(decoding: expression.expression)).map(ExpressionText(columnNames: names).text) ?? "?"
   }
 
   // MARK: information_schema

@@ -48,6 +48,10 @@ public indirect enum ExpressionKind: Hashable, Sendable {
   case nullIf(ExpressionSyntax, ExpressionSyntax)
   case row([ExpressionSyntax])
   case array([ExpressionSyntax])
+  /// `ARRAY(SELECT …)`.
+  case arraySubquery(SelectStatement)
+  /// `array[index]`.
+  case element(ExpressionSyntax, index: ExpressionSyntax)
   case scalarSubquery(SelectStatement)
   case exists(SelectStatement)
   case quantifiedSubquery(ExpressionSyntax, operator: String, Quantifier, SelectStatement)
@@ -87,11 +91,16 @@ public struct FunctionCallSyntax: Hashable, Sendable {
   public var isStar: Bool
   public var isDistinct: Bool
   public var filter: ExpressionSyntax?
+  /// `ORDER BY` within an aggregate.
+  public var order: [SortKeySyntax]
+  /// `WITH ORDINALITY`, in `FROM`.
+  public var hasOrdinality = false
 
   public init(
     name: [String], arguments: [ExpressionSyntax], isStar: Bool = false, isDistinct: Bool = false,
-    filter: ExpressionSyntax? = nil
+    filter: ExpressionSyntax? = nil, order: [SortKeySyntax] = []
   ) {
+    self.order = order
     self.name = name
     self.arguments = arguments
     self.isStar = isStar

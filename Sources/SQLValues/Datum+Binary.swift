@@ -11,7 +11,7 @@ extension Datum {
     case .integer(let value):
       switch type {
       case .int2: Self.append(UInt16(truncatingIfNeeded: value), to: &bytes)
-      case .int4, .oid: Self.append(UInt32(truncatingIfNeeded: value), to: &bytes)
+      case .int4, .oid, .system: Self.append(UInt32(truncatingIfNeeded: value), to: &bytes)
       default: Self.append(UInt64(bitPattern: value), to: &bytes)
       }
     case .double(let value):
@@ -21,7 +21,9 @@ extension Datum {
         Self.append(value.bitPattern, to: &bytes)
       }
     case .decimal(let value): value.writeBinary(into: &bytes)
-    case .text: writeText(as: type, into: &bytes)
+    case .text:
+      if case .system(let system) = type, writeArray(system, into: &bytes) { return }
+      writeText(as: type, into: &bytes)
     case .bytes(let value): bytes.append(contentsOf: value)
     case .uuid(let value):
       Self.append(value.high, to: &bytes)
@@ -84,6 +86,9 @@ extension Datum {
           months: Int32(truncatingIfNeeded: rest), days: Int32(truncatingIfNeeded: rest >> 32),
           microseconds: Int64(bitPattern: time)))
     case .void: return .null
+    case .system(let system):
+      if system.isObjectIdentifier { return .integer(Int64(try word(4))) }
+      return try parseArray(bytes, system)
     }
   }
 

@@ -39,6 +39,11 @@ extension Datum {
       case .date(let days): return .timestamp(try Self.timestamp(ofDate: days))
       default: break
       }
+    case .system(let system):
+      if system.isObjectIdentifier, let value = try integer(for: .oid) { return .integer(value) }
+      if case .system(let source) = from, let elements = source.elements(of: self) {
+        return try Self.array(elements, system)
+      }
     case .bytea, .uuid, .interval, .unknown, .void: break
     }
     if case .text(let text) = self {

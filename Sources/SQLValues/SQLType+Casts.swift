@@ -12,7 +12,7 @@ public enum CastContext: Int, Hashable, Comparable, Sendable {
 
 /// Groups of types between which overload resolution prefers (PostgreSQL 15, table 53.65).
 public enum TypeCategory: Hashable, Sendable {
-  case boolean, numeric, string, dateTime, timeSpan, userDefined, unknown, pseudo
+  case boolean, numeric, string, dateTime, timeSpan, userDefined, array, unknown, pseudo
 }
 
 extension SQLType {
@@ -26,6 +26,7 @@ extension SQLType {
     case .bytea, .uuid: .userDefined
     case .unknown: .unknown
     case .void: .pseudo
+    case .system(let type): type.isObjectIdentifier ? .numeric : type.elementType != nil ? .array : .userDefined
     }
   }
 
@@ -67,6 +68,14 @@ extension SQLType {
     case (.date, .timestamp), (.date, .timestampWithTimeZone), (.timestamp, .timestampWithTimeZone): return .implicit
     case (.timestamp, .date), (.timestampWithTimeZone, .date), (.timestampWithTimeZone, .timestamp): return .assignment
     case (.name, .varchar), (.name, .character): return .assignment
+    case (.system(let type), .oid) where type.isObjectIdentifier: return .implicit
+    case (.oid, .system(let type)), (.int2, .system(let type)), (.int4, .system(let type)), (.int8, .system(let type)):
+      return type.isObjectIdentifier ? .assignment : nil
+    case (.system(let type), .int4), (.system(let type), .int8):
+      return type.isObjectIdentifier ? .assignment : nil
+    case (.system(let from), .system(let to)):
+      if from.elementType == nil || to.elementType == nil { return nil }
+      return from.isVector || (from == .varcharArray && to == .textArray) ? .implicit : .explicit
     case _ where category == .string && target.category == .string: return .implicit
     // Conversion through the text form.
     case _ where target.category == .string: return .assignment

@@ -5,7 +5,7 @@ extension SQLType {
   private enum Tag: UInt8 {
     case boolean = 1
     case int2, int4, int8, float4, float8, numeric, text, varchar, character, name, bytea, uuid, date, timestamp
-    case timestampWithTimeZone, interval, oid, unknown, void
+    case timestampWithTimeZone, interval, oid, unknown, void, system
   }
 
   /// The largest modifier a type can carry; larger ones in bytes from outside are refused.
@@ -45,6 +45,9 @@ extension SQLType {
     case .oid: put(.oid)
     case .unknown: put(.unknown)
     case .void: put(.void)
+    case .system(let type):
+      put(.system)
+      writer.write(type.rawValue)
     }
   }
 
@@ -80,6 +83,10 @@ extension SQLType {
     case .oid: return .oid
     case .unknown: return .unknown
     case .void: return .void
+    case .system:
+      let raw = try reader.readUInt8()
+      guard let type = SystemType(rawValue: raw) else { throw reader.failure("system type \(raw)") }
+      return .system(type)
     }
   }
 }

@@ -23,6 +23,7 @@ extension SQLType {
     case .numeric: 1700
     case .void: 2278
     case .uuid: 2950
+    case .system(let type): type.oid
     }
   }
 
@@ -36,6 +37,7 @@ extension SQLType {
     case .uuid, .interval: 16
     case .name: 64
     case .unknown: -2
+    case .system(let type): type.isObjectIdentifier ? 4 : -1
     case .numeric, .text, .varchar, .character, .bytea: -1
     }
   }
@@ -81,7 +83,9 @@ extension SQLType {
       self = .numeric(precision: modifier >> 16 & 0xffff, scale: scale > 1_023 ? scale - 2_048 : scale)
     case 2278: self = .void
     case 2950: self = .uuid
-    default: return nil
+    default:
+      guard let type = SystemType.allCases.first(where: { $0.oid == oid }) else { return nil }
+      self = .system(type)
     }
   }
 
@@ -108,6 +112,7 @@ extension SQLType {
     case .oid: "oid"
     case .unknown: "unknown"
     case .void: "void"
+    case .system(let type): type.internalName
     }
   }
 
@@ -149,6 +154,7 @@ extension SQLType: CustomStringConvertible {
     case .character: "character"
     case .timestamp: "timestamp without time zone"
     case .timestampWithTimeZone: "timestamp with time zone"
+    case .system(let type): type.name
     default: internalName
     }
   }

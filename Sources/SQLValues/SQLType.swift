@@ -27,4 +27,6 @@ public enum SQLType: Hashable, Sendable {
   case unknown
   /// No value at all (a function such as `pg_sleep`).
   case void
+  /// A type that only the catalog and its functions use.
+  case system(SystemType)
 }

@@ -120,7 +120,7 @@ extension Planner {
   func validate(_ definition: ColumnDefinition) throws(SQLError) {
     try requireName(definition.name)
     switch definition.type {
-    case .unknown, .void:
+    case .unknown, .void, .system:
       throw SQLError(
         .invalidTableDefinition, "column \"\(definition.name)\" has a pseudo-type", columnName: definition.name)
     case .boolean, .int2, .int4, .int8, .float4, .float8, .numeric, .text, .varchar, .character, .name, .bytea, .uuid,
