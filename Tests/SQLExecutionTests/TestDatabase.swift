@@ -56,8 +56,10 @@ final class TestDatabase {
   ) async throws(SQLError) -> Answer {
     let parsed = try StatementParser.parseOnThisThread(text, limits: ParserLimits(maximumDepthBound: 2_000))
     let plan = try StatementPlanner(catalog: catalog).plan(parsed[0])
+    var context = EvaluationContext()
+    context.catalog = CatalogNames(catalog, PlannerSession())
     let execution = StatementExecution(
-      plan: plan, parameters: parameters, access: tables, context: EvaluationContext(), limits: limits)
+      plan: plan, parameters: parameters, access: tables, context: context, limits: limits)
     var rows: [String] = []
     while let batch = try await execution.nextRows() {
       for row in batch {

@@ -21,6 +21,7 @@ public struct FuzzTarget: Sendable {
     protocolTargets + valueTargets + functionTargets + rowTargets + recordTargets + raftTargets + schemaTargets
     + messageTargets
     + nodeTargets + rangeTargets + replicationTargets + connectionTargets + textTargets + statementTargets
+    + regularExpressionTargets
 
   /// Decoders with a mistake built in: the proof that a run can fail. Not among `all`.
   public static let planted: [FuzzTarget] = plantedTargets

@@ -412,3 +412,157 @@ sum(null::int4)
 min(true)
 sum('a'::text)
 max('2024-01-01'::date)
+'abc' ~ 'b'
+'abc' ~ '^b'
+'abc' !~ 'B'
+'abc' ~* 'B'
+'abc' !~* 'B'
+null ~ 'a'
+'abc' ~ null
+'ships' ~ '^(ships)$'
+'foobar' ~ 'o{2}b'
+'foobar' ~ '(?i)FOO'
+'a.c' ~ '***=a.c'
+'abc' ~ '***=a.c'
+regexp_match('foobarbequebaz', 'ba.')
+regexp_match('foobarbequebaz', '(bar)(beque)')
+regexp_match('foobarbequebaz', '(bar)(x)?')
+regexp_match('foobar', '(foo|foobar)')
+regexp_match('XY1234Z', 'Y*([0-9]{1,3})')
+regexp_match('XY1234Z', 'Y*?([0-9]{1,3})')
+regexp_match('abc01234xyz', '(?:(.*?)(\d+)(.*)){1,1}')
+regexp_match('abc01234xyz', '(.*)(\d+)(.*)')
+regexp_match('abc01234xyz', '(.*?)(\d+)(.*)')
+regexp_match('aaa', '(a*)(a*)')
+regexp_match('aaa', '(a*?)(a*)')
+regexp_match('abab', '(ab)*')
+regexp_match('', '(a*)*')
+regexp_match('', '(a)?')
+regexp_match('abcd', '(a|ab)(c|bcd)(d*)')
+regexp_match('foo bar', '\mb\w+\M')
+regexp_match('foo bar', '\Bo')
+regexp_match('price: 10$', '\d+(?=\$)')
+regexp_match('price: 10', '(?<=: )\d+')
+regexp_match('ab12', '(?<!b)\d')
+regexp_match('ab', 'a(?!b)')
+regexp_match('x]y', '[]y]+')
+regexp_match('a-z', '[a\-]+')
+regexp_match('A1_', '[[:alpha:][:digit:]]+')
+regexp_match('A1_', '[^[:alpha:]]+')
+regexp_match(E'a\nb', 'a.b', 'n')
+regexp_match(E'a\nb', '^b', 'n')
+regexp_match(E'a\nb', '^b', 'w')
+regexp_match('a b', 'a b', 'x')
+regexp_match('ab', 'a  b # text', 'x')
+regexp_match('a{1', 'a{1')
+regexp_match('aé', '\w+')
+regexp_match('ab', '(?:a|b)+')
+regexp_match('ab', 'a|')
+regexp_match('ab', '\x61b')
+regexp_match('ab', '\u0061b')
+regexp_match('a\b', 'a\\b')
+regexp_match('abc', '(?:)')
+'a' ~ '('
+'a' ~ ')'
+'a' ~ '['
+'a' ~ '*a'
+'a' ~ 'a**'
+'a' ~ 'a{2,1}'
+'a' ~ 'a{256}'
+'a' ~ '[b-a]'
+'a' ~ '[[:nothing:]]'
+'a' ~ '\'
+'a' ~ '\q'
+'a' ~ '(?z)a'
+regexp_replace('foobarbaz', 'b..', 'X')
+regexp_replace('foobarbaz', 'b..', 'X', 'g')
+regexp_replace('foobarbaz', 'b(..)', 'X\1Y', 'g')
+regexp_replace('foobarbaz', 'b(..)', '[\&]', 'g')
+regexp_replace('abc', 'x*', '-', 'g')
+regexp_replace('A PostgreSQL function', 'a|e|i|o|u', 'X', 1, 0, 'i')
+regexp_replace('A PostgreSQL function', 'a|e|i|o|u', 'X', 1, 3, 'i')
+regexp_replace('abc', 'b', '\\')
+regexp_replace('abc', 'b', 'x', 'z')
+regexp_like('Hello World', 'world$', 'i')
+regexp_count('ABCABCAXYaxy', 'A.', 1, 'i')
+regexp_count('ABCABCAXYaxy', 'A.')
+regexp_count('abc', 'b', 0)
+regexp_instr('number of your street, town zip, FR', '[^,]+', 1, 2)
+regexp_instr('ABCDEFGHI', '(c..)(...)', 1, 1, 0, 'i', 2)
+regexp_instr('ABCDEFGHI', '(c..)(...)', 1, 1, 1, 'i', 2)
+regexp_instr('abc', 'x')
+regexp_instr('abc', 'a', 1, 0)
+regexp_substr('number of your street, town zip, FR', '[^,]+', 1, 2)
+regexp_substr('ABCDEFGHI', '(c..)(...)', 1, 1, 'i', 2)
+regexp_substr('abc', 'x')
+regexp_split_to_array('the quick  brown', '\s+')
+regexp_split_to_array('the quick', '\s*')
+regexp_split_to_array('', 'a')
+regexp_match('abc', 'b', 'g')
+substring('foobar' from 'o.b')
+substring('foobar' from 'o(.)b')
+substring('foobar' from 'x')
+substring('foobar' similar '%#"o_b#"%' escape '#')
+substring('foobar' from '#"o_b#"%' for '#')
+'abc' similar to 'abc'
+'abc' similar to 'a'
+'abc' similar to '%(b|d)%'
+'abc' similar to '(b|c)%'
+'-abc-' similar to '%\mabc\M%'
+'abc' not similar to 'abc'
+'a.c' similar to 'a.c'
+'abc' similar to 'a.c'
+'a_c' similar to 'a#_c' escape '#'
+array[1,2,3]
+array['a','b c','NULL',null,'']
+array[true,false]
+array[1,2]::text[]
+'{1,2,3}'::int4[]
+'{1, 2 ,NULL}'::int4[]
+'{a,"b\"c"}'::text[]
+'{1,x}'::int4[]
+'1,2'::int4[]
+(array[10,20,30])[2]
+(array[10,20,30])[4]
+array_length(array[1,2,3], 1)
+array_upper(array[1,2,3], 1)
+array_length('{}'::int4[], 1)
+cardinality(array[1,2,3])
+array_to_string(array['a',null,'c'], ',')
+array_to_string(array['a',null,'c'], ',', '*')
+array_to_string(array[1,2], '-')
+string_to_array('a,b,,c', ',')
+string_to_array('a,b,,c', ',', '')
+string_to_array('abc', null)
+array[1,2] || array[3]
+array[1,2] || 3
+0 || array[1,2]
+array_position(array['a','b'], 'b')
+2 = any (array[1,2])
+3 = any ('{1,2}'::int4[])
+3 = any ('{1,NULL}'::int4[])
+3 <> all ('{1,2}'::int4[])
+array(select 1)
+array(select x from generate_series(3, 1, -1) x order by x)
+array(select 1 where false)
+array[1,2] = array[1,2]
+pg_typeof(array[1])
+format('%s and %I and %L', 'a', 'b c', 'd''e')
+format('%2$s %1$s %%', 'a', 'b')
+format_type(23, null)
+format_type(1043, 14)
+format_type(1700, 655366)
+format_type(1009, null)
+format_type(0, null)
+format_type(99999, null)
+pg_size_pretty(10::int8)
+pg_size_pretty(10240::int8)
+pg_size_pretty(1073741824::int8)
+json_build_object('a', 1, 'b', true, 'c', 'x"y', 'd', null)
+'int4'::regtype
+'timestamptz'::regtype::text
+23::oid::regtype
+'nothing'::regtype
+1259::oid::regclass
+'pg_class'::regclass::oid
+to_regclass('nothing')

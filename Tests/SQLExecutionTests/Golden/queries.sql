@@ -104,3 +104,24 @@ SELECT users.* FROM users WHERE id = 2
 SELECT id FROM users FOR UPDATE
 SELECT id id FROM users u WHERE u.id < 2
 SELECT row_number() OVER (ORDER BY id) FROM users
+SELECT unnest(array[3,1,2])
+SELECT unnest(array['a','b']), 1
+SELECT unnest(array[1,2]), unnest(array['x','y','z'])
+SELECT id, unnest(array[id, id * 10]) FROM users WHERE id < 3 ORDER BY 1, 2
+SELECT * FROM unnest(array['a','b']) WITH ORDINALITY AS t(v, n)
+SELECT * FROM unnest(array[1,2], array['x']) AS t(a, b)
+SELECT u.id, v FROM users u, unnest(array[u.id, u.id + 100]) AS v WHERE u.id <= 2 ORDER BY 1, 2
+SELECT generate_subscripts(array['a','b','c'], 1)
+SELECT generate_series(1, 3), 'x'
+SELECT regexp_matches('foobarbequebazilbarfbonk', '(b[^b]+)(b[^b]+)', 'g')
+SELECT regexp_split_to_table('hello world again', '\s+')
+SELECT * FROM regexp_matches('abcabd', 'ab.', 'g')
+SELECT array_agg(id ORDER BY id DESC) FROM users
+SELECT array_agg(age ORDER BY id) FROM users
+SELECT string_agg(email, '+' ORDER BY email DESC) FROM users
+SELECT array_agg(id) FROM users WHERE false
+SELECT age, array_agg(id ORDER BY id) FROM users GROUP BY age ORDER BY age
+SELECT id, ARRAY(SELECT o.id FROM orders o WHERE o.user_id = users.id ORDER BY o.id DESC) FROM users ORDER BY id
+SELECT id FROM users WHERE id = ANY (ARRAY(SELECT 1)) ORDER BY id
+SELECT id FROM users WHERE email ~ '^b' ORDER BY id
+SELECT unnest(array[1,2]) WHERE unnest(array[1]) = 1
