@@ -8,7 +8,7 @@ public protocol CatalogAnswers: Sendable {
   func answer(_ function: FunctionID, _ arguments: [Datum]) throws(SQLError) -> Datum
 }
 
-enum CatalogFunctions {
+public enum CatalogFunctions {
   static func evaluate(
     _ function: FunctionID, _ arguments: [Datum], _ context: EvaluationContext
   ) throws(SQLError) -> Datum {
@@ -21,6 +21,9 @@ enum CatalogFunctions {
     case .prettySize:
       guard case .integer(let bytes) = arguments[0] else { throw Builtins.mismatch(function) }
       return .text(prettySize(bytes))
+    case .prettyExpression:
+      guard case .text(let text) = arguments[0] else { throw Builtins.mismatch(function) }
+      return .text(withoutParentheses(text))
     default:
       guard let catalog = context.catalog else { throw .unsupported("catalog functions in this part of a statement") }
       return try catalog.answer(function, arguments)
@@ -34,6 +37,24 @@ enum CatalogFunctions {
     }
     if type == .character(count: 0), modifier != nil { return "bpchar" }
     return modifier == nil ? type.baseName : type.description
+  }
+
+  /// An expression without the parentheses around the whole of it, if there are any.
+  public static func withoutParentheses(_ text: String) -> String {
+    guard text.hasPrefix("("), text.hasSuffix(")") else { return text }
+    var depth = 0
+    var isQuoted = false
+    for (position, byte) in text.utf8.enumerated() {
+      switch byte {
+      case UInt8(ascii: "'"): isQuoted.toggle()
+      case UInt8(ascii: "(") where !isQuoted: depth += 1
+      case UInt8(ascii: ")") where !isQuoted: depth -= 1
+      default: break
+      }
+      // The first of them ends before the last.
+      if depth == 0, position < text.utf8.count - 1 { return text }
+    }
+    return String(text.dropFirst().dropLast())
   }
 
   /// As `pg_size_pretty`: a unit is used from ten of it on, rounded half away from zero.

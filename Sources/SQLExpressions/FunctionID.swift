@@ -140,6 +140,8 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   /// `to_regtype`
   case findType = 166
   case prettySize = 167
+  /// `pg_get_expr` as psql asks for it.
+  case prettyExpression = 168
 
   // Sequences.
   case nextValue = 180

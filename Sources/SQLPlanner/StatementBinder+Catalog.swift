@@ -40,7 +40,8 @@ extension StatementBinder {
       guard let first = arguments.first, first.type == .text || first.type == .system(.nodeTree) else {
         return .constant(.null, .text)
       }
-      return try builder.cast(first, to: .text)
+      let text = try builder.cast(first, to: .text)
+      return arguments.count > 2 && arguments[2] == .isTrue ? .call(.prettyExpression, [text], .text) : text
     default: return nil
     }
   }

@@ -35,9 +35,11 @@ extension SystemCatalog {
     return found
   }
 
-  /// `pg_get_indexdef`.
-  static func definition(of index: IndexDescriptor, on table: TableDescriptor) -> String {
-    let keys = index.keyColumns.map { keyText($0.columnID, table) + ($0.isDescending ? " DESC" : "") }
+  /// `pg_get_indexdef`. `isPretty`: without parentheses that mean nothing.
+  static func definition(of index: IndexDescriptor, on table: TableDescriptor, isPretty: Bool = false) -> String {
+    let keys = index.keyColumns.map {
+      keyText($0.columnID, table, isPretty: isPretty) + ($0.isDescending ? " DESC" : "")
+    }
     let stored = index.storedColumns.map { keyText($0, table) }
     let isUnique = index.isUnique || index.id == table.primaryIndex.id
     var text =
@@ -45,20 +47,24 @@ extension SystemCatalog {
       + "USING btree (\(keys.joined(separator: ", ")))"
     if !stored.isEmpty { text += " INCLUDE (\(stored.joined(separator: ", ")))" }
     if index.isInvisible { text += " WITH (visible='false')" }
-    if let predicate = index.predicate { text += " WHERE \(Self.text(of: predicate, table))" }
+    if let predicate = index.predicate {
+      let condition = Self.text(of: predicate, table)
+      text += " WHERE " + (isPretty ? CatalogFunctions.withoutParentheses(condition) : condition)
+    }
     return text
   }
 
   /// A column's name, or an expression: in parentheses, unless it is a function's call.
-  static func keyText(_ id: ColumnID, _ table: TableDescriptor) -> String {
+  static func keyText(_ id: ColumnID, _ table: TableDescriptor, isPretty: Bool = false) -> String {
     guard let column = table.column(id) else { return "?" }
     guard column.isComputed, let value = column.conversion else { return quoted(column.name) }
     let text = text(of: value, table)
-    return functionName(text) == nil ? "(\(text))" : text
+    if functionName(text) != nil { return text }
+    return "(\(isPretty ? CatalogFunctions.withoutParentheses(text) : text))"
   }
 
   static func text(of expression: RowExpression, _ table: TableDescriptor) -> String {
-    let names = expression.columns.map { table.column($0)?.name ?? "?" }
+    let names = expression.columns.map { quoted(table.column($0)?.name ?? "?") }
     return (try? Expression(decoding: expression.expression)).map(ExpressionText(columnNames: names).text) ?? "?"
   }
 
@@ -212,12 +218,13 @@ public struct CatalogNames: CatalogAnswers {
     guard let table = table(ofNumber: number),
       let index = table.indexes.first(where: { SystemCatalog.number(table, $0) == number })
     else { return .null }
+    let isPretty = arguments.count > 2 && arguments[2] == .boolean(true)
     guard arguments.count > 1, case .integer(let position) = arguments[1], position > 0 else {
-      return .text(SystemCatalog.definition(of: index, on: table))
+      return .text(SystemCatalog.definition(of: index, on: table, isPretty: isPretty))
     }
     let columns = index.keyColumns.map(\.columnID) + index.storedColumns
     guard position <= columns.count else { return .text("") }
-    return .text(SystemCatalog.keyText(columns[Int(position) - 1], table))
+    return .text(SystemCatalog.keyText(columns[Int(position) - 1], table, isPretty: isPretty))
   }
 
   // MARK: Types

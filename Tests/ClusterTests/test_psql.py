@@ -47,7 +47,7 @@ def test_commands_about_what_differs_work(described):
 def test_verbose_lists_name_everything(described):
     shown = command(*described, r"\dt+")
     assert [line.split("|")[1].strip() for line in shown.splitlines()[3:-2]] == [
-        "Odd Name", "crew", "every_type", "ships", "stamps"]
+        "Odd Name", "cargo", "crew", "every_type", "ships", "stamps"]
 
 
 def test_casts_to_names_and_back(cluster, described):

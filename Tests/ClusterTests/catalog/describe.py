@@ -12,7 +12,7 @@ print("tables", sorted(inspector.get_table_names()))
 print("views", inspector.get_view_names())
 print("sequences", sorted(inspector.get_sequence_names()))
 print("has", inspector.has_table("ships"), inspector.has_table("nothing"))
-for table in ("ships", "crew", "every_type", "stamps", "Odd Name"):
+for table in ("ships", "crew", "every_type", "stamps", "Odd Name", "cargo"):
     for get in (
         inspector.get_columns, inspector.get_pk_constraint, inspector.get_indexes, inspector.get_unique_constraints,
         inspector.get_check_constraints, inspector.get_foreign_keys, inspector.get_table_comment,

@@ -6,3 +6,7 @@ CREATE TABLE crew (id integer GENERATED ALWAYS AS IDENTITY (CACHE 1), ship bigin
 CREATE SEQUENCE berths INCREMENT BY 5 START 100 CACHE 10;
 CREATE TABLE stamps (id bigint PRIMARY KEY, berth bigint DEFAULT nextval('berths'), stamp timestamptz DEFAULT now());
 CREATE TABLE "Odd Name" ("Key Column" integer PRIMARY KEY, "select" text);
+CREATE TABLE cargo (id bigint PRIMARY KEY, ship bigint REFERENCES ships ON DELETE CASCADE, label text, weight integer, done boolean NOT NULL DEFAULT false, CONSTRAINT cargo_keeper FOREIGN KEY (ship, weight) REFERENCES crew ON UPDATE RESTRICT ON DELETE SET NULL);
+CREATE INDEX cargo_open ON cargo (weight) INCLUDE (id) WHERE NOT done;
+CREATE UNIQUE INDEX cargo_label ON cargo (lower(label)) WHERE weight > 0;
+CREATE INDEX cargo_sum ON cargo ((weight + 1), label DESC, (weight * 2));
