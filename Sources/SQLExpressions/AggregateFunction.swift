@@ -99,6 +99,7 @@ extension ExpressionBuilder {
       default: break
       }
     case ("min", 1), ("max", 1):
+      try Self.requireOrder(of: type)
       switch type {
       case .boolean, .bytea, .uuid, .unknown, .void: break
       case .varchar, .name: return made(name == "min" ? .minimum : .maximum, [operand], .text)

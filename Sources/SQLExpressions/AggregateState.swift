@@ -26,6 +26,7 @@ public struct AggregateState: Sendable {
   }
 
   private let order: [AggregateOrder]
+  private var elementBytes = 0
   private let elementType: SQLType
   private let function: AggregateFunction
   private let type: SQLType
@@ -55,10 +56,9 @@ public struct AggregateState: Sendable {
     }
   }
 
-  /// Values held beyond the fixed size of the state: what counts against a statement's memory.
+  /// Values held beyond the fixed size of the state: what counts against a statement's memory. A large one counts as several.
   public var heldValueCount: Int {
-    if case .elements(let list) = accumulator { return list.count * (1 + order.count) + (seen?.count ?? 0) }
-    return seen?.count ?? 0
+    (seen?.count ?? 0) + (elementBytes + 63) / 64
   }
 
   /// Evaluates the call's filter and arguments over a row and adds the result.
@@ -75,6 +75,7 @@ public struct AggregateState: Sendable {
       for key in order { element.keys.append(try key.expression.evaluate(row, &context)) }
       guard case .elements(var list) = accumulator else { return }
       accumulator = .empty
+      elementBytes += 64 + ([value, element.separator] + element.keys).reduce(0) { $0 + Self.size(of: $1) }
       list.append(element)
       accumulator = .elements(list)
       return
@@ -212,6 +213,15 @@ public struct AggregateState: Sendable {
       return .double(type == .float4 ? Double(Float(sum)) : sum)
     case .intervalSum(let sum, let count):
       return .interval(function == .average ? try DateTimeArithmetic.scale(sum, by: 1 / Double(count)) : sum)
+    }
+  }
+
+  private static func size(of value: Datum) -> Int {
+    switch value {
+    case .text(let text): 32 + text.utf8.count
+    case .bytes(let content): 32 + content.count
+    case .decimal(let decimal): 32 + decimal.limbs.count * 4
+    default: 32
     }
   }
 

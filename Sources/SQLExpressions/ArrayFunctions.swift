@@ -33,7 +33,9 @@ enum ArrayFunctions {
       }
       return .text(ArrayText.format(left + right))
     case .arrayContains:
-      guard let elements = elements(arguments[1]), let wanted = text(of: arguments[0]) else { return .null }
+      guard let elements = elements(arguments[1]) else { return .null }
+      if arguments.count == 4 { return try contains(arguments, elements) }
+      guard let wanted = text(of: arguments[0]) else { return .null }
       if elements.contains(wanted) { return .boolean(true) }
       return elements.contains(nil) ? .null : .boolean(false)
     case .arrayPosition:
@@ -42,6 +44,22 @@ enum ArrayFunctions {
       return elements.firstIndex(of: wanted).map { .integer(Int64($0 + 1)) } ?? .null
     default: throw Builtins.mismatch(function)
     }
+  }
+
+  /// Elements are values of the third argument's type, and are compared in the fourth's.
+  private static func contains(_ arguments: [Datum], _ elements: [String?]) throws(SQLError) -> Datum {
+    func type(_ position: Int) throws(SQLError) -> SQLType {
+      guard case .integer(let number) = arguments[position], let oid = UInt32(exactly: number),
+        let type = SQLType(oid: oid)
+      else { throw Builtins.mismatch(.arrayContains) }
+      return type
+    }
+    let (element, common) = (try type(2), try type(3))
+    for case let text? in elements {
+      let value = try Datum.parse(text, as: element).cast(from: element, to: common, isExplicit: false)
+      if Datum.compare(value, arguments[0]) == 0 { return .boolean(true) }
+    }
+    return elements.contains(nil) ? .null : .boolean(false)
   }
 
   static func isVector(_ value: Datum) -> Bool {

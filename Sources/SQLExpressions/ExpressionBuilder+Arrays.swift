@@ -40,6 +40,14 @@ extension ExpressionBuilder {
       throw SQLError(.wrongObjectType, "op ANY/ALL (array) requires array on right side")
     }
     var value = operand
+    func isWhole(_ type: SQLType) -> Bool { type.isInteger || type == .oid }
+    if value.type.category == .numeric, element.category == .numeric {
+      // Whole numbers have one text, whatever their type; others are compared as numbers.
+      if isWhole(value.type), isWhole(element) { return .call(.arrayContains, [try text(value), array], .boolean) }
+      let (values, common) = try unify([value, .constant(.null, element)], construct: "ANY")
+      let types = [element, common].map { Expression.constant(.integer(Int64($0.oid)), .oid) }
+      return .call(.arrayContains, [values[0], array] + types, .boolean)
+    }
     if value.type == .unknown || !value.type.isSameType(as: element) {
       // Compared as text: the element's type decides the form.
       var typed = try coerced(value, to: element, in: .implicit)

@@ -146,6 +146,7 @@ public struct ExpressionBuilder: Sendable {
     _ comparison: ComparisonOperator, _ left: Expression, _ right: Expression
   ) throws(SQLError) -> Expression {
     let (first, second) = try comparable(left, right, operator: comparison.name)
+    if comparison != .equal, comparison != .notEqual { try Self.requireOrder(of: first.type) }
     return .comparison(comparison, first, second)
   }
 
@@ -227,7 +228,18 @@ public struct ExpressionBuilder: Sendable {
       let first = try coerced(operands[0], to: Self.target(rows[position].0, for: operands[0]), in: .implicit),
       let second = try coerced(operands[1], to: Self.target(rows[position].1, for: operands[1]), in: .implicit)
     else { throw Self.undefinedOperator(name, operands, outcome) }
+    // Equal numbers need not have the same text.
+    if first.type == .system(.numericArray) || first.type == .system(.float8Array) {
+      throw .unsupported("operator \(name) of values of type \(first.type.baseName)")
+    }
     return (first, second)
+  }
+
+  /// Arrays are kept as text, whose order is not theirs. Throws 0A000 for them.
+  public static func requireOrder(of type: SQLType) throws(SQLError) {
+    if case .system(let system) = type, system.elementType != nil {
+      throw .unsupported("an order of values of type \(type.baseName)")
+    }
   }
 
   /// Types that hold the same kind of value need no cast to be compared (a column keeps its own type then).
@@ -268,11 +280,13 @@ public struct ExpressionBuilder: Sendable {
 
   public mutating func greatest(_ values: [Expression]) throws(SQLError) -> Expression {
     let (unified, type) = try unify(values, construct: "GREATEST")
+    try Self.requireOrder(of: type)
     return .greatest(unified, type)
   }
 
   public mutating func least(_ values: [Expression]) throws(SQLError) -> Expression {
     let (unified, type) = try unify(values, construct: "LEAST")
+    try Self.requireOrder(of: type)
     return .least(unified, type)
   }
 

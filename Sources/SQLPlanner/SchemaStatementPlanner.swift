@@ -326,6 +326,9 @@ struct SchemaStatementPlanner {
     guard value.type != .void else {
       throw SQLError(.invalidTableDefinition, "column \"expr\" has pseudo-type void", position: syntax.position)
     }
+    if case .system = value.type {
+      throw .unsupported("an index on an expression of type \(value.type.baseName)", position: syntax.position)
+    }
     // PostgreSQL names the index after a function, or `expr`.
     let name = if case .function(let call) = syntax.kind { call.name.last ?? "expr" } else { "expr" }
     return IndexColumnDefinition(

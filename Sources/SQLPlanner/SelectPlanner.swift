@@ -153,10 +153,12 @@ struct SelectPlanner {
           throw SQLError(
             .ambiguousColumn, "ORDER BY \"\(names[index])\" is ambiguous", position: key.expression.position)
         }
+        try ExpressionBuilder.requireOrder(of: targets[index].expression.type)
         keys.append((index, key))
         continue
       }
       let expression = try binder.bindSettled(key.expression, in: scope)
+      try ExpressionBuilder.requireOrder(of: expression.type)
       if let index = targets.firstIndex(where: { $0.expression == expression }) {
         keys.append((index, key))
         continue

@@ -414,6 +414,7 @@ extension StatementBinder {
         AggregateOrder(
           try builder.settled(try bind(key.expression, in: scope)), isDescending: key.isDescending,
           nullsFirst: key.nullsFirst ?? key.isDescending))
+      try ExpressionBuilder.requireOrder(of: bound.order[bound.order.count - 1].expression.type)
     }
     // The order of the rows means nothing to the others.
     if bound.function != .arrayAggregate, bound.function != .stringAggregate { bound.order = [] }

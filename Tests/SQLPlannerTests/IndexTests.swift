@@ -247,6 +247,10 @@ import Testing
     ("create index on p (lower(nope))", "42703 column \"nope\" does not exist"),
     ("create index on p ((random() + a))", "42P17 functions in index expression must be marked IMMUTABLE"),
     ("create index on p ((a + (select 1)))", "0A000 cannot use subquery in index expression"),
+    (
+      "create index on p (string_to_array(s, ','))",
+      "0A000 an index on an expression of type text[] is not supported yet"
+    ),
     ("create index on p (max(a))", "42803 aggregate functions are not allowed in index expressions"),
     ("alter index i set (visible = maybe)", "22023 invalid value for boolean option \"visible\": maybe"),
     ("alter index i set (visible = true, visible = false)", "22023 parameter \"visible\" specified more than once"),

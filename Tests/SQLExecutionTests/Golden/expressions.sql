@@ -566,3 +566,15 @@ json_build_object('a', 1, 'b', true, 'c', 'x"y', 'd', null)
 1259::oid::regclass
 'pg_class'::regclass::oid
 to_regclass('nothing')
+1.0 = ANY ('{1.00}'::numeric[])
+1.5 = ANY ('{1,2}'::int4[])
+1::float8 = ANY ('{1.0,2.5}'::numeric[])
+0.1::float8 = ANY ('{0.1,NULL}'::float8[])
+7::numeric = ANY ('{1,2,NULL}'::int2[])
+300000::int8 = ANY ('{1,2}'::int2[])
+300000 <> ALL ('{1,2}'::int2[])
+3000000000 = ANY (ARRAY[1, 3000000000])
+2::int2 = ANY ('{1,2}'::int8[])
+array[1,2] = array[1,2]
+array['a'] <> array['b']
+array[10] < array[9]

@@ -125,3 +125,8 @@ SELECT id, ARRAY(SELECT o.id FROM orders o WHERE o.user_id = users.id ORDER BY o
 SELECT id FROM users WHERE id = ANY (ARRAY(SELECT 1)) ORDER BY id
 SELECT id FROM users WHERE email ~ '^b' ORDER BY id
 SELECT unnest(array[1,2]) WHERE unnest(array[1]) = 1
+SELECT id, unnest(array[1, NULL]), generate_series(1, 3) FROM users WHERE id < 3 ORDER BY 1, 3
+SELECT count(*) FROM (SELECT generate_series(1, 700), id FROM users WHERE id < 3) s
+SELECT id FROM users WHERE id = ANY ('{1,70000}'::int8[]) ORDER BY id
+SELECT id FROM orders WHERE amount = ANY ('{7.250,1}'::numeric[]) ORDER BY id
+SELECT id FROM users ORDER BY array[id] LIMIT 1
