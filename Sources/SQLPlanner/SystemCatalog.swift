@@ -209,7 +209,8 @@ enum SystemCatalog {
       add(number(table), table.name, table, kind: table.isSequence ? "S" : "r", columns: table.publicColumns.count)
       for index in table.readableIndexes where isListed(index, of: table) {
         add(
-          number(table, index), index.name, table, kind: "i", columns: index.keyColumns.count + index.storedColumns.count,
+          number(table, index), index.name, table, kind: "i",
+          columns: index.keyColumns.count + index.storedColumns.count,
           options: index.isInvisible ? ["visible=false"] : [])
       }
     }
