@@ -322,7 +322,7 @@ def test_what_tools_are_shown(cluster, pair):
     assert cluster.execute(
         "SELECT r.relname, c.conkey, c.confkey, c.confupdtype, c.confdeltype, c.confmatchtype FROM pg_constraint c"
         f" JOIN pg_class r ON r.oid = c.confrelid WHERE c.conname = '{child}_p_fkey'"
-    ) == [(parent, "{2}", "{1}", "c", "n", "s")]
+    ) == [(parent, [2], [1], "c", "n", "s")]
     assert cluster.execute(
         "SELECT constraint_type FROM information_schema.table_constraints"
         f" WHERE constraint_name = '{child}_p_fkey'") == [("FOREIGN KEY",)]

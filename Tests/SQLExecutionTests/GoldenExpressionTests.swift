@@ -18,7 +18,7 @@ import Testing
     // Not built yet.
     "array[10] < array[9]": "! 0A000 an order of values of type integer[] is not supported yet",
     "SELECT id FROM users ORDER BY array[id] LIMIT 1":
-      "! 0A000 an order of values of type integer[] is not supported yet",
+      "! 0A000 an order of values of type bigint[] is not supported yet",
     "SELECT DISTINCT ON (age) age, id FROM users ORDER BY age, id DESC":
       "! 0A000 SELECT DISTINCT ON is not supported yet",
     "SELECT id FROM users INTERSECT SELECT user_id FROM orders ORDER BY 1": "! 0A000 INTERSECT is not supported yet",
