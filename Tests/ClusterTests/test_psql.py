@@ -58,6 +58,25 @@ def test_casts_to_names_and_back(cluster, described):
     assert cluster.execute("SELECT relname FROM pg_class WHERE oid = %s::regclass", parameters=("ships",)) == [("ships",)]
 
 
+def test_an_index_that_no_query_uses_says_so(cluster, described):
+    cluster.execute("CREATE INDEX stamps_berth ON stamps (berth) WITH (visible = false)")
+    try:
+        assert '"stamps_berth" btree (berth) WITH (visible=\'false\')' in command(*described, r"\d stamps")
+        assert cluster.execute("SELECT reloptions FROM pg_class WHERE relname = 'stamps_berth'") == [(["visible=false"],)]
+    finally:
+        cluster.execute("DROP INDEX stamps_berth")
+
+
+def test_numbers_are_found_in_arrays_of_any_kind(cluster):
+    from decimal import Decimal
+
+    rows = "(VALUES (1::int8, 1.50), (70000, 2)) t (id, price)"
+    assert cluster.execute(f"SELECT id FROM {rows} WHERE id = ANY(%s)", parameters=([1, 2],)) == [(1,)]
+    assert cluster.execute(f"SELECT id FROM {rows} WHERE id <> ALL(%s)", parameters=([1, 2],)) == [(70000,)]
+    assert cluster.execute(f"SELECT id FROM {rows} WHERE price = ANY(%s)", parameters=([Decimal("1.5")],)) == [(1,)]
+    assert cluster.execute(f"SELECT id FROM {rows} WHERE price = ANY(%s)", parameters=([2.0],)) == [(70000,)]
+
+
 def test_types_are_fetched_by_name(cluster):
     import psycopg.types
 

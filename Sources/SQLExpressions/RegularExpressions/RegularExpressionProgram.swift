@@ -112,7 +112,7 @@ private struct LiveInstructions {
 /// Searches one text. Holds what is computed once for it.
 struct RegularExpressionSearch {
   let text: [UInt32]
-  private var stepsLeft = RegularExpressionLimits.maximumSteps
+  var stepsLeft = RegularExpressionLimits.maximumSteps
   private var looks: [RegularExpressionNode]
   /// For each lookaround: the places where its inner expression matches.
   private var lookPlaces: [Int: [Bool]] = [:]
