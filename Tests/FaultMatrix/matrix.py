@@ -214,6 +214,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="how long a fault lasts; 2 is where barriers stop waiting")
     parser.add_argument("--resume", action="store_true", help="leave out what a run of the same --report found, or finds beside this one")
     parser.add_argument("--reverse", action="store_true", help="the other way round, for a second run with --resume beside the first")
+    parser.add_argument("--note", help="a sentence for the report, such as what was built")
     run = Run(parser.parse_args())
     try:
         run.run()

@@ -47,7 +47,7 @@ def markdown(run):
         "# Results of the fault matrix",
         f"`deploy/test --matrix {run.arguments.slice}` on {time.strftime('%Y-%m-%d')}, {machine()},"
         + (" several runs side by side." if run.arguments.resume else f" {(time.monotonic() - run.started) / 60:.0f} minutes.")
-        + f" {len(results)} of {len(run.cells)} cells were attempted.",
+        + f" {len(results)} of {len(run.cells)} cells were attempted." + (f" {run.arguments.note}" if run.arguments.note else ""),
         "A cell is one schema change in one of its phases (from `EXPLAIN (DDL)`), met by one fault of one process while clients"
         " write to the table through both gateways, with and without `CANCEL JOB` during the fault. It is *done* when the"
         " change is public, *reverted* when everything is exactly as before (canceled, or an error the change must end with);"
