@@ -83,7 +83,7 @@ extension SchemaChangeWorkload {
       if case .failure(let error) = answer { return .failure(.unreachable("\(error)")) }
     }
     // What an error means is the checker's business.
-    return await context.execute(change.sql, allowing: SchemaErrors.judgedByChecker)
+    return await context.execute(change.sql, allowing: SchemaErrors.judgedByChecker.union(change.possibleErrors))
   }
 
   /// The same id again, through another gateway: the same answer, and nothing happens.
