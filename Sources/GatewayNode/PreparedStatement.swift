@@ -80,8 +80,7 @@ import Wire
   var isPlanned: Bool {
     switch statement {
     case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
-      .truncate,
-      .createSequence, .alterSequence, .explain, .checkTable:
+      .truncate, .createSequence, .alterSequence, .explain, .checkTable:
       true
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job, .unsupported: false
     }
@@ -95,8 +94,8 @@ import Wire
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
     switch statement {
-    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate,
-      .createSequence, .alterSequence:
+    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
+      .alterSequence:
       true
     default: false
     }

@@ -35,8 +35,7 @@ extension Session {
     case .execute: throw SQLError.unsupported("EXECUTE as a statement (the protocol's Bind and Execute are)")
     case .unsupported(let error): throw error
     case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
-      .truncate,
-      .createSequence, .alterSequence, .explain, .checkTable:
+      .truncate, .createSequence, .alterSequence, .explain, .checkTable:
       throw SQLError(.internalError, "a planned statement came to the wrong place")
     }
   }

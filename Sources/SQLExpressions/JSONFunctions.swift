@@ -11,7 +11,7 @@ enum JSONFunctions {
         throw SQLError(
           .invalidParameterValue, "argument \(position + 1) cannot be null", hint: "Object keys should be text.")
       }
-      parts.append("\(quoted(name)) : \(value(arguments[position + 1]))")
+      parts.append("\(JSONText.quoted(name)) : \(value(arguments[position + 1]))")
     }
     return .text("{" + parts.joined(separator: ", ") + "}")
   }
@@ -20,32 +20,11 @@ enum JSONFunctions {
     switch value {
     case .null: "null"
     case .boolean(let isTrue): isTrue ? "true" : "false"
-    case .text(let text): quoted(text)
+    case .text(let text): JSONText.quoted(text)
     case .integer: value.text(as: .int8)
     case .decimal: value.text(as: .numeric(precision: nil, scale: nil))
-    case .double(let number): number.isFinite ? value.text(as: .float8) : quoted(value.text(as: .float8))
+    case .double(let number): number.isFinite ? value.text(as: .float8) : JSONText.quoted(value.text(as: .float8))
     default: "null"
     }
-  }
-
-  /// RFC 8259, section 7.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{c}": result += "\\f"
-      case _ where scalar.value < 32:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 /// A JSON document (RFC 8259): what `cluster.json` and `theseus bench --json` are written in.
 enum JSONValue: Hashable, Sendable {
   case null
@@ -43,14 +44,14 @@ extension JSONValue {
     case .boolean(let value): return value ? "true" : "false"
     case .integer(let value): return String(value)
     case .number(let value): return value.isFinite ? "\(value)" : "null"
-    case .string(let text): return Self.quoted(text)
+    case .string(let text): return JSONText.quoted(text)
     case .array(let elements):
       if elements.isEmpty { return "[]" }
       if elements.allSatisfy(\.isPlain) { return "[" + elements.map { $0.formatted() }.joined(separator: ", ") + "]" }
       let lines = elements.map { inner + $0.formatted(indent: indent + 2) }
       return "[\n" + lines.joined(separator: ",\n") + "\n\(outer)]"
     case .object(let members):
-      let rows = members.map { "\(Self.quoted($0.name)): \($0.value.formatted(indent: indent + 2))" }
+      let rows = members.map { "\(JSONText.quoted($0.name)): \($0.value.formatted(indent: indent + 2))" }
       if members.allSatisfy({ $0.value.isPlain }) { return "{" + rows.joined(separator: ", ") + "}" }
       return "{\n" + rows.map { inner + $0 }.joined(separator: ",\n") + "\n\(outer)}"
     }
@@ -61,23 +62,5 @@ extension JSONValue {
     case .null, .boolean, .integer, .number, .string: true
     case .array, .object: false
     }
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
