@@ -69,7 +69,7 @@ let adapters: [Target] = [
   shell("NodeRuntime", ["Basics", "EventLoop", "RPC", "Wire", "CPlatform"]),
   shell("Replication", ["Basics", "Raft", "RocksEngine", "EventLoop", "RPC", "Wire", "NodeRuntime"]),
   shell(
-    "ClusterClient", ["Basics", "Catalog", "Convergence", "EventLoop", "RPC", "Wire"]),
+    "ClusterClient", ["Basics", "SQLValues", "Catalog", "KeyValue", "Convergence", "EventLoop", "RPC", "Wire"]),
   shell("PostgresClient", ["Basics", "EventLoop", "PostgresProtocol"]),
   shell("Simulation", ["Basics", "EventLoop", "CPlatform"]),
 ]
@@ -151,7 +151,10 @@ let testTargets: [Target] = [
   tests("SQLExpressions", ["SQLValues", "Basics"]),
   tests("Catalog", ["SQLValues", "Basics"]),
   tests("KeyValue", ["SQLValues", "SQLExpressions", "Catalog", "Basics"]),
-  tests("SchemaChange", ["SQLValues", "Catalog", "Basics"]),
+  tests(
+    "SchemaChange",
+    ["SQLValues", "SQLExpressions", "SQLSyntax", "SQLPlanner", "Catalog", "PostgresParser", "Basics"],
+    exclude: ["Golden"]),
   tests("Metadata", ["SQLValues", "Catalog", "SchemaChange", "Convergence", "Basics"]),
   tests(
     "SQLPlanner", ["SQLValues", "SQLExpressions", "SQLSyntax", "Catalog", "SchemaChange", "PostgresParser", "Basics"]),

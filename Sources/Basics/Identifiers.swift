@@ -27,6 +27,12 @@ public struct DatabaseID: Identifier {
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
+/// A schema in the sense of SQL, for which PostgreSQL's other word is used: what names of relations are unique in.
+public struct NamespaceID: Identifier {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
 public struct TableID: Identifier {
   public let rawValue: UInt64
   public init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -78,6 +84,16 @@ public struct TableVersion: Identifier {
   /// The largest number, which only bytes from outside can hold, stays as it is.
   public var next: TableVersion { TableVersion(rawValue: rawValue == .max ? .max : rawValue + 1) }
   public var previous: TableVersion { TableVersion(rawValue: rawValue == 0 ? 0 : rawValue - 1) }
+}
+
+/// Version of the descriptor of a namespace or a database: 1 when it is created, one more with every entry that changes it.
+public struct DescriptorVersion: Identifier {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+  /// "Does not exist": the `from` of a creation.
+  public static let none = DescriptorVersion(rawValue: 0)
+  /// The largest number, which only bytes from outside can hold, stays as it is.
+  public var next: DescriptorVersion { DescriptorVersion(rawValue: rawValue == .max ? .max : rawValue + 1) }
 }
 
 /// Names one DDL request for ever, so that a retry of it is recognised (1 to 128 bytes of UTF-8).

@@ -12,6 +12,7 @@ public enum PlantedFault: String, Sendable, CaseIterable {
   case readBoundIgnored = "read-bound-ignored"
   case readTimestampsIgnored = "read-timestamps-ignored"
   case locksIgnoredByReads = "locks-ignored-by-reads"
+  case nextTryRolledBack = "next-try-rolled-back"
   case unsyncedVote = "unsynced-vote"
 
   /// The one that is active, set before anything runs; nil everywhere but in tests of the simulation.

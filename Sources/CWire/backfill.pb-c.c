@@ -277,7 +277,7 @@ void   theseus__v1__estimate_response__free_unpacked
   assert(message->base.descriptor == &theseus__v1__estimate_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor theseus__v1__backfill_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor theseus__v1__backfill_request__field_descriptors[8] =
 {
   {
     "job_id",
@@ -363,11 +363,24 @@ static const ProtobufCFieldDescriptor theseus__v1__backfill_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_latency_increase",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__BackfillRequest, max_latency_increase),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__backfill_request__field_indices_by_name[] = {
   5,   /* field[5] = checkpoint */
   3,   /* field[3] = index_id */
   0,   /* field[0] = job_id */
+  7,   /* field[7] = max_latency_increase */
   6,   /* field[6] = max_rows_per_second */
   4,   /* field[4] = read_timestamp */
   1,   /* field[1] = source_range_id */
@@ -376,7 +389,7 @@ static const unsigned theseus__v1__backfill_request__field_indices_by_name[] = {
 static const ProtobufCIntRange theseus__v1__backfill_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor theseus__v1__backfill_request__descriptor =
 {
@@ -386,7 +399,7 @@ const ProtobufCMessageDescriptor theseus__v1__backfill_request__descriptor =
   "Theseus__V1__BackfillRequest",
   "theseus.v1",
   sizeof(Theseus__V1__BackfillRequest),
-  7,
+  8,
   theseus__v1__backfill_request__field_descriptors,
   theseus__v1__backfill_request__field_indices_by_name,
   1,  theseus__v1__backfill_request__number_ranges,

@@ -1582,6 +1582,96 @@ void   theseus__v1__schema_log_response__free_unpacked
   assert(message->base.descriptor == &theseus__v1__schema_log_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   theseus__v1__dropped_object_info__init
+                     (Theseus__V1__DroppedObjectInfo         *message)
+{
+  static const Theseus__V1__DroppedObjectInfo init_value = THESEUS__V1__DROPPED_OBJECT_INFO__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__dropped_object_info__get_packed_size
+                     (const Theseus__V1__DroppedObjectInfo *message)
+{
+  assert(message->base.descriptor == &theseus__v1__dropped_object_info__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__dropped_object_info__pack
+                     (const Theseus__V1__DroppedObjectInfo *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__dropped_object_info__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__dropped_object_info__pack_to_buffer
+                     (const Theseus__V1__DroppedObjectInfo *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__dropped_object_info__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__DroppedObjectInfo *
+       theseus__v1__dropped_object_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__DroppedObjectInfo *)
+     protobuf_c_message_unpack (&theseus__v1__dropped_object_info__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__dropped_object_info__free_unpacked
+                     (Theseus__V1__DroppedObjectInfo *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__dropped_object_info__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   theseus__v1__list_dropped_response__init
+                     (Theseus__V1__ListDroppedResponse         *message)
+{
+  static const Theseus__V1__ListDroppedResponse init_value = THESEUS__V1__LIST_DROPPED_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t theseus__v1__list_dropped_response__get_packed_size
+                     (const Theseus__V1__ListDroppedResponse *message)
+{
+  assert(message->base.descriptor == &theseus__v1__list_dropped_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t theseus__v1__list_dropped_response__pack
+                     (const Theseus__V1__ListDroppedResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &theseus__v1__list_dropped_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t theseus__v1__list_dropped_response__pack_to_buffer
+                     (const Theseus__V1__ListDroppedResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &theseus__v1__list_dropped_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Theseus__V1__ListDroppedResponse *
+       theseus__v1__list_dropped_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Theseus__V1__ListDroppedResponse *)
+     protobuf_c_message_unpack (&theseus__v1__list_dropped_response__descriptor,
+                                allocator, len, data);
+}
+void   theseus__v1__list_dropped_response__free_unpacked
+                     (Theseus__V1__ListDroppedResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &theseus__v1__list_dropped_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor theseus__v1__register_request__field_descriptors[2] =
 {
   {
@@ -2684,7 +2774,7 @@ const ProtobufCMessageDescriptor theseus__v1__ack_batch__descriptor =
   (ProtobufCMessageInit) theseus__v1__ack_batch__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors[8] =
+static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors[12] =
 {
   {
     "operation_id",
@@ -2782,6 +2872,54 @@ static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rows_start_timestamp",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLRequest, rows_start_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session_epoch",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLRequest, session_epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "primary_key",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLRequest, primary_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "primary_range_id",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLRequest, primary_range_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
   5,   /* field[5] = bounded_wait_milliseconds */
@@ -2790,13 +2928,17 @@ static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
   6,   /* field[6] = gateway_node_id */
   4,   /* field[4] = is_asynchronous */
   0,   /* field[0] = operation_id */
+  10,   /* field[10] = primary_key */
+  11,   /* field[11] = primary_range_id */
+  8,   /* field[8] = rows_start_timestamp */
+  9,   /* field[9] = session_epoch */
   2,   /* field[2] = statement */
   3,   /* field[3] = statement_text */
 };
 static const ProtobufCIntRange theseus__v1__ddlrequest__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
 {
@@ -2806,14 +2948,14 @@ const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
   "Theseus__V1__DDLRequest",
   "theseus.v1",
   sizeof(Theseus__V1__DDLRequest),
-  8,
+  12,
   theseus__v1__ddlrequest__field_descriptors,
   theseus__v1__ddlrequest__field_indices_by_name,
   1,  theseus__v1__ddlrequest__number_ranges,
   (ProtobufCMessageInit) theseus__v1__ddlrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ddlprogress__field_descriptors[9] =
+static const ProtobufCFieldDescriptor theseus__v1__ddlprogress__field_descriptors[12] =
 {
   {
     "is_final",
@@ -2923,22 +3065,61 @@ static const ProtobufCFieldDescriptor theseus__v1__ddlprogress__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "awaited_rows_start_timestamp",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLProgress, awaited_rows_start_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_tables",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Theseus__V1__DDLProgress, n_created_tables),
+    offsetof(Theseus__V1__DDLProgress, created_tables),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rows_commit_timestamp",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLProgress, rows_commit_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ddlprogress__field_indices_by_name[] = {
+  9,   /* field[9] = awaited_rows_start_timestamp */
   5,   /* field[5] = command_tag */
+  10,   /* field[10] = created_tables */
   1,   /* field[1] = error */
   7,   /* field[7] = explanation */
   0,   /* field[0] = is_final */
   6,   /* field[6] = job */
   2,   /* field[2] = job_id */
   3,   /* field[3] = notice */
+  11,   /* field[11] = rows_commit_timestamp */
   4,   /* field[4] = schema_index */
   8,   /* field[8] = stages */
 };
 static const ProtobufCIntRange theseus__v1__ddlprogress__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ddlprogress__descriptor =
 {
@@ -2948,7 +3129,7 @@ const ProtobufCMessageDescriptor theseus__v1__ddlprogress__descriptor =
   "Theseus__V1__DDLProgress",
   "theseus.v1",
   sizeof(Theseus__V1__DDLProgress),
-  9,
+  12,
   theseus__v1__ddlprogress__field_descriptors,
   theseus__v1__ddlprogress__field_indices_by_name,
   1,  theseus__v1__ddlprogress__number_ranges,
@@ -3303,7 +3484,7 @@ const ProtobufCMessageDescriptor theseus__v1__job_step_info__descriptor =
   (ProtobufCMessageInit) theseus__v1__job_step_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[26] =
+static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[27] =
 {
   {
     "job_id",
@@ -3617,6 +3798,18 @@ static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_latency_increase",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, max_latency_increase),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
   16,   /* field[16] = backfill_milliseconds */
@@ -3629,6 +3822,7 @@ static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
   14,   /* field[14] = gateway_node_id */
   15,   /* field[15] = history */
   0,   /* field[0] = job_id */
+  26,   /* field[26] = max_latency_increase */
   19,   /* field[19] = max_rows_per_second */
   1,   /* field[1] = operation_id */
   18,   /* field[18] = remaining_milliseconds */
@@ -3649,7 +3843,7 @@ static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
 static const ProtobufCIntRange theseus__v1__job_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 26 }
+  { 0, 27 }
 };
 const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor =
 {
@@ -3659,7 +3853,7 @@ const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor =
   "Theseus__V1__JobInfo",
   "theseus.v1",
   sizeof(Theseus__V1__JobInfo),
-  26,
+  27,
   theseus__v1__job_info__field_descriptors,
   theseus__v1__job_info__field_indices_by_name,
   1,  theseus__v1__job_info__number_ranges,
@@ -3897,7 +4091,7 @@ const ProtobufCMessageDescriptor theseus__v1__list_jobs_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__list_jobs_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__control_job_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor theseus__v1__control_job_request__field_descriptors[9] =
 {
   {
     "job_id",
@@ -3935,16 +4129,94 @@ static const ProtobufCFieldDescriptor theseus__v1__control_job_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rows_start_timestamp",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobRequest, rows_start_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pins",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__ControlJobRequest, n_pins),
+    offsetof(Theseus__V1__ControlJobRequest, pins),
+    &theseus__v1__table_pin__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "minimum_timestamp",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobRequest, minimum_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "primary_key",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobRequest, primary_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "primary_range_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobRequest, primary_range_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_latency_increase",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobRequest, max_latency_increase),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__control_job_request__field_indices_by_name[] = {
   1,   /* field[1] = control */
   0,   /* field[0] = job_id */
+  8,   /* field[8] = max_latency_increase */
   2,   /* field[2] = max_rows_per_second */
+  5,   /* field[5] = minimum_timestamp */
+  4,   /* field[4] = pins */
+  6,   /* field[6] = primary_key */
+  7,   /* field[7] = primary_range_id */
+  3,   /* field[3] = rows_start_timestamp */
 };
 static const ProtobufCIntRange theseus__v1__control_job_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor theseus__v1__control_job_request__descriptor =
 {
@@ -3954,14 +4226,14 @@ const ProtobufCMessageDescriptor theseus__v1__control_job_request__descriptor =
   "Theseus__V1__ControlJobRequest",
   "theseus.v1",
   sizeof(Theseus__V1__ControlJobRequest),
-  3,
+  9,
   theseus__v1__control_job_request__field_descriptors,
   theseus__v1__control_job_request__field_indices_by_name,
   1,  theseus__v1__control_job_request__number_ranges,
   (ProtobufCMessageInit) theseus__v1__control_job_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__control_job_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor theseus__v1__control_job_response__field_descriptors[3] =
 {
   {
     "error",
@@ -3987,15 +4259,28 @@ static const ProtobufCFieldDescriptor theseus__v1__control_job_response__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "commit_timestamp",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__ControlJobResponse, commit_timestamp),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__control_job_response__field_indices_by_name[] = {
+  2,   /* field[2] = commit_timestamp */
   0,   /* field[0] = error */
   1,   /* field[1] = job */
 };
 static const ProtobufCIntRange theseus__v1__control_job_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor theseus__v1__control_job_response__descriptor =
 {
@@ -4005,7 +4290,7 @@ const ProtobufCMessageDescriptor theseus__v1__control_job_response__descriptor =
   "Theseus__V1__ControlJobResponse",
   "theseus.v1",
   sizeof(Theseus__V1__ControlJobResponse),
-  2,
+  3,
   theseus__v1__control_job_response__field_descriptors,
   theseus__v1__control_job_response__field_indices_by_name,
   1,  theseus__v1__control_job_response__number_ranges,
@@ -4629,6 +4914,173 @@ const ProtobufCMessageDescriptor theseus__v1__schema_log_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__schema_log_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor theseus__v1__dropped_object_info__field_descriptors[8] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, table_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "table_name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, table_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, job_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped_milliseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, dropped_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until_milliseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, until_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schema_name",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, schema_name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__dropped_object_info__field_indices_by_name[] = {
+  5,   /* field[5] = dropped_milliseconds */
+  4,   /* field[4] = job_id */
+  0,   /* field[0] = kind */
+  3,   /* field[3] = name */
+  7,   /* field[7] = schema_name */
+  1,   /* field[1] = table_id */
+  2,   /* field[2] = table_name */
+  6,   /* field[6] = until_milliseconds */
+};
+static const ProtobufCIntRange theseus__v1__dropped_object_info__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor theseus__v1__dropped_object_info__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.DroppedObjectInfo",
+  "DroppedObjectInfo",
+  "Theseus__V1__DroppedObjectInfo",
+  "theseus.v1",
+  sizeof(Theseus__V1__DroppedObjectInfo),
+  8,
+  theseus__v1__dropped_object_info__field_descriptors,
+  theseus__v1__dropped_object_info__field_indices_by_name,
+  1,  theseus__v1__dropped_object_info__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__dropped_object_info__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor theseus__v1__list_dropped_response__field_descriptors[1] =
+{
+  {
+    "objects",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Theseus__V1__ListDroppedResponse, n_objects),
+    offsetof(Theseus__V1__ListDroppedResponse, objects),
+    &theseus__v1__dropped_object_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned theseus__v1__list_dropped_response__field_indices_by_name[] = {
+  0,   /* field[0] = objects */
+};
+static const ProtobufCIntRange theseus__v1__list_dropped_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor theseus__v1__list_dropped_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "theseus.v1.ListDroppedResponse",
+  "ListDroppedResponse",
+  "Theseus__V1__ListDroppedResponse",
+  "theseus.v1",
+  sizeof(Theseus__V1__ListDroppedResponse),
+  1,
+  theseus__v1__list_dropped_response__field_descriptors,
+  theseus__v1__list_dropped_response__field_indices_by_name,
+  1,  theseus__v1__list_dropped_response__number_ranges,
+  (ProtobufCMessageInit) theseus__v1__list_dropped_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue theseus__v1__timestamps_outcome__enum_values_by_number[3] =
 {
   { "TIMESTAMPS_GRANTED", "THESEUS__V1__TIMESTAMPS_OUTCOME__TIMESTAMPS_GRANTED", 0 },
@@ -4695,21 +5147,25 @@ const ProtobufCEnumDescriptor theseus__v1__explained_work_kind__descriptor =
   theseus__v1__explained_work_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue theseus__v1__job_control__enum_values_by_number[5] =
+static const ProtobufCEnumValue theseus__v1__job_control__enum_values_by_number[7] =
 {
   { "JOB_CONTROL_UNSPECIFIED", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED", 0 },
   { "JOB_CONTROL_PAUSE", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_PAUSE", 1 },
   { "JOB_CONTROL_RESUME", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_RESUME", 2 },
   { "JOB_CONTROL_CANCEL", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_CANCEL", 3 },
   { "JOB_CONTROL_LIMIT", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT", 4 },
+  { "JOB_CONTROL_DECIDE", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_DECIDE", 5 },
+  { "JOB_CONTROL_LIMIT_LATENCY_INCREASE", "THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT_LATENCY_INCREASE", 6 },
 };
 static const ProtobufCIntRange theseus__v1__job_control__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex theseus__v1__job_control__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex theseus__v1__job_control__enum_values_by_name[7] =
 {
   { "JOB_CONTROL_CANCEL", 3 },
+  { "JOB_CONTROL_DECIDE", 5 },
   { "JOB_CONTROL_LIMIT", 4 },
+  { "JOB_CONTROL_LIMIT_LATENCY_INCREASE", 6 },
   { "JOB_CONTROL_PAUSE", 1 },
   { "JOB_CONTROL_RESUME", 2 },
   { "JOB_CONTROL_UNSPECIFIED", 0 },
@@ -4721,9 +5177,9 @@ const ProtobufCEnumDescriptor theseus__v1__job_control__descriptor =
   "JobControl",
   "Theseus__V1__JobControl",
   "theseus.v1",
-  5,
+  7,
   theseus__v1__job_control__enum_values_by_number,
-  5,
+  7,
   theseus__v1__job_control__enum_values_by_name,
   1,
   theseus__v1__job_control__value_ranges,

@@ -2475,7 +2475,7 @@ const ProtobufCMessageDescriptor theseus__v1__commit_one_round_response__descrip
   (ProtobufCMessageInit) theseus__v1__commit_one_round_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__prewrite_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor theseus__v1__prewrite_request__field_descriptors[8] =
 {
   {
     "header",
@@ -2561,10 +2561,23 @@ static const ProtobufCFieldDescriptor theseus__v1__prewrite_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_decided_by_job",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__PrewriteRequest, is_decided_by_job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__prewrite_request__field_indices_by_name[] = {
   4,   /* field[4] = gateway_node_id */
   0,   /* field[0] = header */
+  7,   /* field[7] = is_decided_by_job */
   5,   /* field[5] = lock_ttl_milliseconds */
   6,   /* field[6] = mutations */
   2,   /* field[2] = primary_key */
@@ -2574,7 +2587,7 @@ static const unsigned theseus__v1__prewrite_request__field_indices_by_name[] = {
 static const ProtobufCIntRange theseus__v1__prewrite_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor theseus__v1__prewrite_request__descriptor =
 {
@@ -2584,7 +2597,7 @@ const ProtobufCMessageDescriptor theseus__v1__prewrite_request__descriptor =
   "Theseus__V1__PrewriteRequest",
   "theseus.v1",
   sizeof(Theseus__V1__PrewriteRequest),
-  7,
+  8,
   theseus__v1__prewrite_request__field_descriptors,
   theseus__v1__prewrite_request__field_indices_by_name,
   1,  theseus__v1__prewrite_request__number_ranges,
@@ -3180,7 +3193,7 @@ const ProtobufCMessageDescriptor theseus__v1__transaction_heartbeat_response__de
   (ProtobufCMessageInit) theseus__v1__transaction_heartbeat_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ingest_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor theseus__v1__ingest_request__field_descriptors[5] =
 {
   {
     "header",
@@ -3230,17 +3243,30 @@ static const ProtobufCFieldDescriptor theseus__v1__ingest_request__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keeps_first",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__IngestRequest, keeps_first),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ingest_request__field_indices_by_name[] = {
   2,   /* field[2] = entries */
   0,   /* field[0] = header */
+  4,   /* field[4] = keeps_first */
   3,   /* field[3] = refuses_duplicates */
   1,   /* field[1] = timestamp */
 };
 static const ProtobufCIntRange theseus__v1__ingest_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ingest_request__descriptor =
 {
@@ -3250,7 +3276,7 @@ const ProtobufCMessageDescriptor theseus__v1__ingest_request__descriptor =
   "Theseus__V1__IngestRequest",
   "theseus.v1",
   sizeof(Theseus__V1__IngestRequest),
-  4,
+  5,
   theseus__v1__ingest_request__field_descriptors,
   theseus__v1__ingest_request__field_indices_by_name,
   1,  theseus__v1__ingest_request__number_ranges,

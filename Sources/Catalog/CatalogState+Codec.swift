@@ -10,6 +10,8 @@ extension CatalogState {
     for database in databases { writer.field(3) { database.encode(into: &$0) } }
     for table in tables { writer.field(4) { table.encode(into: &$0) } }
     for range in ranges { writer.field(5) { range.encode(into: &$0) } }
+    for namespace in namespaces { writer.field(40) { namespace.encode(into: &$0) } }
+    writer.field(41, namespacesIndex)
   }
 
   public func encoded() -> [UInt8] {
@@ -25,6 +27,9 @@ extension CatalogState {
     var databases: [DatabaseDescriptor] = []
     var tables: [TableDescriptor] = []
     var ranges: [RangeDescriptor] = []
+    var namespaces: [NamespaceDescriptor] = []
+    // Nil: of a release that knew no other than `public`.
+    var namespacesIndex: SchemaIndex?
     while let field = try reader.nextField() {
       switch field.number {
       case 1: schemaIndex = try field.identifier()
@@ -32,12 +37,17 @@ extension CatalogState {
       case 3: databases.append(try DatabaseDescriptor(decoding: try field.slice()))
       case 4: tables.append(try TableDescriptor(decoding: try field.slice()))
       case 5: ranges.append(try RangeDescriptor(decoding: try field.slice()))
+      case 40: namespaces.append(try NamespaceDescriptor(decoding: try field.slice()))
+      case 41: namespacesIndex = try field.identifier()
       default: break
       }
     }
     do {
       try self.init(
-        schemaIndex: schemaIndex, timestamp: timestamp, databases: databases, tables: tables, ranges: ranges)
+        schemaIndex: schemaIndex, timestamp: timestamp, databases: databases,
+        namespaces: namespacesIndex == nil ? nil : namespaces, namespacesIndex: namespacesIndex ?? .zero,
+        tables: tables,
+        ranges: ranges)
     } catch { throw reader.failure("contradictory catalog: \(error)") }
   }
 }

@@ -11,6 +11,10 @@ public struct CatalogState: Sendable {
   /// That entry's effective timestamp.
   public private(set) var timestamp: Timestamp
   private var databasesByID: PersistentMap<DatabaseID, DatabaseDescriptor>
+  private var namespacesByID = PersistentMap<NamespaceID, NamespaceDescriptor>()
+  private var namespacesByName = PersistentMap<NamespaceName, NamespaceID>()
+  /// The entry that changed a namespace or a database last: until the next, every schema has the name it has now.
+  public private(set) var namespacesIndex = SchemaIndex.zero
   private var tablesByID: PersistentMap<TableID, TableDescriptor>
   /// Of those, the sequences.
   private var sequencesByID: PersistentMap<TableID, TableDescriptor>
@@ -27,13 +31,20 @@ public struct CatalogState: Sendable {
     relations = PersistentMap()
     rangesByID = PersistentMap()
     databasesByID[.defaultDatabase] = DatabaseDescriptor(id: .defaultDatabase, name: "defaultdb")
+    put(.public, .public)
   }
 
   init(
-    schemaIndex: SchemaIndex, timestamp: Timestamp, databases: [DatabaseDescriptor], tables: [TableDescriptor],
+    schemaIndex: SchemaIndex, timestamp: Timestamp, databases: [DatabaseDescriptor],
+    namespaces: [NamespaceDescriptor]?, namespacesIndex: SchemaIndex, tables: [TableDescriptor],
     ranges: [RangeDescriptor]
   ) throws(CatalogError) {
     self.init()
+    if let namespaces {
+      put(.public, nil)
+      for namespace in namespaces { put(namespace.id, namespace) }
+    }
+    self.namespacesIndex = namespacesIndex
     self.schemaIndex = schemaIndex
     self.timestamp = timestamp
     for database in databases { databasesByID[database.id] = database }
@@ -49,6 +60,17 @@ public struct CatalogState: Sendable {
   public func database(named name: String) -> DatabaseDescriptor? { databases.first { $0.name == name } }
   public func database(id: DatabaseID) -> DatabaseDescriptor? { databasesByID[id] }
 
+  /// In ascending order of ids.
+  public var namespaces: [NamespaceDescriptor] { namespacesByID.values }
+  public func namespace(id: NamespaceID) -> NamespaceDescriptor? { namespacesByID[id] }
+
+  public func namespace(named name: String, in databaseID: DatabaseID = .defaultDatabase) -> NamespaceDescriptor? {
+    namespacesByName[NamespaceName(databaseID: databaseID, name: name)].flatMap { namespacesByID[$0] }
+  }
+
+  /// Empty where it is gone, as that of a table that is being dropped may be.
+  public func schemaName(of table: TableDescriptor) -> String { namespacesByID[table.namespaceID]?.name ?? "" }
+
   /// Every table, also those being dropped, in ascending order of ids.
   public var tables: [TableDescriptor] { tablesByID.values }
   /// Also those being dropped, in ascending order of ids.
@@ -60,35 +82,39 @@ public struct CatalogState: Sendable {
   public func table(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> TableDescriptor? {
-    tableOrSequence(RelationName(databaseID: databaseID, schema: schema, name: name)).flatMap {
-      $0.isSequence ? nil : $0
-    }
+    tableOrSequence(named: name, schema, databaseID).flatMap { $0.isSequence ? nil : $0 }
   }
 
   public func sequence(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> TableDescriptor? {
-    tableOrSequence(RelationName(databaseID: databaseID, schema: schema, name: name)).flatMap {
-      $0.isSequence ? $0 : nil
-    }
+    tableOrSequence(named: name, schema, databaseID).flatMap { $0.isSequence ? $0 : nil }
   }
 
-  private func tableOrSequence(_ name: RelationName) -> TableDescriptor? {
-    guard case .table(let id)? = relations[name] else { return nil }
+  private func tableOrSequence(named name: String, _ schema: String, _ databaseID: DatabaseID) -> TableDescriptor? {
+    guard case .table(let id)? = relation(named: name, schema: schema, in: databaseID) else { return nil }
     return tablesByID[id]
   }
 
   public func index(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> (table: TableDescriptor, index: IndexDescriptor)? {
-    let relation = relations[RelationName(databaseID: databaseID, schema: schema, name: name)]
-    guard case .index(let tableID, let indexID)? = relation, let table = tablesByID[tableID],
+    let found = relation(named: name, schema: schema, in: databaseID)
+    guard case .index(let tableID, let indexID)? = found, let table = tablesByID[tableID],
       let index = table.index(indexID)
     else { return nil }
     return (table, index)
   }
 
   public func relation(_ name: RelationName) -> RelationReference? { relations[name] }
+
+  public func relation(
+    named name: String, schema: String, in databaseID: DatabaseID = .defaultDatabase
+  ) -> RelationReference? {
+    namespacesByName[NamespaceName(databaseID: databaseID, name: schema)].flatMap {
+      relations[RelationName(namespaceID: $0, name: name)]
+    }
+  }
 
   /// In ascending order of ids.
   public var ranges: [RangeDescriptor] { rangesByID.values }
@@ -108,14 +134,17 @@ public struct CatalogState: Sendable {
     var next = self
     next.schemaIndex = entry.index
     next.timestamp = entry.timestamp
-    for database in entry.databaseChanges { next.databasesByID[database.id] = database }
+    try next.applyDatabases(entry)
+    try next.applyNamespaces(entry)
     for range in entry.newRanges { next.rangesByID[range.id] = range }
     for id in entry.removedRanges { next.rangesByID[id] = nil }
     // Old names go before new ones come, so that tables of one entry may exchange names.
     for change in entry.changes {
       let before = next.tablesByID[change.tableID]
       let found = before?.version ?? .none
-      guard found == change.from else {
+      // A table that comes back goes on counting where it was; who plans that knows where.
+      let isRestored = before == nil && change.descriptor != nil
+      guard found == change.from || isRestored else {
         throw .versionConflict(change.tableID, expected: change.from, found: found)
       }
       if let after = change.descriptor {
@@ -127,7 +156,60 @@ public struct CatalogState: Sendable {
       next.removeNames(of: before)
     }
     for change in entry.changes { try next.replaceTable(change.tableID, with: change.descriptor) }
+    try next.requireNamespaces(of: entry)
     self = next
+  }
+
+  private mutating func applyDatabases(_ entry: SchemaEntry) throws(CatalogError) {
+    for database in entry.databaseChanges {
+      guard database.version == (databasesByID[database.id]?.version ?? .none).next,
+        !databasesByID.values.contains(where: { $0.name == database.name && $0.id != database.id })
+      else { throw .inconsistent("change of database \(database.id) to version \(database.version)") }
+      databasesByID[database.id] = database
+    }
+    if !entry.databaseChanges.isEmpty || !entry.namespaceChanges.isEmpty { namespacesIndex = entry.index }
+  }
+
+  private mutating func applyNamespaces(_ entry: SchemaEntry) throws(CatalogError) {
+    // Old names go before new ones come, as those of tables do.
+    for change in entry.namespaceChanges {
+      let before = namespacesByID[change.id]
+      guard before?.version ?? .none == change.from else {
+        throw .inconsistent("change of namespace \(change.id), expected at version \(change.from)")
+      }
+      put(change.id, nil)
+    }
+    for change in entry.namespaceChanges {
+      guard let after = change.descriptor else { continue }
+      let name = NamespaceName(databaseID: after.databaseID, name: after.name)
+      guard after.id == change.id, after.version == change.from.next, namespacesByName[name] == nil else {
+        throw .inconsistent("change of namespace \(change.id) to version \(after.version)")
+      }
+      put(after.id, after)
+    }
+  }
+
+  /// Nothing is left in a namespace that is gone, and nothing comes into one: whoever came first, the other is refused.
+  private func requireNamespaces(of entry: SchemaEntry) throws(CatalogError) {
+    for table in entry.changes.compactMap(\.descriptor) where table.state == .public {
+      guard namespacesByID[table.namespaceID]?.databaseID == table.databaseID else {
+        throw .inconsistent("table \(table.id) is in namespace \(table.namespaceID), which is not there")
+      }
+    }
+    let removed = Set(entry.namespaceChanges.filter { $0.descriptor == nil }.map(\.id))
+    if removed.isEmpty { return }
+    for table in tablesByID.values where table.state == .public && removed.contains(table.namespaceID) {
+      throw .inconsistent("table \(table.id) is in namespace \(table.namespaceID), which goes")
+    }
+  }
+
+  private mutating func put(_ id: NamespaceID, _ namespace: NamespaceDescriptor?) {
+    if let old = namespacesByID[id] {
+      namespacesByName[NamespaceName(databaseID: old.databaseID, name: old.name)] = nil
+    }
+    namespacesByID[id] = namespace
+    guard let namespace else { return }
+    namespacesByName[NamespaceName(databaseID: namespace.databaseID, name: namespace.name)] = id
   }
 
   private mutating func removeNames(of table: TableDescriptor?) {
@@ -151,10 +233,10 @@ extension TableDescriptor {
   public var relationNames: [(name: RelationName, reference: RelationReference)] {
     guard state == .public else { return [] }
     var names: [(name: RelationName, reference: RelationReference)] = [
-      (RelationName(databaseID: databaseID, schema: schemaName, name: name), .table(id))
+      (RelationName(namespaceID: namespaceID, name: name), .table(id))
     ]
     for index in indexes where !index.name.isEmpty {
-      let name = RelationName(databaseID: databaseID, schema: schemaName, name: index.name)
+      let name = RelationName(namespaceID: namespaceID, name: index.name)
       names.append((name, .index(id, index.id)))
     }
     return names

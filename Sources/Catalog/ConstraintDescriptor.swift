@@ -8,6 +8,7 @@ public struct ConstraintDescriptor: Hashable, Sendable {
   public var name: String
   public var state: ElementState
   public var rule: ConstraintRule
+  public var comment: String?
 
   public init(id: ConstraintID, name: String, state: ElementState, rule: ConstraintRule) {
     self.id = id

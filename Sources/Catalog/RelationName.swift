@@ -2,21 +2,19 @@ import Basics
 
 /// The name of a table, index or sequence: those of one schema share one namespace (PostgreSQL 15, 5.9 and `pg_class`).
 public struct RelationName: Hashable, Comparable, Sendable, CustomStringConvertible {
-  public let databaseID: DatabaseID
-  public let schema: String
+  public let namespaceID: NamespaceID
   public let name: String
 
-  public init(databaseID: DatabaseID = .defaultDatabase, schema: String = "public", name: String) {
-    self.databaseID = databaseID
-    self.schema = schema
+  public init(namespaceID: NamespaceID = .public, name: String) {
+    self.namespaceID = namespaceID
     self.name = name
   }
 
   public static func < (left: RelationName, right: RelationName) -> Bool {
-    (left.databaseID, left.name, left.schema) < (right.databaseID, right.name, right.schema)
+    (left.namespaceID, left.name) < (right.namespaceID, right.name)
   }
 
-  public var description: String { schema == "public" ? name : "\(schema).\(name)" }
+  public var description: String { namespaceID == .public ? name : "\(namespaceID).\(name)" }
 }
 
 /// What a relation name stands for.

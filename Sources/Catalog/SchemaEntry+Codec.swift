@@ -11,6 +11,7 @@ extension SchemaEntry {
     for database in databaseChanges { writer.field(7) { database.encode(into: &$0) } }
     for range in newRanges { writer.field(8) { range.encode(into: &$0) } }
     for range in removedRanges { writer.field(9, range) }
+    for change in namespaceChanges { writer.field(40) { change.encode(into: &$0) } }
   }
 
   public func encoded() -> [UInt8] {
@@ -33,6 +34,7 @@ extension SchemaEntry {
       case 7: entry.databaseChanges.append(try DatabaseDescriptor(decoding: try field.slice()))
       case 8: entry.newRanges.append(try RangeDescriptor(decoding: try field.slice()))
       case 9: entry.removedRanges.append(try field.identifier())
+      case 40: entry.namespaceChanges.append(try NamespaceChange(decoding: try field.slice()))
       default: break
       }
     }
@@ -70,6 +72,8 @@ extension DatabaseDescriptor {
   public func encode(into writer: inout ByteWriter) {
     writer.field(1, id)
     writer.field(2, name)
+    writer.field(3, version)
+    if let comment { writer.field(4, comment) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -79,6 +83,8 @@ extension DatabaseDescriptor {
       switch field.number {
       case 1: database.id = try field.identifier()
       case 2: database.name = try field.string()
+      case 3: database.version = try field.identifier()
+      case 4: database.comment = try field.string()
       default: break
       }
     }

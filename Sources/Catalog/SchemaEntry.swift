@@ -9,6 +9,8 @@ public struct SchemaEntry: Hashable, Sendable {
   public var operationID: OperationID?
   public var jobID: JobID?
   public var changes: [TableChange]
+  public var namespaceChanges: [NamespaceChange] = []
+  /// Databases as they are from now on, each one version above the one it was planned against.
   public var databaseChanges: [DatabaseDescriptor]
   public var newRanges: [RangeDescriptor]
   public var removedRanges: [RangeID]
@@ -53,10 +55,16 @@ public struct TableChange: Hashable, Sendable {
 public struct DatabaseDescriptor: Hashable, Sendable {
   public var id: DatabaseID
   public var name: String
+  public var version: DescriptorVersion
+  public var comment: String?
 
-  public init(id: DatabaseID, name: String) {
+  public init(
+    id: DatabaseID, name: String, version: DescriptorVersion = DescriptorVersion(1), comment: String? = nil
+  ) {
     self.id = id
     self.name = name
+    self.version = version
+    self.comment = comment
   }
 }
 

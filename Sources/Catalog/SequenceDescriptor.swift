@@ -146,12 +146,12 @@ extension TableDescriptor {
 
   /// A new sequence whose counter lives in `range`.
   public init(
-    sequence: SequenceDescriptor, id: TableID, databaseID: DatabaseID, schemaName: String, name: String,
+    sequence: SequenceDescriptor, id: TableID, databaseID: DatabaseID, namespaceID: NamespaceID, name: String,
     range: RangeID
   ) {
     let columns = Self.sequenceColumns
     self.init(
-      id: id, databaseID: databaseID, schemaName: schemaName, name: name, version: TableVersion(1), columns: columns,
+      id: id, databaseID: databaseID, namespaceID: namespaceID, name: name, version: TableVersion(1), columns: columns,
       // Nameless: the index of a sequence is nobody's business.
       indexes: [
         IndexDescriptor(

@@ -7,7 +7,6 @@ extension TableDescriptor {
   public func encode(into writer: inout ByteWriter) {
     writer.field(1, id)
     writer.field(2, databaseID)
-    writer.field(3, schemaName)
     writer.field(4, name)
     writer.field(5, version)
     writer.field(6, UInt64(state.rawValue))
@@ -20,6 +19,8 @@ extension TableDescriptor {
     writer.field(13, nextConstraintID)
     if let sequence { writer.field(20) { sequence.encode(into: &$0) } }
     for reference in referencedBy { writer.field(30) { reference.encode(into: &$0) } }
+    if namespaceID != .public { writer.field(40, namespaceID) }
+    if let comment { writer.field(41, comment) }
   }
 
   public func encoded() -> [UInt8] {
@@ -37,7 +38,6 @@ extension TableDescriptor {
       switch field.number {
       case 1: table.id = try field.identifier()
       case 2: table.databaseID = try field.identifier()
-      case 3: table.schemaName = try field.string()
       case 4: table.name = try field.string()
       case 5: table.version = try field.identifier()
       case 6:
@@ -54,6 +54,8 @@ extension TableDescriptor {
       case 13: table.nextConstraintID = try field.identifier()
       case 20: table.sequence = try SequenceDescriptor(decoding: try field.slice())
       case 30: table.referencedBy.append(try ForeignKeyReference(decoding: try field.slice()))
+      case 40: table.namespaceID = try field.identifier()
+      case 41: table.comment = try field.string()
       default: break
       }
     }
@@ -76,6 +78,9 @@ extension ColumnDescriptor {
     if let conversion { writer.field(10) { conversion.encode(into: &$0) } }
     for sequence in sequences { writer.field(20, sequence) }
     if let identity { writer.field(21, UInt64(identity.rawValue)) }
+    if let generation { writer.field(40) { generation.encode(into: &$0) } }
+    if isFilled { writer.field(41, true) }
+    if let comment { writer.field(42, comment) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -103,6 +108,9 @@ extension ColumnDescriptor {
           throw reader.failure("unknown kind of identity")
         }
         column.identity = kind
+      case 40: column.generation = try RowExpression(decoding: try field.slice())
+      case 41: column.isFilled = try field.boolean()
+      case 42: column.comment = try field.string()
       default: break
       }
     }
@@ -127,6 +135,8 @@ extension IndexDescriptor {
     if let replaces { writer.field(8, replaces) }
     if let predicate { writer.field(9) { predicate.encode(into: &$0) } }
     if isInvisible { writer.field(10, true) }
+    if let comment { writer.field(41, comment) }
+    if let constraintComment { writer.field(42, constraintComment) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -154,6 +164,8 @@ extension IndexDescriptor {
       case 8: index.replaces = try field.identifier()
       case 9: index.predicate = try RowExpression(decoding: try field.slice())
       case 10: index.isInvisible = try field.boolean()
+      case 41: index.comment = try field.string()
+      case 42: index.constraintComment = try field.string()
       default: break
       }
     }
@@ -171,6 +183,7 @@ extension ConstraintDescriptor {
     case .check(let check): writer.field(5) { check.encode(into: &$0) }
     case .foreignKey(let key): writer.field(30) { key.encode(into: &$0) }
     }
+    if let comment { writer.field(41, comment) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -179,6 +192,7 @@ extension ConstraintDescriptor {
     var name = ""
     var state = ElementState.absent
     var rule: ConstraintRule?
+    var comment: String?
     while let field = try reader.nextField() {
       switch field.number {
       case 1: id = try field.identifier()
@@ -187,11 +201,13 @@ extension ConstraintDescriptor {
       case 4: rule = .notNull(try field.identifier())
       case 5: rule = .check(try RowExpression(decoding: try field.slice()))
       case 30: rule = .foreignKey(try ForeignKeyRule(decoding: try field.slice()))
+      case 41: comment = try field.string()
       default: break
       }
     }
     guard let rule else { throw reader.failure("a constraint without a rule") }
     self.init(id: id, name: name, state: state, rule: rule)
+    self.comment = comment
   }
 }
 

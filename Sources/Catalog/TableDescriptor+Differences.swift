@@ -31,6 +31,39 @@ public enum TableDifferences {
     "\(number) \(number == 1 ? singular : plural ?? singular + "s")"
   }
 
+  /// What is on its way out has given its name back.
+  private static func label(_ name: String, _ before: String?, _ id: some CustomStringConvertible) -> String {
+    [name, before ?? ""].first { !$0.isEmpty } ?? "#\(id)"
+  }
+
+  private static func renaming(_ kind: String, _ before: String, _ after: String) -> String {
+    if before.isEmpty { return "\(kind) \(after) has its name" }
+    return after.isEmpty ? "the name \(before) is free" : "\(kind) \(before) is renamed to \(after)"
+  }
+
+  /// Whatever of the table they are on; what comes brings its own, what goes takes them along.
+  private static func ofComments(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
+    var result: [String] = []
+    func compare(_ old: String?, _ new: String?, _ title: String) {
+      if old != new { result.append("\(title) \(new == nil ? "has no comment" : "has another comment")") }
+    }
+    compare(before.comment, after.comment, "\(kind(after)) \(after.name)")
+    for column in after.columns {
+      guard let old = before.column(column.id) else { continue }
+      compare(old.comment, column.comment, "column \(column.name)")
+    }
+    for index in after.indexes {
+      guard let old = before.index(index.id) else { continue }
+      compare(old.comment, index.comment, "index \(index.name)")
+      compare(old.constraintComment, index.constraintComment, "constraint \(index.name)")
+    }
+    for constraint in after.constraints {
+      guard let old = before.constraint(constraint.id) else { continue }
+      compare(old.comment, constraint.comment, "constraint \(constraint.name)")
+    }
+    return result
+  }
+
   // MARK: Parts
 
   private static func ofTable(_ before: TableDescriptor, _ after: TableDescriptor) -> [String] {
@@ -42,9 +75,8 @@ public enum TableDifferences {
           ? "sequence \(after.name) goes on \(new.initialState.isCalled ? "after" : "with") \(new.initialState.lastValue)"
           : "sequence \(after.name) has other options")
     }
-    if before.schemaName != after.schemaName {
-      result.append("table \(after.name) moves to schema \(after.schemaName)")
-    }
+    if before.namespaceID != after.namespaceID { result.append("\(kind(after)) \(after.name) moves to another schema") }
+    result += ofComments(before, after)
     if before.state != after.state {
       switch after.state {
       case .dropping:
@@ -59,8 +91,10 @@ public enum TableDifferences {
     var result: [String] = []
     var replaced: Set<String> = []
     for column in after.columns where !column.isComputed {
-      let title = column.conversion == nil ? column.name : "\(column.name), converted,"
-      guard let old = before.column(column.id) else {
+      let old = before.column(column.id)
+      let label = label(column.name, old?.name, column.id)
+      let title = column.conversion == nil ? label : "\(label), converted,"
+      guard let old else {
         result.append(transition(ofColumn: title, from: .absent, to: column.state, isNew: true))
         continue
       }
@@ -69,16 +103,22 @@ public enum TableDifferences {
         result.append("column \(column.name) has its new type")
         continue
       }
-      if old.name != column.name { result.append("column \(old.name) is renamed to \(column.name)") }
+      if old.name != column.name { result.append(renaming("column", old.name, column.name)) }
       if old.state != column.state {
         result.append(transition(ofColumn: title, from: old.state, to: column.state, isNew: false))
       }
       if old.type != column.type { result.append("column \(column.name) has another type") }
-      if old.isNullable != column.isNullable {
+      if old.generation != nil, column.generation == nil {
+        result.append("column \(column.name) is no longer generated: it keeps its values, and takes others")
+      }
+      if old.isNullable != column.isNullable, !column.name.isEmpty {
         result.append(
           column.isNullable ? "column \(column.name) takes NULLs" : "column \(column.name) has no NULLs, for sure")
       }
-      if old.defaultText != column.defaultText || old.defaultExpression != column.defaultExpression {
+      // One on its way out loses its name first.
+      if !column.name.isEmpty,
+        old.defaultText != column.defaultText || old.defaultExpression != column.defaultExpression
+      {
         result.append(
           column.defaultExpression == nil
             ? "column \(column.name) has no default"
@@ -87,7 +127,7 @@ public enum TableDifferences {
       }
     }
     for old in before.columns where after.column(old.id) == nil && !replaced.contains(old.name) && !old.isHidden {
-      result.append("column \(old.name) is gone")
+      result.append("column \(label(old.name, nil, old.id)) is gone")
     }
     return result
   }
@@ -113,8 +153,11 @@ public enum TableDifferences {
     var replaced: Set<IndexID> = []
     for index in after.indexes {
       let kind = index.isUnique ? "unique index" : "index"
-      let title = index.replaces == nil ? "\(kind) \(index.name)" : "the copy of index \(after.displayName(of: index))"
-      guard let old = before.index(index.id) else {
+      let old = before.index(index.id)
+      let title =
+        index.replaces == nil
+        ? "\(kind) \(label(index.name, old?.name, index.id))" : "the copy of index \(after.displayName(of: index))"
+      guard let old else {
         result.append(transition(ofIndex: title, from: .absent, to: index.state))
         continue
       }
@@ -123,7 +166,7 @@ public enum TableDifferences {
         result.append("the copy of index \(before.displayName(of: old)) takes its place")
         continue
       }
-      if old.name != index.name { result.append("\(kind) \(old.name) is renamed to \(index.name)") }
+      if old.name != index.name { result.append(renaming(kind, old.name, index.name)) }
       if old.isInvisible != index.isInvisible {
         result.append("\(title) is \(index.isInvisible ? "invisible: no query uses it" : "visible to queries")")
       }
@@ -134,7 +177,8 @@ public enum TableDifferences {
     for old in before.indexes where after.index(old.id) == nil && !replaced.contains(old.id) {
       result.append(
         old.replaces == nil
-          ? "index \(old.name) is gone" : "the copy of index \(before.displayName(of: old)) is gone")
+          ? "index \(label(old.name, nil, old.id)) is gone" : "the copy of index \(before.displayName(of: old)) is gone"
+      )
     }
     return result
   }

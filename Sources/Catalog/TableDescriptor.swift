@@ -5,7 +5,7 @@ import SQLValues
 public struct TableDescriptor: Hashable, Sendable {
   public var id: TableID
   public var databaseID: DatabaseID
-  public var schemaName: String
+  public var namespaceID: NamespaceID
   public var name: String
   public var version: TableVersion
   public var state: TableState
@@ -24,16 +24,18 @@ public struct TableDescriptor: Hashable, Sendable {
   public var sequence: SequenceDescriptor?
   /// Foreign keys to this table, of every state, in the order of their creation.
   public var referencedBy: [ForeignKeyReference] = []
+  /// `COMMENT ON`.
+  public var comment: String?
 
   public init(
-    id: TableID, databaseID: DatabaseID, schemaName: String = "public", name: String, version: TableVersion,
+    id: TableID, databaseID: DatabaseID, namespaceID: NamespaceID = .public, name: String, version: TableVersion,
     state: TableState = .public, columns: [ColumnDescriptor], indexes: [IndexDescriptor],
     constraints: [ConstraintDescriptor] = [], nextColumnID: ColumnID, nextIndexID: IndexID,
     nextConstraintID: ConstraintID = ConstraintID(1), commitFloor: TableVersion
   ) {
     self.id = id
     self.databaseID = databaseID
-    self.schemaName = schemaName
+    self.namespaceID = namespaceID
     self.name = name
     self.version = version
     self.state = state
@@ -77,6 +79,10 @@ public struct TableDescriptor: Hashable, Sendable {
     index.isUnique && index.predicate == nil && computedColumns(of: index).isEmpty
   }
   public func constraint(_ id: ConstraintID) -> ConstraintDescriptor? { constraints.first { $0.id == id } }
+  /// Generated columns whose values follow from any of these.
+  public func columns(generatedFrom read: Set<ColumnID>) -> [ColumnDescriptor] {
+    columns.filter { column in column.generation?.columns.contains(where: read.contains) ?? false }
+  }
 }
 
 public enum TableState: UInt8, Hashable, Sendable {
@@ -123,6 +129,13 @@ public struct ColumnDescriptor: Hashable, Sendable {
   public var sequences: [TableID]
   /// nil: not `GENERATED … AS IDENTITY`.
   public var identity: IdentityKind?
+  /// `GENERATED ALWAYS AS (…) STORED`: computed and stored with every write, whatever is given. Reads columns that are not
+  /// generated. nil: the value is given.
+  public var generation: RowExpression?
+  /// On its way in with a value for each row there is. From *write-only* to *backfilling* whoever writes a row that has none yet
+  /// gives it one. Never of a public column.
+  public var isFilled = false
+  public var comment: String?
 
   /// The expression of an index: comes, changes its state and goes with it. Its name is the expression as it was written.
   public var isComputed: Bool { isHidden && conversion != nil }
@@ -147,6 +160,11 @@ public struct ColumnDescriptor: Hashable, Sendable {
   }
 }
 
+extension ColumnDescriptor {
+  /// Dropped, and maintained until the retention time has passed, so that it can be brought back with its values.
+  public var isRetained: Bool { name.isEmpty && state == .writeOnly && conversion == nil && !isHidden }
+}
+
 public struct IndexDescriptor: Hashable, Sendable {
   public var id: IndexID
   public var name: String
@@ -164,6 +182,9 @@ public struct IndexDescriptor: Hashable, Sendable {
   public var predicate: RowExpression?
   /// Maintained, and enforced if it is unique, but queries are planned as if it were not there.
   public var isInvisible: Bool
+  public var comment: String?
+  /// Of the constraint that it is, which PostgreSQL comments on apart.
+  public var constraintComment: String?
 
   public init(
     id: IndexID, name: String, isUnique: Bool, state: ElementState = .public, keyColumns: [IndexKeyColumn],

@@ -34,13 +34,15 @@ extension Transaction {
     releasePins()
   }
 
-  private var tablePins: [TablePin] {
+  var tablePins: [TablePin] {
     writePins.sorted { $0.key < $1.key }.map { TablePin(tableID: $0.key.rawValue, version: $0.value.rawValue) }
   }
 
   private func observe(_ commit: Timestamp) {
     guard let observer = EventLoop.observer else { return }
-    for pin in tablePins { observer.committed(table: pin.tableID, version: pin.version, timestamp: commit.rawValue) }
+    for pin in tablePins where !decidedTables.contains(TableID(pin.tableID)) {
+      observer.committed(table: pin.tableID, version: pin.version, timestamp: commit.rawValue)
+    }
   }
 
   private func commitTimestamp(minimum: Timestamp, deadline: MonotonicTime) async throws(TransactionFault) -> Timestamp
@@ -66,9 +68,12 @@ extension Transaction {
     return early.pins == tablePins ? early.timestamp : nil
   }
 
+  /// What is sent at the commit.
+  private var outgoing: WriteBuffer { relocated ?? buffer }
+
   private func mutations(_ keys: [[UInt8]]) -> [Mutation] {
     keys.compactMap { key in
-      guard let write = buffer.write(for: key) else { return nil }
+      guard let write = outgoing.write(for: key) else { return nil }
       let kind: MutationKind =
         switch write.kind {
         case .put: .put
@@ -158,19 +163,27 @@ extension Transaction {
 
   // MARK: - Two phases
 
-  private func commitTwoPhase(_ primaryKey: [UInt8], deadline: MonotonicTime) async throws(TransactionFault) {
-    guard let primaryRange = buffer.write(for: primaryKey)?.range else { return }
-    let groups = CommitPlanning.groups(buffer.sorted(), buffer)
-    let chunks = groups.flatMap { CommitPlanning.chunks($0, buffer, primary: primaryKey) }
-    let heartbeat = Timer.repeating(every: .milliseconds(Self.heartbeatMilliseconds)) { [self] in
-      beat(primaryKey, primaryRange)
-    }
-    defer { heartbeat.cancel() }
+  func commitTwoPhase(_ primaryKey: [UInt8], deadline: MonotonicTime) async throws(TransactionFault) {
+    var writes = outgoing
+    guard let primaryRange = writes.write(for: primaryKey)?.range else { return }
+    let groups = CommitPlanning.groups(writes.sorted(), writes)
+    let chunks = groups.flatMap { CommitPlanning.chunks($0, writes, primary: primaryKey) }
+    let heartbeat =
+      decidingJob == nil
+      ? Timer.repeating(every: .milliseconds(Self.heartbeatMilliseconds)) { [self] in beat(primaryKey, primaryRange) }
+      : nil
+    defer { heartbeat?.cancel() }
     var minimum: Timestamp
     do throws(TransactionFault) {
       minimum = try await prewrite(chunks, primaryKey, primaryRange, deadline: deadline)
       try await runCommitChecks(deadline: deadline)
-      let commit = try await decide(primaryKey, primaryRange, chunks, minimum: &minimum, deadline: deadline)
+      let commit: Timestamp
+      if let job = decidingJob {
+        commit = try await decision(of: job, primaryKey, primaryRange, minimum: minimum, deadline: deadline)
+        await commitPrimary(chunks.first { $0.keys.first == primaryKey }, commit)
+      } else {
+        commit = try await decide(primaryKey, primaryRange, chunks, minimum: &minimum, deadline: deadline)
+      }
       observe(commit)
       let rest = chunks.filter { $0.keys.first != primaryKey }
       if chunks.count > Self.parallelRequests {
@@ -182,7 +195,7 @@ extension Transaction {
         commitSecondaries(rest, commit) {}
       }
     } catch {
-      if error.sqlError.state != .statementCompletionUnknown { rollBackPrewrites(chunks, primaryKey) }
+      if error.sqlError.state != .statementCompletionUnknown { rollBackPrewrites(chunks) }
       forgetLocks()
       throw error
     }
@@ -231,8 +244,9 @@ extension Transaction {
   ) {
     let request = PrewriteRequest(
       startTimestamp: startTimestamp.rawValue, primaryKey: primaryKey, primaryRangeID: primaryRange.rawValue,
-      gatewayNodeID: cluster.connection.nodeID.rawValue, lockTTLMilliseconds: Self.lockTimeToLiveMilliseconds,
-      mutations: mutations(chunk.keys))
+      gatewayNodeID: cluster.connection.nodeID.rawValue,
+      lockTTLMilliseconds: Self.lockTimeToLiveMilliseconds, mutations: mutations(chunk.keys),
+      isDecidedByJob: decidingJob != nil)
     cluster.ranges.call(RangeService.prewrite, range: chunk.range, request, deadline: deadline) { [self] result in
       switch result {
       case .failure(let failure):
@@ -243,7 +257,7 @@ extension Transaction {
           return gate.succeed(Timestamp(rawValue: response.minimumCommitTimestamp))
         }
         // Rows that many refer to are held by one transaction after the other, each for a short time.
-        let isHolding = chunk.keys.allSatisfy { buffer.write(for: $0)?.kind == .check }
+        let isHolding = chunk.keys.allSatisfy { outgoing.write(for: $0)?.kind == .check }
         guard error.kind == .keyLocked, let lock = error.lock, waits < (isHolding ? 32 : 8) else {
           return gate.fail(fault(error))
         }
@@ -322,20 +336,24 @@ extension Transaction {
   private func commitSecondaries(
     _ chunks: [RangeWrites], _ commit: Timestamp, completion: @escaping @EventLoopActor () -> Void
   ) {
+    let start = startTimestamp.rawValue
     inTurns(
       chunks,
       { [self] chunk, done in
         let request = CommitRequest(
-          startTimestamp: startTimestamp.rawValue, commitTimestamp: commit.rawValue, keys: chunk.keys)
+          startTimestamp: start, commitTimestamp: commit.rawValue, keys: chunk.keys)
         cluster.ranges.call(
           RangeService.commit, range: chunk.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 30_000)
         ) { _ in done() }
       }, completion: completion)
   }
 
-  private func rollBackPrewrites(_ chunks: [RangeWrites], _ primaryKey: [UInt8]) {
+  /// Goes on while the statement runs again as another transaction, whose locks on the same keys are not meant.
+  private func rollBackPrewrites(_ chunks: [RangeWrites]) {
+    let start = startTimestamp.rawValue
     inTurns(chunks) { [self] chunk, done in
-      let request = RollbackRequest(startTimestamp: startTimestamp.rawValue, keys: chunk.keys)
+      let named = PlantedFault.isPlanted(.nextTryRolledBack) ? startTimestamp.rawValue : start
+      let request = RollbackRequest(startTimestamp: named, keys: chunk.keys)
       cluster.ranges.call(
         RangeService.rollback, range: chunk.range, request, deadline: EventLoop.now.advanced(byMilliseconds: 10_000)
       ) { _ in done() }

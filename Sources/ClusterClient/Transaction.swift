@@ -26,6 +26,11 @@ import Wire
   public let cluster: Cluster
   public let isolation: TransactionIsolation
   public var isReadOnly: Bool
+  /// Reads in the past, with the schema of that time (`AS OF SYSTEM TIME`): which timestamp, given one that the oracle has just
+  /// issued, which is no smaller. Such a transaction only reads.
+  public var readsAt: (@EventLoopActor (Timestamp) throws(SQLError) -> Timestamp)? {
+    didSet { if readsAt != nil { isReadOnly = true } }
+  }
   /// Statements lock what they write at once (explicit transactions, contended retries).
   public var locksEarly: Bool
 
@@ -56,6 +61,13 @@ import Wire
 
   /// What statements rely on, looked at when the commit's writes hold their keys. Such a transaction takes two phases.
   var commitChecks: [CommitCheck] = []
+
+  /// The schema changes of the transaction: their job decides about its rows (`commit(with:)`).
+  var decidingJob: JobID?
+  /// What that job changes.
+  var decidedTables: Set<TableID> = []
+  /// The writes as they are committed, where that is under other keys than the transaction has known.
+  var relocated: WriteBuffer?
 
   /// A commit timestamp that came with the read timestamp, and the versions it was granted for.
   var earlyCommit: (timestamp: Timestamp, pins: [TablePin])?
@@ -90,12 +102,13 @@ import Wire
     guard let history = cluster.connection.history else {
       throw SQLError(.cannotConnectNow, "this gateway has no catalog yet", hint: "Try again in a moment.")
     }
-    let snapshot = ReadSnapshot(timestamp: read.timestamp, catalog: try history.catalog(asOf: read.timestamp))
+    let timestamp = try readsAt?(read.timestamp) ?? read.timestamp
+    let snapshot = ReadSnapshot(timestamp: timestamp, catalog: try history.catalog(asOf: timestamp))
     if startTimestamp == .zero { startTimestamp = read.timestamp }
     if registeredStart == nil {
-      registeredStart = startTimestamp
+      registeredStart = min(startTimestamp, timestamp)
       openedAt = EventLoop.now
-      cluster.connection.pins.opened(at: startTimestamp)
+      cluster.connection.pins.opened(at: min(startTimestamp, timestamp))
     }
     self.snapshot = snapshot
     return snapshot
@@ -104,7 +117,8 @@ import Wire
   /// Pins the version of a table that the running statement uses, until the statement ends (reads of READ COMMITTED) or the
   /// transaction does.
   public func pin(_ table: TableID, version: TableVersion, isWritten: Bool) {
-    guard let catalog = snapshot?.catalog else { return }
+    // What is read in the past is kept by its versions; no schema change has to wait for it.
+    guard let catalog = snapshot?.catalog, readsAt == nil else { return }
     if isWritten {
       writePins[table] = min(writePins[table] ?? version, version)
       heldTables.insert(table)
@@ -173,6 +187,8 @@ import Wire
   // MARK: - Buffered writes
 
   public var hasWrites: Bool { !buffer.isEmpty }
+  /// As far as others know them.
+  public var writtenTables: [TableID] { writePins.keys.sorted() }
   public var bufferedBytes: Int { buffer.byteCount }
 
   /// A point to go back to: what was written after it, the pins of those writes, and what they rely on, can be undone.

@@ -13,6 +13,8 @@ public enum Probe: String, Sendable, CaseIterable {
   case lockResolvedByOther = "a lock was resolved by another transaction"
   case unknownOutcomeResolved = "an unknown outcome of a commit was found out"
   case proposalUndecided = "a leader was deposed with proposals whose fate was open"
+  case rowsDecidedByJob = "the rows of a transaction were committed by the job of its schema changes"
+  case rowsGivenUpByJob = "the rows of a transaction were given up by the job of its schema changes"
   case snapshotSent = "a replica that had fallen behind was sent a snapshot"
 }
 

@@ -6,6 +6,7 @@ import NodeRuntime
 import PostgresParser
 import PostgresProtocol
 import RPC
+import SQLValues
 import Wire
 
 /// The SQL gateway: accepts PostgreSQL clients and runs their statements on the cluster. Keeps nothing that lasts.
@@ -207,7 +208,7 @@ import Wire
   }
 
   /// Microseconds since 2000-01-01 UTC.
-  var currentTime: Int64 { Int64(EventLoop.wallClockMilliseconds) * 1000 - 946_684_800_000_000 }
+  var currentTime: Int64 { Int64(EventLoop.wallClockMilliseconds) * 1000 - CalendarDate.microsecondsFrom1970 }
 
   /// Names a DDL statement for ever: node, session epoch, a counter and the time of its start.
   func makeOperationID() -> String {

@@ -15,6 +15,9 @@ enum JobView {
     if job.remainingMilliseconds > 0 { add("time left", "about \(duration(job.remainingMilliseconds))") }
     if !isFinished(job) {
       add("limit", job.maxRowsPerSecond == 0 ? "none" : "\(job.maxRowsPerSecond) rows/s (max_rows_per_second)")
+      if job.maxLatencyIncrease > 0 {
+        add("latency", "up to \(job.maxLatencyIncrease) % longer for clients (max_latency_increase)")
+      }
       add("waits for", waits(job))
     }
     if let error = job.error, !error.state.isEmpty {

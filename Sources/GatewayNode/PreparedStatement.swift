@@ -80,7 +80,7 @@ import Wire
   var isPlanned: Bool {
     switch statement {
     case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
-      .truncate, .createSequence, .alterSequence, .explain, .checkTable:
+      .truncate, .createSequence, .alterSequence, .object, .undrop, .revertJob, .explain, .checkTable:
       true
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job, .unsupported: false
     }
@@ -91,11 +91,21 @@ import Wire
     if case .transaction = statement { true } else { false }
   }
 
+  /// `INSERT 0 0` and the like; nil: not a statement that writes rows.
+  var tagOfNothing: String? {
+    switch statement {
+    case .insert: "INSERT 0 0"
+    case .update: "UPDATE 0"
+    case .delete: "DELETE 0"
+    default: nil
+    }
+  }
+
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
     switch statement {
     case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
-      .alterSequence:
+      .alterSequence, .object, .undrop, .revertJob:
       true
     default: false
     }

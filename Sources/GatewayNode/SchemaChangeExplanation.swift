@@ -89,6 +89,11 @@ import Wire
         line += ", as many entries, \(size(bytes))"
       }
     }
+    if work.kind == .backfill, work.indexID == 0 {
+      // The rows themselves, each with a version of its own.
+      total.bytesWritten &+= estimate.bytes
+      line += "; as many rows, \(size(estimate.bytes)) or more to write on each replica"
+    }
     if work.rowsPerSecond > 0 {
       total.rowsPerSecond = work.rowsPerSecond
       let milliseconds = estimate.rows.multipliedReportingOverflow(by: 1000)

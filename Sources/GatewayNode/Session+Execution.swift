@@ -50,10 +50,12 @@ extension Session {
 
   private func runAlone(_ request: ExecutionRequest, _ output: RowOutput) async throws(SQLError) -> ExecutionResult {
     transactionTime = gateway.currentTime
-    let isReadOnly = settings.isReadOnlyByDefault
+    let asOf = request.prepared.parsed.asOf
+    let isReadOnly = asOf != nil || settings.isReadOnlyByDefault
     let transaction = Transaction(
       gateway.cluster, isolation: .readCommitted, isReadOnly: isReadOnly, locksEarly: false,
       bufferLimitBytes: gateway.options.transactionLimitBytes)
+    transaction.readsAt = SystemTime.resolver(asOf)
     ownTransaction = transaction
     defer { ownTransaction = nil }
     var attempt = 0
@@ -113,6 +115,10 @@ extension Session {
 
   private func runInBlock(_ request: ExecutionRequest, _ output: RowOutput) async throws(SQLError) -> ExecutionResult {
     let transaction = try blockTransaction()
+    if let asOf = request.prepared.parsed.asOf, asOf != transactionModes.asOf {
+      throw SQLError.unsupported(
+        "AS OF SYSTEM TIME of one statement of a transaction (BEGIN AS OF SYSTEM TIME says it of all)")
+    }
     var attempt = 0
     while true {
       let mark = transaction.mark()
@@ -166,6 +172,7 @@ extension Session {
       let commitPins = isOwnTransaction && !transaction.locksEarly ? request.prepared.earlyCommitPins() : []
       snapshot = try await transaction.beginStatement(
         deadline: request.control.callDeadline, commitPins: commitPins)
+      if let tag = try await repeatedWrite(request.prepared, snapshot, request.control) { return .finished(tag: tag) }
       do throws(SQLError) {
         plan = try await livePlan(request, try catalog(asSeenFrom: snapshot.catalog))
       } catch {
@@ -173,6 +180,7 @@ extension Session {
         return .finished(tag: tag)
       }
       try requirePossible(plan)
+      if transaction.isReadOnly { try Self.requireReading(plan) }
       if case .some(let described) = request.describedColumns, !Self.isSameShape(described, plan.resultColumns) {
         throw SQLError(.featureNotSupported, "cached plan must not change result type")
       }
@@ -192,7 +200,10 @@ extension Session {
         transaction, snapshot, request.control, session: self, isOwnTransaction: isOwnTransaction)
       let run = StatementRun(
         plan, request.parameters, access,
-        evaluationContext(CatalogNames(snapshot.catalog, plannerSession(snapshot.catalog))))
+        evaluationContext(transactionSchema?.catalog ?? snapshot.catalog, at: snapshot.timestamp))
+      if plan.liveInput == .settingChange || plan.liveInput == .setting {
+        return try await runSetting(run, output, isChange: plan.liveInput == .settingChange)
+      }
       if plan.liveInput == .schemaAgreement { return try await awaitAgreement(run, output, request.control) }
       if let columns = plan.resultColumns { output.begin(columns) }
       return try await pull(run, output, rowLimit: request.rowLimit, request.control)
@@ -203,6 +214,21 @@ extension Session {
         throw .failed(error)
       }
     }
+  }
+
+  /// Throws 25006 for what changes or locks rows.
+  private static func requireReading(_ plan: StatementPlan) throws(SQLError) {
+    let command: String
+    switch plan.action {
+    case .insert: command = "INSERT"
+    case .update: command = "UPDATE"
+    case .delete: command = "DELETE"
+    case .query(let query):
+      guard query.locksRows else { return }
+      command = "SELECT FOR UPDATE"
+    case .explain, .schemaChange, .explainSchemaChange, .checkTable: return
+    }
+    throw SQLError(.readOnlyTransaction, "cannot execute \(command) in a read-only transaction")
   }
 
   /// Moves rows to the client until the end or the limit.
@@ -269,21 +295,26 @@ extension Session {
   }
 
   func plannerSession(_ catalog: CatalogView) -> PlannerSession {
-    PlannerSession(
-      databaseID: catalog.database(named: databaseName)?.id ?? .defaultDatabase, databaseName: databaseName,
-      userName: userName)
+    let database = catalog.database(named: databaseName)?.id ?? .defaultDatabase
+    if !searchPath.isOf(settings.searchPath) { searchPath = SearchPath(settings.searchPath) }
+    return PlannerSession(
+      databaseID: database, databaseName: databaseName, userName: userName,
+      searchPath: searchPath.schemas(in: catalog, database, user: userName))
   }
 
-  private var sessionInformation: SessionInformation {
+  private func sessionInformation(_ session: PlannerSession) -> SessionInformation {
     SessionInformation(
-      databaseName: databaseName, userName: userName, backendPID: Int32(truncatingIfNeeded: processID))
+      databaseName: databaseName, schemaName: session.searchPath.first ?? "", userName: userName,
+      backendPID: Int32(truncatingIfNeeded: processID))
   }
 
-  private func evaluationContext(_ catalog: CatalogNames) -> EvaluationContext {
+  func evaluationContext(_ catalog: CatalogView, at timestamp: Timestamp) -> EvaluationContext {
+    let session = plannerSession(catalog)
     var context = EvaluationContext(
       transactionTime: transactionTime, statementTime: gateway.currentTime,
-      random: SeededGenerator(seed: gateway.randomSeed()), session: sessionInformation)
-    context.catalog = catalog
+      random: SeededGenerator(seed: gateway.randomSeed()), session: sessionInformation(session))
+    context.catalog = CatalogNames(catalog, session)
+    context.readTimestamp = timestamp
     return context
   }
 

@@ -2,6 +2,7 @@ import Basics
 import ClusterClient
 import EventLoop
 import PostgresProtocol
+import SQLExpressions
 import SQLPlanner
 import SQLSyntax
 import SQLValues
@@ -21,7 +22,8 @@ extension Session {
     let control = beginStatement(message.text)
     defer { endStatement() }
     let prepared = try await prepare(message.text, message.parameterTypes, control)
-    statements[message.name] = NamedStatement(prepared: prepared, textBytes: message.text.utf8.count)
+    statements[message.name] = NamedStatement(
+      prepared: prepared, textBytes: message.text.utf8.count, searchPath: settings.searchPath)
     client.writer.parseComplete()
   }
 
@@ -77,6 +79,14 @@ extension Session {
     guard let catalog = gateway.cluster.connection.history?.latest else {
       throw SQLError(.cannotConnectNow, "this gateway has no catalog yet")
     }
+    if let resolve = SystemTime.resolver(prepared.parsed.asOf ?? transactionModes.asOf) {
+      let now = try await gateway.cluster.timestamps.read(deadline: control.callDeadline).timestamp
+      var then = try resolve(now)
+      if let block = transaction?.snapshot { then = block.timestamp }
+      guard let history = gateway.cluster.connection.history else { return }
+      _ = try currentPlan(prepared, try history.catalog(asOf: then))
+      return
+    }
     do throws(SQLError) {
       _ = try currentPlan(prepared, catalog)
     } catch {
@@ -87,10 +97,23 @@ extension Session {
     }
   }
 
+  /// As its names are found now: the plan of one that was prepared under another search path no longer holds.
+  private func namedStatement(_ name: String) -> NamedStatement? {
+    guard let known = statements[name], known.searchPath != settings.searchPath, let prepared = known.prepared,
+      var plan = prepared.plan
+    else { return statements[name] }
+    plan.namespacesIndex = SchemaIndex(rawValue: .max)
+    let again = PreparedStatement(prepared.parsed, declaredTypes: plan.parameterTypes)
+    again.plan = plan
+    let named = NamedStatement(prepared: again, textBytes: known.textBytes, searchPath: settings.searchPath)
+    statements[name] = named
+    return named
+  }
+
   // MARK: - Bind
 
   func bind(_ message: FrontendMessage.Bind) throws(SQLError) {
-    guard let named = statements[message.statement] else { throw Self.unknownStatement(message.statement) }
+    guard let named = namedStatement(message.statement) else { throw Self.unknownStatement(message.statement) }
     if !message.portal.isEmpty {
       guard portals[message.portal] == nil else {
         throw SQLError(SQLState("42P03"), "cursor \"\(message.portal)\" already exists")
@@ -155,7 +178,7 @@ extension Session {
   func describe(_ target: StatementOrPortal) throws(SQLError) {
     switch target {
     case .statement(let name):
-      guard let named = statements[name] else { throw Self.unknownStatement(name) }
+      guard let named = namedStatement(name) else { throw Self.unknownStatement(name) }
       client.writer.parameterDescription(named.prepared?.plan?.parameterTypes.map(\.oid) ?? [])
       describe(named.prepared.flatMap { describedColumns($0) }, [])
     case .portal(let name):

@@ -42,8 +42,14 @@ extension Session {
       try await controlJob(id, .cancel, control)
       return "CANCEL JOB"
     case .alter(let id, let parameters):
-      let limit = try JobParameters(parameters).maximumRowsPerSecond
-      try await controlJob(id, .limit, maximumRowsPerSecond: limit, control)
+      let limits = try JobParameters(parameters)
+      if let rows = limits.maximumRowsPerSecond {
+        try await controlJob(ControlJobRequest(jobID: id.rawValue, control: .limit, maxRowsPerSecond: rows), control)
+      }
+      if let percent = limits.maximumLatencyIncrease {
+        try await controlJob(
+          ControlJobRequest(jobID: id.rawValue, control: .limitLatencyIncrease, maxLatencyIncrease: percent), control)
+      }
       return "ALTER JOB"
     case .adminShow(let limit):
       let jobs = try await listJobs(JobID(0), limit: limit ?? Self.adminShownJobs, control)
@@ -60,6 +66,10 @@ extension Session {
     case .showLog(let table, let limit):
       send(try await schemaLog(table, limit: limit, control), UtilityColumns.log, output)
       return "SHOW SCHEMA LOG"
+    case .showDropped:
+      let objects = try await metadata(MetadataService.listDropped, Empty(), control).objects
+      send(objects.map(Self.row), UtilityColumns.dropped, output)
+      return "SHOW DROPPED"
     }
   }
 
@@ -81,13 +91,38 @@ extension Session {
     return job
   }
 
-  func controlJob(
-    _ id: JobID, _ action: JobControl, maximumRowsPerSecond: UInt64 = 0, _ control: StatementControl
-  ) async throws(SQLError) {
-    let response = try await metadata(
-      MetadataService.controlJob,
-      ControlJobRequest(jobID: id.rawValue, control: action, maxRowsPerSecond: maximumRowsPerSecond), control)
-    if let error = response.error, !error.state.isEmpty { throw SQLError(error) }
+  func controlJob(_ id: JobID, _ action: JobControl, _ control: StatementControl) async throws(SQLError) {
+    try await controlJob(ControlJobRequest(jobID: id.rawValue, control: action), control)
+  }
+
+  private func controlJob(_ request: ControlJobRequest, _ control: StatementControl) async throws(SQLError) {
+    let refusal: SQLError?
+    while true {
+      do throws(RPCError) {
+        let response = try await gateway.cluster.connection.call(
+          MetadataService.controlJob, request, deadline: control.callDeadline, isIdempotent: false)
+        refusal = response.error.flatMap { $0.state.isEmpty ? nil : SQLError($0) }
+        break
+      } catch {
+        // The answer was lost: asked a second time for what it has done already, a job would refuse.
+        guard EventLoop.now < control.callDeadline else {
+          throw SQLError(.cannotConnectNow, "the metadata service does not answer", detail: error.message)
+        }
+      }
+      if Self.isInForce(request, try await job(JobID(request.jobID), control)) { return }
+    }
+    if let refusal { throw refusal }
+  }
+
+  private static func isInForce(_ request: ControlJobRequest, _ job: JobInfo) -> Bool {
+    switch request.control {
+    case .pause: job.state == "paused"
+    case .resume: job.state == "running"
+    case .cancel: job.error?.state == SQLState.queryCanceled.code
+    case .limit: job.maxRowsPerSecond == request.maxRowsPerSecond
+    case .limitLatencyIncrease: job.maxLatencyIncrease == request.maxLatencyIncrease
+    case .decide, .unspecified, .unrecognized: false
+    }
   }
 
   /// As TiDB tells it: `successful`, or why not. One job's refusal does not keep the others from being steered.
@@ -124,7 +159,14 @@ extension Session {
       integer(job.rowsDone), integer(job.rowsTotal), time(job.createdMilliseconds), time(job.finishedMilliseconds),
       .text(job.waitReason), .text(job.error.map { $0.state.isEmpty ? "" : "\($0.state): \($0.message)" } ?? ""),
       integer(job.backfillMilliseconds), known(job.rowsPerSecond), known(job.remainingMilliseconds),
-      integer(job.maxRowsPerSecond),
+      integer(job.maxRowsPerSecond), known(UInt64(job.maxLatencyIncrease)),
+    ]
+  }
+
+  private static func row(_ object: DroppedObjectInfo) -> [Datum] {
+    [
+      .text(object.kind), .text(object.schemaName), .text(object.tableName), .text(object.name),
+      time(object.droppedMilliseconds), time(object.untilMilliseconds), integer(object.jobID), integer(object.tableID),
     ]
   }
 
@@ -169,35 +211,49 @@ extension Session {
   nonisolated static func time(_ milliseconds: UInt64) -> Datum {
     if milliseconds == 0 { return .null }
     let (product, overflow) = Int64(clamping: milliseconds).multipliedReportingOverflow(by: 1000)
-    return overflow ? .null : .timestamp(product - 946_684_800_000_000)
+    return overflow ? .null : .timestamp(product - CalendarDate.microsecondsFrom1970)
   }
 }
 
-/// What `ALTER JOB n SET (…)` may set.
+/// What `ALTER JOB n SET (…)` may set; nil stays as it is.
 struct JobParameters: Equatable {
-  var maximumRowsPerSecond: UInt64
+  var maximumRowsPerSecond: UInt64?
+  /// Percent.
+  var maximumLatencyIncrease: UInt32?
 
-  /// Throws 22023 for what is malformed or unknown, 0A000 for what is not built.
+  static let largestLatencyIncrease: UInt32 = 10_000
+
+  /// Throws 22023 for what is malformed, unknown or given twice.
   init(_ parameters: [JobParameter]) throws(SQLError) {
-    var limit: UInt64?
     for parameter in parameters {
+      func wrong(_ hint: String) -> SQLError {
+        SQLError(
+          .invalidParameterValue, "invalid value for job parameter \"\(parameter.name)\": \"\(parameter.value)\"",
+          hint: hint)
+      }
+      let isRepeated: Bool
       switch parameter.name {
       case "max_rows_per_second":
         guard let rows = UInt64(parameter.value), rows <= UInt64(Int64.max) else {
-          throw SQLError(
-            .invalidParameterValue, "invalid value for job parameter \"max_rows_per_second\": \"\(parameter.value)\"",
-            hint: "It is a number of rows, 0 for no limit.")
+          throw wrong("It is a number of rows, 0 for no limit.")
         }
-        guard limit == nil else {
-          throw SQLError(.invalidParameterValue, "job parameter \"max_rows_per_second\" is given twice")
+        isRepeated = maximumRowsPerSecond != nil
+        maximumRowsPerSecond = rows
+      case "max_latency_increase":
+        let digits = parameter.value.hasSuffix("%") ? String(parameter.value.dropLast()) : parameter.value
+        guard let percent = UInt32(digits), percent <= Self.largestLatencyIncrease else {
+          throw wrong("It is a number of percent up to \(Self.largestLatencyIncrease), 0 for none.")
         }
-        limit = rows
-      case "max_latency_increase": throw .unsupported("job parameter max_latency_increase")
+        isRepeated = maximumLatencyIncrease != nil
+        maximumLatencyIncrease = percent
       case let name:
         throw SQLError(
-          .invalidParameterValue, "unrecognized job parameter \"\(name)\"", hint: "There is max_rows_per_second.")
+          .invalidParameterValue, "unrecognized job parameter \"\(name)\"",
+          hint: "There are max_rows_per_second and max_latency_increase.")
+      }
+      if isRepeated {
+        throw SQLError(.invalidParameterValue, "job parameter \"\(parameter.name)\" is given twice")
       }
     }
-    maximumRowsPerSecond = limit ?? 0
   }
 }

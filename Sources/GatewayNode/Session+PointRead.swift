@@ -76,7 +76,7 @@ extension Session {
     guard block.state == .idle, settings.statementTimeoutMilliseconds == 0,
       settings.idleSessionTimeoutMilliseconds == 0, let portal = portals[name],
       case .bound = portal.progress, let prepared = portal.statement, portal.planNumber == prepared.planNumber,
-      let read = prepared.pointRead, let key = read.key(portal.parameters)
+      prepared.parsed.asOf == nil, let read = prepared.pointRead, let key = read.key(portal.parameters)
     else { return false }
     client.dropEvent()
     let control = beginStatement(prepared.parsed.text)

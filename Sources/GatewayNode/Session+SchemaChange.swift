@@ -15,12 +15,14 @@ extension Session {
     _ plan: StatementPlan, _ snapshot: ReadSnapshot, _ transaction: Transaction, _ request: ExecutionRequest,
     _ output: RowOutput
   ) async throws(SQLError) -> ExecutionResult {
+    var context = evaluationContext(transactionSchema?.catalog ?? snapshot.catalog, at: snapshot.timestamp)
     switch plan.action {
     case .explain(let lines):
       let columns = plan.resultColumns ?? [ResultColumn(name: "QUERY PLAN", type: .text)]
       send(lines.map { [.text($0)] }, columns, output)
       return .finished(tag: "EXPLAIN")
-    case .schemaChange(let statement):
+    case .schemaChange(let planned):
+      let statement = try planned.evaluatingStableDefaults(&context)
       if block.state == .open {
         let text = request.prepared.parsed.text
         return .finished(tag: try await stage(statement, text: text, snapshot, in: transaction, request.control))
@@ -28,7 +30,8 @@ extension Session {
       try requireSchemaChangeAllowed()
       let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: false)
       return .finished(tag: try await change.run(request.control))
-    case .explainSchemaChange(let statement):
+    case .explainSchemaChange(let planned):
+      let statement = try planned.evaluatingStableDefaults(&context)
       let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: true)
       _ = try await change.run(request.control)
       let columns = plan.resultColumns ?? [ResultColumn(name: "QUERY PLAN", type: .text)]
@@ -70,6 +73,8 @@ extension Session {
   private let request: DDLRequest
   /// Part of another statement: not told to the client.
   private let isInternal: Bool
+  /// What the transaction of the change writes.
+  private let rows: BlockRows?
   private(set) var explanation: [String] = []
   /// Of a change that is only explained.
   private(set) var stages: [ExplainedStage] = []
@@ -78,6 +83,10 @@ extension Session {
   /// The client is told no more of the change's progress.
   private var isOver = false
   private var isTelling = false
+  /// The job had turned back already when its rows were refused: it has rolled them back, and says why.
+  private var hasJobGivenUp = false
+  /// The rows that were sent under the operation id are committed, by whatever gateway.
+  private(set) var hasCommittedRows = false
 
   /// Tries without any answer before the call is given up; the job, if there is one, goes on (milliseconds).
   static let patienceMilliseconds: UInt64 = 60_000
@@ -88,20 +97,25 @@ extension Session {
 
   init(
     _ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool, isInternal: Bool = false,
-    operation: String? = nil
+    operation: String? = nil, rows: BlockRows? = nil
   ) {
     self.session = session
     self.isInternal = isInternal
+    self.rows = rows
     let isOwn = !explainOnly && !isInternal
     request = DDLRequest(
       operationID: operation ?? (isOwn ? session.takeOperationID() : session.gateway.makeOperationID()),
       database: session.databaseName, statement: statement.encoded(), statementText: text,
-      isAsynchronous: !isInternal && session.settings["theseus.ddl_mode"] == "async",
+      isAsynchronous: !isInternal && rows == nil && session.settings["theseus.ddl_mode"] == "async",
       boundedWaitMilliseconds: session.settings.milliseconds("theseus.ddl_wait"),
-      gatewayNodeID: session.gateway.cluster.connection.nodeID.rawValue, explainOnly: explainOnly)
+      gatewayNodeID: session.gateway.cluster.connection.nodeID.rawValue, explainOnly: explainOnly,
+      rowsStartTimestamp: rows?.transaction.startTimestamp.rawValue ?? 0,
+      sessionEpoch: session.gateway.cluster.connection.sessionEpoch?.rawValue ?? 0,
+      primaryKey: rows?.anchor?.key ?? [], primaryRangeID: rows?.anchor?.range.rawValue ?? 0)
   }
 
   private var connection: MetadataConnection { session.gateway.cluster.connection }
+  var operationID: String { request.operationID }
 
   /// Answers the command tag when the change is done and this gateway has applied it.
   func run(_ control: StatementControl) async throws(SQLError) -> String {
@@ -115,21 +129,27 @@ extension Session {
       isOver = true
     }
     while true {
+      // Nothing that could be cancelled is left.
+      if rows?.isCommitted == true, isGivenUp(control) { return "COMMIT" }
       try await checkCancelled(control)
       let asked = connection.leader
       let stream = connection.channel(to: asked).openServerStream(MetadataService.executeDDL, request, deadline: nil)
-      let watch = Timer.repeating(every: .milliseconds(20)) { if control.isCancelled { stream.cancel() } }
+      let watch = Timer.repeating(every: .milliseconds(20)) { [self] in
+        if isGivenUp(control) { stream.cancel() }
+      }
       defer { watch.cancel() }
       do {
         while let progress = try await stream.receive() {
           lastAnswer = EventLoop.now
           failures = 0
+          await sendRows(progress, control)
           if let tag = try await take(progress, control) { return tag }
         }
         throw RPCError(.unavailable, "the leader ended the call without a result")
       } catch let error as SQLError {
         throw error
       } catch {
+        if rows?.isCommitted == true, isGivenUp(control) { continue }
         try await checkCancelled(control)
         let rpcError = error as? RPCError ?? RPCError(.unknown, "\(error)")
         if rpcError.status == .invalidArgument || rpcError.status == .unimplemented {
@@ -158,7 +178,14 @@ extension Session {
     stages.append(contentsOf: progress.stages)
     guard progress.isFinal else { return nil }
     isOver = true
-    if let error = progress.error, !error.state.isEmpty { throw SQLError(error) }
+    hasCommittedRows = progress.rowsCommitTimestamp != 0
+    if let error = progress.error, !error.state.isEmpty {
+      // Why the rows did not come says more than that their job was canceled for it.
+      if let rows, let fault = rows.fault, !rows.isOutcomeUnknown, !hasJobGivenUp {
+        throw ErrorTranslation.sqlError(fault, catalog: rows.transaction.snapshot?.catalog)
+      }
+      throw SQLError(error)
+    }
     if progress.schemaIndex > 0 {
       try await connection.waitUntilApplied(SchemaIndex(progress.schemaIndex), deadline: control.callDeadline)
     }
@@ -169,6 +196,28 @@ extension Session {
     }
     // A change that has not been planned yet has no tag.
     return progress.commandTag.isEmpty ? Self.commandTag(request.statementText) : progress.commandTag
+  }
+
+  /// The job waits for the rows of its transaction.
+  private func sendRows(_ progress: DDLProgress, _ control: StatementControl) async {
+    guard let rows, !rows.isSent, progress.awaitedRowsStartTimestamp != 0,
+      progress.awaitedRowsStartTimestamp == rows.transaction.startTimestamp.rawValue
+    else { return }
+    jobID = progress.jobID
+    do throws(SQLError) {
+      try await connection.waitUntilApplied(SchemaIndex(progress.schemaIndex), deadline: control.callDeadline)
+    } catch {
+      // The job gives up by itself.
+      return
+    }
+    await rows.commit(with: JobID(progress.jobID), creating: progress.createdTables)
+    guard let fault = rows.fault, !rows.isOutcomeUnknown else { return }
+    // The answer comes with the end of the job.
+    let response = try? await connection.call(
+      MetadataService.controlJob, ControlJobRequest(jobID: progress.jobID, control: .cancel),
+      deadline: EventLoop.now.advanced(byMilliseconds: Self.cancelMilliseconds))
+    let isRefused = response?.error.map { !$0.state.isEmpty } ?? false
+    hasJobGivenUp = isRefused && fault.sqlError.state == .serializationFailure
   }
 
   private static func watchHint(_ job: UInt64) -> String {
@@ -193,11 +242,16 @@ extension Session {
     session.client.flush()
   }
 
+  /// Rows that are to be committed are committed without their client too.
+  private func isGivenUp(_ control: StatementControl) -> Bool {
+    control.isCancelled && !(rows != nil && session.client.isClosed)
+  }
+
   /// The statement ends early. Its job goes on, unless the session wants it to end with the statement
   /// (`theseus.ddl_on_cancel`); then it goes on only where the client has just gone away, or the gateway stops. Where it goes
   /// on, the error says so.
   private func checkCancelled(_ control: StatementControl) async throws(SQLError) {
-    guard var reason = control.reason else { return }
+    guard isGivenUp(control), var reason = control.reason else { return }
     if request.explainOnly || session.client.isClosed { throw reason }
     guard jobID != 0 else {
       reason.detail =
@@ -205,7 +259,8 @@ extension Session {
       reason.hint = "SHOW JOBS lists it, if it has."
       throw reason
     }
-    guard reason.state == .queryCanceled, session.settings["theseus.ddl_on_cancel"] == "cancel" else {
+    // Without its rows the change cannot go on.
+    guard rows != nil || reason.state == .queryCanceled && session.settings["theseus.ddl_on_cancel"] == "cancel" else {
       reason.detail = "The schema change goes on as job \(jobID)."
       reason.hint = Self.watchHint(jobID)
       throw reason
@@ -219,7 +274,11 @@ extension Session {
     } catch {
       refusal = error.message
     }
-    if !refusal.isEmpty { reason.detail = "The schema change goes on as job \(jobID): \(refusal)" }
+    if !refusal.isEmpty {
+      // The rows may be decided about.
+      if rows?.isSent == true { reason.state = .statementCompletionUnknown }
+      reason.detail = "The schema change goes on as job \(jobID): \(refusal)"
+    }
     throw reason
   }
 

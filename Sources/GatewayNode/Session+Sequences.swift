@@ -48,7 +48,11 @@ extension Session {
     case .set(let reference, let value, let isCalled):
       do throws(SQLError) {
         let sequence = try self.sequence(reference, in: snapshot.catalog)
-        try await set(sequence, to: value, isCalled: isCalled, control)
+        guard !SchemaDraft.isProvisional(sequence.id) else {
+          throw SQLError.unsupported("setval of a sequence that the same transaction creates")
+        }
+        let schema = (transactionSchema?.catalog ?? snapshot.catalog).schemaName(of: sequence)
+        try await set(sequence, in: schema, to: value, isCalled: isCalled, control)
         return .integer(value)
       } catch {
         throw .failed(error)
@@ -58,8 +62,11 @@ extension Session {
       do throws(SQLError) { sequence = try self.sequence(reference, in: snapshot.catalog) } catch {
         throw .failed(error)
       }
-      let value = try await gateway.sequences.next(
-        sequence.id, version: sequence.version, commitPatience: gateway.options.commitPatienceMilliseconds, control)
+      let value =
+        SchemaDraft.isProvisional(sequence.id)
+        ? try ownNext(sequence)
+        : try await gateway.sequences.next(
+          sequence.id, version: sequence.version, commitPatience: gateway.options.commitPatienceMilliseconds, control)
       sequences.values[sequence.id] = value
       sequences.last = sequence.id
       return .integer(value)
@@ -67,15 +74,36 @@ extension Session {
     }
   }
 
+  /// Of a sequence that the open block creates: its counter is one of the block's rows.
+  private func ownNext(_ table: TableDescriptor) throws(TransactionFault) -> Int64 {
+    guard let transaction, let sequence = table.sequence else {
+      throw .failed(SQLError(.internalError, "sequence \"\(table.name)\" is not of this transaction"))
+    }
+    guard transactionSchema?.draft.fillsRows(from: table.id) != true else {
+      throw .failed(
+        SQLError.unsupported(
+          "values of a sequence that rows of before take theirs from, in the transaction that creates it"))
+    }
+    let row = SequenceRow(table, sequence)
+    var block: SequenceBlock
+    let state: SequenceState
+    do throws(SQLError) {
+      let before = try transaction.written(row.key).map { (bytes) throws(SQLError) in try row.decode(bytes) }
+      (block, state) = try sequence.taking(1, after: before ?? sequence.initialState, name: table.name)
+    } catch {
+      throw .failed(error)
+    }
+    try transaction.write(.put, key: row.key, value: row.encode(state), range: row.range, locksEarly: false)
+    guard let value = block.take() else {
+      throw .failed(SQLError(.internalError, "an empty block was taken of sequence \"\(table.name)\""))
+    }
+    return value
+  }
+
   private func sequence(
     _ reference: SequenceReference, in catalog: CatalogView
   ) throws(SQLError) -> TableDescriptor {
-    let catalog = transactionSchema?.catalog ?? catalog
-    let found = try sequence(reference, of: catalog)
-    guard !SchemaDraft.isProvisional(found.id) else {
-      throw SQLError.unsupported("values of a sequence that the same transaction creates")
-    }
-    return found
+    try sequence(reference, of: transactionSchema?.catalog ?? catalog)
   }
 
   private func sequence(
@@ -96,7 +124,7 @@ extension Session {
   /// `setval` starts the sequence anew, in the catalog: so the blocks that other gateways hold are void at once, and no
   /// number from before can come after.
   private func set(
-    _ table: TableDescriptor, to value: Int64, isCalled: Bool, _ control: StatementControl
+    _ table: TableDescriptor, in schema: String, to value: Int64, isCalled: Bool, _ control: StatementControl
   ) async throws(SQLError) {
     guard let sequence = table.sequence else { return }
     guard value >= sequence.minimum, value <= sequence.maximum else {
@@ -108,7 +136,7 @@ extension Session {
     var options = SequenceOptions()
     options.restart = .value(value, isCalled: isCalled)
     let change = SchemaChangeCall(
-      self, .alterSequence(ObjectName(schema: table.schemaName, name: table.name), ifExists: false, options),
+      self, .alterSequence(ObjectName(schema: schema, name: table.name), ifExists: false, options),
       text: "setval of \(table.name) to \(value)", explainOnly: false, isInternal: true)
     _ = try await change.run(control)
     gateway.sequences.forget(table.id)

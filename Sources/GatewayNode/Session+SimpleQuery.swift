@@ -66,6 +66,6 @@ extension Session {
   }
 
   func cacheKey(_ text: String, _ types: [UInt32]) -> PlanCache.Key {
-    PlanCache.Key(text: text, types: types, user: userName, searchPath: settings["search_path"])
+    PlanCache.Key(text: text, types: types, user: userName, searchPath: settings.searchPath)
   }
 }

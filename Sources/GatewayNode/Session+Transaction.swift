@@ -1,17 +1,20 @@
 import Basics
 import ClusterClient
 import EventLoop
+import SQLExpressions
 import SQLSyntax
 
 extension Session {
   /// The transaction that a statement runs in: the block's, made when its first statement comes.
   func blockTransaction() throws(SQLError) -> Transaction {
     if let transaction { return transaction }
-    let isolation = try chosenIsolation()
-    let isReadOnly = transactionModes.isReadOnly ?? settings.isOn("default_transaction_read_only")
+    let asOf = transactionModes.asOf
+    let isolation = asOf == nil ? try chosenIsolation() : .repeatableRead
+    let isReadOnly = asOf != nil || (transactionModes.isReadOnly ?? settings.isOn("default_transaction_read_only"))
     let made = Transaction(
       gateway.cluster, isolation: isolation, isReadOnly: isReadOnly, locksEarly: true,
       bufferLimitBytes: gateway.options.transactionLimitBytes)
+    made.readsAt = SystemTime.resolver(asOf)
     transaction = made
     statementsInTransaction = 0
     transactionTime = gateway.currentTime
@@ -86,6 +89,15 @@ extension Session {
     if statementsInTransaction > 0, modes.isolation != nil {
       throw SQLError(.activeTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query")
     }
+    if let asOf = modes.asOf {
+      guard statementsInTransaction == 0 else {
+        throw SQLError(.activeTransaction, "AS OF SYSTEM TIME must be set before any query")
+      }
+      transactionModes.asOf = asOf
+    }
+    if transactionModes.asOf != nil, modes.isReadOnly == false {
+      throw SQLError(.activeTransaction, "a transaction AS OF SYSTEM TIME only reads")
+    }
     if let isolation = modes.isolation {
       transactionModes.isolation = isolation
       _ = try chosenIsolation()
@@ -139,6 +151,12 @@ extension Session {
     if let schema = transactionSchema, !schema.texts.isEmpty {
       return try await commitSchema(schema, control)
     }
+    if let schema = transactionSchema, schema.isRepetition {
+      // Its writes were left out because the operation was done before; but that one changed the schema.
+      let operation = settings["theseus.operation_id"]
+      rollBackTransaction()
+      throw usedBefore(operation)
+    }
     guard let transaction else { return forgetTransaction(restoring: nil) }
     self.transaction = nil
     do throws(TransactionFault) {
@@ -155,12 +173,19 @@ extension Session {
   }
 
   private func commitSchema(_ schema: TransactionSchema, _ control: StatementControl) async throws(SQLError) {
-    // What it has read and locked is in the way of its own change.
-    transaction?.rollback()
+    var rows: BlockRows?
+    if let transaction, transaction.hasWrites, !schema.isRepetition {
+      rows = BlockRows(
+        transaction, schema.draft, patienceMilliseconds: gateway.options.commitPatienceMilliseconds)
+    } else {
+      // What it has read and locked is in the way of its own change.
+      transaction?.rollback()
+    }
     transaction = nil
     do throws(SQLError) {
-      try await commit(schema, control)
+      try await commit(schema, rows, control)
     } catch {
+      if rows?.transaction.isOver == false { rows?.transaction.rollback() }
       let operation = settings["theseus.operation_id"]
       forgetTransaction(restoring: settingsCheckpoint)
       // It was used, so it is not for the next change.
@@ -186,6 +211,7 @@ extension Session {
     settingsCheckpoint = nil
     savepoints = []
     transactionSchema = nil
+    hasLookedUpOperation = false
     portals = [:]
     transactionModes = TransactionModes()
     statementsInTransaction = 0

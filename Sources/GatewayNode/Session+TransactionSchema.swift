@@ -1,8 +1,17 @@
 import Basics
 import Catalog
 import ClusterClient
+import KeyValue
 import SQLPlanner
 import SchemaChange
+
+extension Transaction {
+  fileprivate func hasWrites(to table: TableID) -> Bool {
+    let next = TableID(rawValue: table.rawValue + 1)
+    return hasWrites(
+      from: KeyEncoding.prefix(table: table, index: IndexID(0)), to: KeyEncoding.prefix(table: next, index: IndexID(0)))
+  }
+}
 
 extension Session {
   /// The catalog that a statement of the session uses at a snapshot: with the changes of its own block, if it has made some.
@@ -22,11 +31,9 @@ extension Session {
       throw SQLError(
         .readOnlyTransaction, "cannot execute \(SchemaChangeCall.commandTag(text)) in a read-only transaction")
     }
-    guard !transaction.hasWrites else {
-      throw SQLError.unsupported("a schema change behind writes in one transaction")
-    }
+    let before = transactionSchema
     var schema: TransactionSchema
-    if let begun = transactionSchema {
+    if let begun = before {
       schema = begun
     } else {
       let database = snapshot.catalog.database(named: databaseName)?.id ?? .defaultDatabase
@@ -34,6 +41,12 @@ extension Session {
         snapshot.catalog, database: database, isRepetition: try await isKnownOperation(control))
     }
     let (tag, notices) = try schema.apply(statement, text: text)
+    if transaction.hasWrites, !schema.isRepetition {
+      try schema.requireWritable(transaction.writtenTables)
+      for table in schema.draft.createdIDs where transaction.hasWrites(to: table) {
+        try schema.requireSame(table, as: before)
+      }
+    }
     transactionSchema = schema
     for notice in notices { client.writer.notice(notice) }
     return tag
@@ -73,12 +86,31 @@ extension Session {
     return transactionSchema?.repeated(prepared.parsed.text)
   }
 
+  /// The tag of a statement that writes in a block whose schema changes were made before under the operation id that the client has
+  /// named: its rows were written with them, and nothing is done now.
+  func repeatedWrite(
+    _ prepared: PreparedStatement, _ snapshot: ReadSnapshot, _ control: StatementControl
+  ) async throws(SQLError) -> String? {
+    guard let tag = prepared.tagOfNothing, block.state == .open, !settings["theseus.operation_id"].isEmpty else {
+      return nil
+    }
+    if transactionSchema == nil, !hasLookedUpOperation {
+      hasLookedUpOperation = true
+      if try await isKnownOperation(control) {
+        transactionSchema = TransactionSchema(snapshot.catalog, database: .defaultDatabase, isRepetition: true)
+      }
+    }
+    return transactionSchema?.isRepetition == true ? tag : nil
+  }
+
   /// Of a plan of the open block: throws for what it cannot do beside the block's schema changes.
   func requirePossible(_ plan: StatementPlan) throws(SQLError) {
     guard let schema = transactionSchema else { return }
     switch plan.action {
     case .insert, .update, .delete:
-      throw SQLError.unsupported("writes behind a schema change in one transaction")
+      let tables = plan.tables.map(\.tableID)
+      try schema.requireReadable(tables)
+      if !schema.isRepetition { try schema.requireWritable(plan.tables.filter(\.isWritten).map(\.tableID)) }
     case .checkTable: throw SQLError.unsupported("CHECK TABLE behind a schema change in one transaction")
     case .explainSchemaChange:
       throw SQLError.unsupported("EXPLAIN (DDL) behind a schema change in one transaction")
@@ -87,10 +119,20 @@ extension Session {
     }
   }
 
-  /// Makes the block's schema changes, all of them or none.
-  func commit(_ schema: TransactionSchema, _ control: StatementControl) async throws(SQLError) {
+  /// Makes the block's schema changes, all of them or none, and `rows` with them.
+  func commit(_ schema: TransactionSchema, _ rows: BlockRows?, _ control: StatementControl) async throws(SQLError) {
     let change = SchemaChangeCall(
-      self, .transaction(schema.draft.transaction), text: schema.texts.joined(separator: "; "), explainOnly: false)
+      self, .transaction(schema.draft.transaction), text: schema.texts.joined(separator: "; "), explainOnly: false,
+      rows: rows)
     _ = try await change.run(control)
+    guard rows != nil, !change.hasCommittedRows else { return }
+    throw usedBefore(change.operationID)
+  }
+
+  /// The operation id is one of a transaction that was not this one.
+  func usedBefore(_ operation: String) -> SQLError {
+    SQLError(
+      .objectNotInPrerequisiteState, "operation \"\(operation)\" was used before, for something else",
+      detail: "Nothing of this transaction was done.", hint: "RESET theseus.operation_id.")
   }
 }

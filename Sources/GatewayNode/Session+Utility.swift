@@ -35,7 +35,7 @@ extension Session {
     case .execute: throw SQLError.unsupported("EXECUTE as a statement (the protocol's Bind and Execute are)")
     case .unsupported(let error): throw error
     case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
-      .truncate, .createSequence, .alterSequence, .explain, .checkTable:
+      .truncate, .createSequence, .alterSequence, .object, .undrop, .revertJob, .explain, .checkTable:
       throw SQLError(.internalError, "a planned statement came to the wrong place")
     }
   }
@@ -51,7 +51,9 @@ extension Session {
   private func run(_ statement: SessionStatement, _ output: RowOutput) throws(SQLError) -> String {
     switch statement {
     case .set(let name, let values, let isLocal):
-      try change(name, values.joined(separator: ", "), isLocal: isLocal)
+      let isPath = SessionSettings.canonical(name) == "search_path"
+      try change(
+        name, isPath ? SearchPath.format(values) : values.joined(separator: ", "), isLocal: isLocal)
       return "SET"
     case .reset(let name, let isLocal):
       try change(name, nil, isLocal: isLocal)
@@ -91,7 +93,7 @@ extension Session {
     }
   }
 
-  private func change(_ name: String, _ value: String?, isLocal: Bool) throws(SQLError) {
+  func change(_ name: String, _ value: String?, isLocal: Bool) throws(SQLError) {
     let key = SessionSettings.canonical(name)
     if key == "transaction_isolation", let value {
       guard let level = IsolationLevel(rawValue: value.lowercased()) else {

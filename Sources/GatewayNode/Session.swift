@@ -30,11 +30,14 @@ import SQLValues
   var savepoints: [Savepoint] = []
   /// Set once the block has changed the schema.
   var transactionSchema: TransactionSchema?
+  /// Whether the operation id that the client has named was looked up for the block's first write.
+  var hasLookedUpOperation = false
   var transactionModes = TransactionModes()
   /// Microseconds since 2000, what `now()` answers in this transaction.
   var transactionTime: Int64 = 0
 
   var sequences = SessionSequences()
+  var searchPath = SearchPath("")
 
   // Extended protocol.
   var statements: [String: NamedStatement] = [:]
@@ -61,6 +64,8 @@ import SQLValues
   struct NamedStatement {
     let prepared: PreparedStatement?
     let textBytes: Int
+    /// The setting under which its names were found.
+    let searchPath: String
   }
 
   /// Prepared statements and portals of one session, each at most.

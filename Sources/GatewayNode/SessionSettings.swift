@@ -113,6 +113,7 @@ struct SessionSettings {
   private(set) var idleInTransactionTimeoutMilliseconds: UInt64 = 0
   private(set) var idleSessionTimeoutMilliseconds: UInt64 = 0
   private(set) var isReadOnlyByDefault = false
+  private(set) var searchPath = Self.definitions["search_path"]?.defaultValue ?? ""
 
   private mutating func refresh() {
     statementTimeoutMilliseconds = milliseconds("statement_timeout")
@@ -120,6 +121,7 @@ struct SessionSettings {
     idleInTransactionTimeoutMilliseconds = milliseconds("idle_in_transaction_session_timeout")
     idleSessionTimeoutMilliseconds = milliseconds("idle_session_timeout")
     isReadOnlyByDefault = isOn("default_transaction_read_only")
+    searchPath = self["search_path"]
   }
 
   /// Values that a rollback brings back.
@@ -232,7 +234,13 @@ struct SessionSettings {
       SQLError(.invalidParameterValue, "invalid value for parameter \"\(definition.name)\": \"\(value)\"")
     }
     switch definition.kind {
-    case .text: return value
+    case .text:
+      guard key != "search_path" || SearchPath.parse(value) != nil else {
+        throw SQLError(
+          .invalidParameterValue, "invalid value for parameter \"search_path\": \"\(value)\"",
+          detail: "List syntax is invalid.")
+      }
+      return value
     case .readOnly: throw SQLError(SQLState("55P02"), "parameter \"\(definition.name)\" cannot be changed")
     case .boolean:
       switch value.lowercased() {

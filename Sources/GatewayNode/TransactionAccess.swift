@@ -151,7 +151,10 @@ import SchemaChange
     -> [LockedRow]
   {
     // A statement that is its own transaction leaves waiting for locks to its commit, unless it must not wait.
-    if !transaction.locksEarly, wait == .untilGranted { return [LockedRow](repeating: .unchanged, count: keys.count) }
+    let isOwn = SchemaDraft.isProvisional(table.primaryIndex.rangeID)
+    if isOwn || !transaction.locksEarly && wait == .untilGranted {
+      return [LockedRow](repeating: .unchanged, count: keys.count)
+    }
     let waiting: LockWaiting =
       switch wait {
       case .untilGranted: .block
@@ -176,10 +179,13 @@ import SchemaChange
         case .insert: .insert
         case .check: .check
         }
+      // Nobody else can lock what is not there yet.
+      let locksEarly =
+        !SchemaDraft.isProvisional(mutation.rangeID)
+        && (kind == .insert || kind != .check && mutation.index == table.primaryIndex.id)
       do throws(TransactionFault) {
         try transaction.write(
-          kind, key: mutation.key, value: mutation.value, range: mutation.rangeID,
-          locksEarly: kind == .insert || kind != .check && mutation.index == table.primaryIndex.id)
+          kind, key: mutation.key, value: mutation.value, range: mutation.rangeID, locksEarly: locksEarly)
       } catch {
         throw fail(error)
       }

@@ -11,7 +11,7 @@ struct TransactionSchema {
   private(set) var catalog: CatalogView
   private var unreadable: Set<TableID> = []
   /// The operation that the client has named was begun before: COMMIT answers what became of it.
-  private let isRepetition: Bool
+  let isRepetition: Bool
 
   init(_ catalog: CatalogView, database: DatabaseID, isRepetition: Bool) {
     draft = SchemaDraft(catalog: catalog, databaseID: database)
@@ -56,6 +56,27 @@ struct TransactionSchema {
     guard let table = tables.first(where: unreadable.contains) else { return }
     throw SQLError.unsupported(
       "reading table \"\(draft.base.table(id: table)?.name ?? "")\" in the transaction that copies or empties it")
+  }
+
+  /// Throws if a statement of the block writes rows of a table that the block changes.
+  func requireWritable(_ tables: some Sequence<TableID>) throws(SQLError) {
+    let changed = Set(draft.changedTables)
+    guard tables.contains(where: changed.contains) else { return }
+    let writable = try draft.writableTables()
+    guard let table = tables.first(where: { changed.contains($0) && !writable.contains($0) }) else { return }
+    throw SQLError.unsupported(
+      "writing rows of table \"\(draft.base.table(id: table)?.name ?? "")\" in the transaction that changes its schema")
+  }
+
+  /// Throws if a statement has changed a table that the block itself has made and filled.
+  func requireSame(_ table: TableID, as before: TransactionSchema?) throws(SQLError) {
+    guard var old = before?.draft.catalog.table(id: table) else { return }
+    if var new = draft.catalog.table(id: table) {
+      old.referencedBy = []
+      new.referencedBy = []
+      if old.columns == new.columns, old.indexes == new.indexes, old.constraints == new.constraints { return }
+    }
+    throw SQLError.unsupported("a schema change of table \"\(old.name)\" behind writes to it in one transaction")
   }
 
   /// The version that others know; nil: the transaction creates it.

@@ -24,6 +24,7 @@ enum UtilityColumns {
     case .adminControl: adminResults
     case .showAgreement: agreement
     case .showLog: log
+    case .showDropped: dropped
     case .pause, .resume, .cancel, .alter: nil
     }
   }
@@ -38,7 +39,7 @@ enum UtilityColumns {
     ResultColumn(name: "finished", type: .timestampWithTimeZone), ResultColumn(name: "wait_reason", type: .text),
     ResultColumn(name: "error", type: .text), ResultColumn(name: "backfill_milliseconds", type: .int8),
     ResultColumn(name: "rows_per_second", type: .int8), ResultColumn(name: "remaining_milliseconds", type: .int8),
-    ResultColumn(name: "max_rows_per_second", type: .int8),
+    ResultColumn(name: "max_rows_per_second", type: .int8), ResultColumn(name: "max_latency_increase", type: .int8),
   ]
 
   static let jobProperties = [
@@ -85,6 +86,14 @@ enum UtilityColumns {
     ResultColumn(name: "from_version", type: .int8), ResultColumn(name: "to_version", type: .int8),
     ResultColumn(name: "commit_floor", type: .int8), ResultColumn(name: "changes", type: .text),
     ResultColumn(name: "job_id", type: .int8),
+  ]
+
+  static let dropped = [
+    ResultColumn(name: "kind", type: .text), ResultColumn(name: "schema_name", type: .text),
+    ResultColumn(name: "table_name", type: .text), ResultColumn(name: "name", type: .text),
+    ResultColumn(name: "dropped", type: .timestampWithTimeZone),
+    ResultColumn(name: "kept_until", type: .timestampWithTimeZone), ResultColumn(name: "job_id", type: .int8),
+    ResultColumn(name: "table_id", type: .int8),
   ]
 
   static let jobSteps = [

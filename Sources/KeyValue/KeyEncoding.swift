@@ -71,6 +71,21 @@ public enum KeyEncoding {
     key.append(UInt8(truncatingIfNeeded: number))
   }
 
+  /// Nil: too short to be a key.
+  public static func table(of key: [UInt8]) -> TableID? {
+    guard key.count >= prefixLength else { return nil }
+    return TableID(rawValue: key.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
+  }
+
+  /// The same index and values of another table.
+  public static func key(_ key: [UInt8], movedTo table: TableID) -> [UInt8] {
+    var moved: [UInt8] = []
+    moved.reserveCapacity(key.count)
+    appendBigEndian(table.rawValue, to: &moved)
+    moved += key.dropFirst(8)
+    return moved
+  }
+
   /// The least key above all keys that begin with `prefix`; empty (no bound) if there is none.
   public static func successor(ofPrefix prefix: [UInt8]) -> [UInt8] {
     var key = prefix

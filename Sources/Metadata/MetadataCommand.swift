@@ -22,6 +22,12 @@ public struct SchemaStep: Hashable, Sendable {
   public var job: JobRecord?
   /// Their data goes after the retention time.
   public var retiredRanges: [RangeID]
+  /// Retired by an earlier job; they are used again.
+  public var restoredRanges: [RangeID] = []
+  /// Of a job that begins.
+  public var wayBack: WayBack?
+  /// What they dropped is gone for good.
+  public var forgottenWaysBack: [JobID] = []
   /// Allocators after this step.
   public var nextTableID: TableID
   public var nextRangeID: RangeID
@@ -92,6 +98,9 @@ extension SchemaStep {
     writer.field(4, nextTableID)
     writer.field(5, nextRangeID)
     writer.field(6, wallMilliseconds)
+    for range in restoredRanges { writer.field(7, range) }
+    if let wayBack { writer.field(8) { wayBack.encode(into: &$0) } }
+    for job in forgottenWaysBack { writer.field(9, job) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -105,6 +114,9 @@ extension SchemaStep {
       case 4: nextTableID = try field.identifier()
       case 5: nextRangeID = try field.identifier()
       case 6: wallMilliseconds = try field.integer()
+      case 7: restoredRanges.append(try field.identifier())
+      case 8: wayBack = try WayBack(decoding: try field.slice())
+      case 9: forgottenWaysBack.append(try field.identifier())
       default: break
       }
     }

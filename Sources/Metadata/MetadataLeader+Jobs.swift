@@ -17,6 +17,8 @@ public struct WorkOrder: Hashable, Sendable {
   public let rowsDone: UInt64
   /// 0: without a limit; nil: as the process is configured.
   public let maximumRowsPerSecond: UInt64?
+  /// Percent; 0: not set.
+  public let maximumLatencyIncrease: UInt32
   /// Of a foreign key: the table that it refers to.
   public let referencedTable: TableDescriptor?
 }
@@ -76,7 +78,7 @@ extension MetadataLeader {
     interpret(wishes, into: &effects)
   }
 
-  private mutating func interpret(
+  mutating func interpret(
     _ wishes: [JobCoordinator.Effect], control: (RequestID, JobID)? = nil, into effects: inout [Effect]
   ) {
     for wish in wishes {
@@ -99,6 +101,7 @@ extension MetadataLeader {
       case .closeBarrier(let job): closeBarrier(job, into: &effects)
       case .startWork(let job, let work): startWork(job, work, into: &effects)
       case .stopWork(let job): effects.append(.stopWork(job))
+      case .hold(let job): didHold(job, into: &effects)
       }
     }
   }
@@ -113,9 +116,16 @@ extension MetadataLeader {
       do { statement = try SchemaStatement(decoding: queued.statement) } catch {
         throw SQLError(.dataCorrupted, "the stored statement cannot be read: \(error.reason)")
       }
-      let (plan, planner) = try makePlan(statement, job.databaseID)
+      let (plan, planner, wayBack) = try makePlan(statement, job.databaseID, job.id, isHeld: job.hold != nil)
+      // A table that came into a schema while its drop was waiting, and is under way itself.
+      guard !coordinator.isUnderWay(plan.tables, except: job.id) else {
+        throw SQLError(
+          .serializationFailure, "could not change the schema due to a concurrent schema change",
+          hint: "Try the statement again.")
+      }
       job.plan = plan
-      job.tables = plan.tables.isEmpty ? job.tables : plan.tables
+      // What it gave way to in the queue it holds as well, or who waits for that with it would not be told of its end.
+      job.tables = Set(job.tables + plan.tables).sorted()
       job.state = .running
       guard let stage = plan.stages.first else {
         job.finishWithoutChange(schemaIndex: speculative.catalog.schemaIndex, at: wallMilliseconds)
@@ -123,7 +133,7 @@ extension MetadataLeader {
         return
       }
       job.advance(over: stage, at: wallMilliseconds)
-      guard propose(job, stage, planner.context, into: &effects) else {
+      guard propose(job, stage, planner.context, wayBack: wayBack, into: &effects) else {
         throw SQLError(.internalError, "the planned change does not fit the catalog")
       }
     } catch {
@@ -133,15 +143,16 @@ extension MetadataLeader {
   }
 
   private mutating func startWork(_ job: JobRecord, _ work: StageWork, into effects: inout [Effect]) {
-    guard let table = applied.catalog.table(id: work.tableID),
+    guard let tableID = work.tableID else { return settleRows(of: job, into: &effects) }
+    guard let table = applied.catalog.table(id: tableID),
       let range = applied.catalog.range(id: table.primaryIndex.rangeID)
     else {
-      drive(.workFailed(job.id, SQLError(.internalError, "table \(work.tableID) is gone")), into: &effects)
+      drive(.workFailed(job.id, SQLError(.internalError, "table \(tableID) is gone")), into: &effects)
       return
     }
     let readTimestamp: Timestamp
     switch work {
-    case .backfill:
+    case .backfill, .fill:
       readTimestamp =
         PlantedFault.isPlanted(.backfillReadsBeforeFloor)
         ? Timestamp(physicalMilliseconds: job.timestamp.physicalMilliseconds &- 1500) : job.timestamp
@@ -149,33 +160,15 @@ extension MetadataLeader {
       // Above everything issued so far; nothing has to be remembered of it.
       readTimestamp =
         oracle.take(1, ceiling: ceiling, wallMilliseconds: wallMilliseconds) ?? max(oracle.last, job.timestamp)
+    case .settle: return
     }
     effects.append(
       .startWork(
         WorkOrder(
           job: job.id, work: work, table: table, sourceRange: range, readTimestamp: readTimestamp,
           checkpoint: job.checkpoint, rowsDone: job.checkpoint.isEmpty ? 0 : job.rowsDone,
-          maximumRowsPerSecond: job.maximumRowsPerSecond,
+          maximumRowsPerSecond: job.maximumRowsPerSecond, maximumLatencyIncrease: job.maximumLatencyIncrease,
           referencedTable: work.referencedTable(of: table, in: applied.catalog))))
-  }
-
-  /// Ranges that nobody could reach for the retention time leave the catalog; storage nodes then delete them.
-  mutating func removeRetiredRanges(into effects: inout [Effect]) {
-    guard ceiling == nil else { return }
-    var due: [RangeID] = []
-    speculative.retiredRanges.forEach { range, since in
-      if since &+ options.rangeRetentionMilliseconds <= wallMilliseconds { due.append(range) }
-      return due.count < 100
-    }
-    guard !due.isEmpty else { return }
-    let entry = SchemaEntry(
-      index: speculative.catalog.schemaIndex.next,
-      timestamp: oracle.entryTimestamp(after: nil, wallMilliseconds: wallMilliseconds), databaseID: .defaultDatabase,
-      changes: [], removedRanges: due)
-    let step = SchemaStep(
-      entry: entry, nextTableID: speculative.nextTableID, nextRangeID: speculative.nextRangeID,
-      wallMilliseconds: wallMilliseconds)
-    propose(.change(step), into: &effects)
   }
 
   /// A stored job with what this leader knows beyond it: progress since the last checkpoint, and the piece of work under way.
@@ -194,12 +187,11 @@ extension MetadataLeader {
     case .succeeded, .failed, .canceled: return ""
     case .paused: return "paused"
     case .queued:
-      let before = coordinator.unfinished.last {
-        $0.id < job.id && !Set($0.tables).isDisjoint(with: job.tables)
-      }
+      let before = coordinator.unfinished.last { job.isHeldUp(by: $0) }
       return before.map { "queued behind job \($0.id)" } ?? "queued"
     case .running, .reverting:
       if let reason = barrierWaitReason(job.id) { return reason }
+      if coordinator.holding.contains(where: { $0.id == job.id }) { return "the rows of its transaction" }
       guard let stage = job.currentStage, job.workDone < stage.work.count else { return "" }
       return stage.work[job.workDone].title
     }

@@ -49,7 +49,9 @@ extension MetadataLeader {
     }
     var holds: [TableID: Timestamp] = [:]
     for job in applied.unfinishedJobRecords where job.timestamp != .zero && job.timestamp < safePoints.versions {
-      for table in job.tables { holds[table] = min(holds[table] ?? .max, job.timestamp) }
+      for table in job.objects where applied.catalog.table(id: table) != nil {
+        holds[table] = min(holds[table] ?? .max, job.timestamp)
+      }
     }
     safePoints.holds = holds.sorted { $0.key < $1.key }.map {
       SafePointTargets.Hold(table: $0.key, timestamp: $0.value)

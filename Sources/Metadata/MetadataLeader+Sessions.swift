@@ -56,6 +56,7 @@ extension MetadataLeader {
       effects.append(.answer(register.request, .registered(register.node, register.epoch)))
     }
     evaluateBarriers(into: &effects)
+    giveUpHolds(into: &effects)
   }
 
   /// - Returns: false when the session is gone.
@@ -79,6 +80,7 @@ extension MetadataLeader {
     guard sessions[node]?.epoch == epoch else { return effects }
     endSession(node, epoch, into: &effects)
     evaluateBarriers(into: &effects)
+    giveUpHolds(into: &effects)
     return effects
   }
 

@@ -13,11 +13,13 @@ public struct DDLCall: Hashable, Sendable {
   public var boundedWaitMilliseconds: UInt64
   public var gateway: NodeID
   public var isExplainOnly: Bool
+  /// The transaction that the statement commits writes rows too.
+  public var hold: JobHold?
 
   public init(
     operationID: OperationID?, database: String, statement: [UInt8], statementText: String,
     isAsynchronous: Bool = false, boundedWaitMilliseconds: UInt64 = 0, gateway: NodeID = NodeID(0),
-    isExplainOnly: Bool = false
+    isExplainOnly: Bool = false, hold: JobHold? = nil
   ) {
     self.operationID = operationID
     self.database = database
@@ -27,6 +29,7 @@ public struct DDLCall: Hashable, Sendable {
     self.boundedWaitMilliseconds = boundedWaitMilliseconds
     self.gateway = gateway
     self.isExplainOnly = isExplainOnly
+    self.hold = hold
   }
 }
 
@@ -41,6 +44,10 @@ public struct DDLProgressReport: Hashable, Sendable {
   public var explanation: [String]
   /// Of a plan that is only explained.
   public var stages: [StageExplanation] = []
+  /// The job waits for the rows of its transaction.
+  public var isHolding = false
+  /// Of such a job: what it makes, as it is going to be; ascending.
+  public var createdTables: [TableDescriptor] = []
 
   public init(
     isFinal: Bool, error: SQLError? = nil, job: JobRecord? = nil, notices: [String] = [],
@@ -95,7 +102,8 @@ extension MetadataLeader {
       return [.answer(request, .progress(finalReport(record)))]
     }
     waitingCalls[job, default: []].append(WaitingCall(request: request, isAsynchronous: isAsynchronous))
-    return []
+    let holding = coordinator.holding.first { $0.id == job }
+    return holding.map { [.answer(request, .progress(holdReport($0)))] } ?? []
   }
 
   private mutating func begin(_ request: RequestID, _ call: DDLCall) throws(SQLError) -> [Effect] {
@@ -106,7 +114,8 @@ extension MetadataLeader {
     do { statement = try SchemaStatement(decoding: call.statement) } catch {
       throw SQLError(.protocolViolation, "the statement cannot be read: \(error.reason)")
     }
-    let tables = Planner.tables(of: statement, in: speculative.catalog, database.id)
+    let tables = Planner.tables(
+      of: statement, in: speculative.catalog, database.id, waysBack: speculative.waysBack)
     var job = JobRecord(
       id: speculative.nextJobID, operationID: call.operationID, databaseID: database.id,
       statementText: call.statementText.prefixOfBytes(JobRecord.maximumStatementTextBytes),
@@ -116,19 +125,23 @@ extension MetadataLeader {
     job.createdMilliseconds = wallMilliseconds
     job.gatewayNodeID = call.gateway
     job.boundedWaitMilliseconds = call.boundedWaitMilliseconds
+    job.hold = call.isExplainOnly ? nil : call.hold
     var effects: [Effect] = []
 
-    if coordinator.isBlocked(tables) && !call.isExplainOnly {
+    let used = Planner.usedNamespaces(
+      by: statement, in: speculative.catalog, database.id, waysBack: speculative.waysBack)
+    if coordinator.isBlocked(tables + used) && !call.isExplainOnly {
       guard speculative.unfinishedJobCount < options.maximumUnfinishedJobs else {
         throw SQLError(.programLimitExceeded, "\(options.maximumUnfinishedJobs) schema changes are unfinished")
       }
       job.state = .queued
       job.statement = call.statement
+      job.tables = Set(tables + used).sorted()
       waitingCalls[job.id, default: []].append(WaitingCall(request: request, isAsynchronous: call.isAsynchronous))
       store(job, into: &effects)
       return effects
     }
-    let (plan, planner) = try makePlan(statement, database.id)
+    let (plan, planner, wayBack) = try makePlan(statement, database.id, job.id, isHeld: job.hold != nil)
     if call.isExplainOnly || plan.stages.isEmpty {
       var report = DDLProgressReport(
         isFinal: true, notices: plan.notices, schemaIndex: applied.catalog.schemaIndex, commandTag: plan.commandTag,
@@ -140,25 +153,46 @@ extension MetadataLeader {
       throw SQLError(.programLimitExceeded, "\(options.maximumUnfinishedJobs) schema changes are unfinished")
     }
     job.plan = plan
-    job.tables = plan.tables
+    // What becomes visible later must find its schema.
+    job.tables = plan.isInstant ? plan.tables : (plan.tables + used).sorted()
     let stage = plan.stages[0]
     job.advance(over: stage, at: wallMilliseconds)
     waitingCalls[job.id, default: []].append(WaitingCall(request: request, isAsynchronous: call.isAsynchronous))
-    guard propose(job, stage, planner.context, into: &effects) else {
+    guard propose(job, stage, planner.context, wayBack: wayBack, into: &effects) else {
       waitingCalls[job.id] = nil
       throw SQLError(.internalError, "the planned change does not fit the catalog")
     }
     return effects
   }
 
-  func makePlan(_ statement: SchemaStatement, _ database: DatabaseID) throws(SQLError) -> (Plan, Planner) {
+  /// With the way back, as long as there is room for more of them.
+  func makePlan(
+    _ statement: SchemaStatement, _ database: DatabaseID, _ job: JobID, isHeld: Bool
+  ) throws(SQLError) -> (Plan, Planner, WayBack?) {
+    if options.rangeRetentionMilliseconds > 0, speculative.waysBack.count < MetadataState.maximumWaysBack {
+      let (plan, planner) = try makePlan(statement, database, isHeld: isHeld, retainsDropped: true)
+      guard WayBack.isNeeded(for: plan, in: speculative.catalog) else { return (plan, planner, nil) }
+      if let way = WayBack(job: job, plan: plan, of: statement, in: speculative.catalog, database) {
+        return (plan, planner, way)
+      }
+    }
+    let (plan, planner) = try makePlan(statement, database, isHeld: isHeld, retainsDropped: false)
+    return (plan, planner, nil)
+  }
+
+  private func makePlan(
+    _ statement: SchemaStatement, _ database: DatabaseID, isHeld: Bool, retainsDropped: Bool
+  ) throws(SQLError) -> (Plan, Planner) {
     var planner = Planner(
       PlanningContext(
         catalog: speculative.catalog, databaseID: database, nextTableID: speculative.nextTableID,
         nextRangeID: speculative.nextRangeID, storageNodes: placeableStorageNodes,
         absentNodes: Set(placeableStorageNodes.filter { sessions[$0] == nil }),
         replicationFactor: options.replicationFactor))
-    return (try planner.plan(statement), planner)
+    planner.context.retainsDropped = retainsDropped
+    planner.context.waysBack = speculative.waysBack
+    let plan = try planner.plan(statement)
+    return (isHeld ? plan.held() : plan, planner)
   }
 
   /// Where replicas may be put: live storage nodes if there are enough; else, as long as the live ones are a majority of a range's
@@ -174,26 +208,29 @@ extension MetadataLeader {
 
   /// Makes the stage's entry, and proposes it with the job.
   mutating func propose(
-    _ job: JobRecord, _ stage: PlanStage, _ context: PlanningContext?, control: (RequestID, JobID)? = nil,
-    into effects: inout [Effect]
+    _ job: JobRecord, _ stage: PlanStage, _ context: PlanningContext?, wayBack: WayBack? = nil,
+    control: (RequestID, JobID)? = nil, into effects: inout [Effect]
   ) -> Bool {
-    var changes: [TableChange] = []
-    for planned in stage.changes {
-      do { changes.append(try planned.change(in: speculative.catalog)) } catch { return false }
-    }
     var record = job
-    let entry = SchemaEntry(
-      index: speculative.catalog.schemaIndex.next,
-      timestamp: oracle.entryTimestamp(after: pendingTimestamp, wallMilliseconds: wallMilliseconds),
-      databaseID: job.databaseID, operationID: job.operationID, jobID: job.id, changes: changes,
-      newRanges: stage.newRanges)
+    var entry: SchemaEntry
+    do {
+      entry = try stage.entry(
+        in: speculative.catalog,
+        timestamp: oracle.entryTimestamp(after: pendingTimestamp, wallMilliseconds: wallMilliseconds),
+        databaseID: job.databaseID)
+    } catch { return false }
+    entry.operationID = job.operationID
+    entry.jobID = job.id
     record.schemaIndex = entry.index
     record.timestamp = entry.timestamp
+    if record.isDeciding { record.hold?.commit = entry.timestamp }
     if let last = record.history.indices.last { record.history[last].schemaIndex = entry.index }
-    let step = SchemaStep(
+    var step = SchemaStep(
       entry: entry, job: record, retiredRanges: stage.retiredRanges,
       nextTableID: context?.nextTableID ?? speculative.nextTableID,
       nextRangeID: context?.nextRangeID ?? speculative.nextRangeID, wallMilliseconds: wallMilliseconds)
+    step.restoredRanges = stage.restoredRanges
+    step.wayBack = wayBack
     return propose(.change(step), control: control, into: &effects)
   }
 
@@ -224,6 +261,13 @@ extension MetadataLeader {
       effects.append(.answer(call.request, .progress(report)))
     }
     waitingCalls[job.id] = calls.contains { !$0.isAsynchronous } ? calls.filter { !$0.isAsynchronous } : nil
+  }
+
+  func holdReport(_ job: JobRecord) -> DDLProgressReport {
+    var report = DDLProgressReport(isFinal: false, job: job, schemaIndex: job.schemaIndex)
+    report.isHolding = true
+    report.createdTables = job.plan?.createdTables ?? []
+    return report
   }
 
   private func finalReport(_ job: JobRecord) -> DDLProgressReport {
@@ -258,13 +302,16 @@ extension SchemaStatement {
     switch self {
     case .createTable(let create): create.name.description
     case .dropTables(let names, _, _), .dropIndexes(let names, _, _), .dropSequences(let names, _, _),
-      .truncateTables(let names):
+      .truncateTables(let names, _):
       names.first?.description ?? ""
     case .renameTable(let name, _, _), .alterTable(let name, _, _), .renameIndex(let name, _, _),
       .setIndexVisibility(let name, _, _),
       .createSequence(let name, _, _), .alterSequence(let name, _, _), .renameSequence(let name, _, _):
       name.description
     case .createIndex(let create): create.table.description
+    case .undrop(let undrop): (undrop.table ?? undrop.name).description
+    case .revertJob: ""
+    case .comment, .namespace, .setSchema: objectTitle ?? ""
     case .transaction(let transaction): transaction.statements.first?.objectName ?? ""
     }
   }

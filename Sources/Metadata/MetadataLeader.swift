@@ -50,6 +50,7 @@ public struct MetadataLeader: Sendable {
     case openBarrier(BarrierID, Barrier)
     case closeBarrier(BarrierID)
     case startWork(WorkOrder)
+    case settle(Settlement)
     case stopWork(JobID)
   }
 
@@ -98,6 +99,8 @@ public struct MetadataLeader: Sendable {
   var issued = IssuedTimestamps()
 
   var coordinator = JobCoordinator()
+  /// Since when jobs wait for the rows of their transactions, as far as this leader has seen.
+  var heldSince: [JobID: MonotonicTime] = [:]
   /// DDL calls by the job they wait for, in the order of arrival.
   var waitingCalls: [JobID: [WaitingCall]] = [:]
   var now: MonotonicTime
@@ -139,7 +142,8 @@ public struct MetadataLeader: Sendable {
     reserveWindow(into: &effects)
     endExpiredSessions(into: &effects)
     evaluateBarriers(into: &effects)
-    removeRetiredRanges(into: &effects)
+    giveUpHolds(into: &effects)
+    removeExpired(into: &effects)
     serveStalled(into: &effects)
     return effects
   }
@@ -228,6 +232,7 @@ public struct MetadataLeader: Sendable {
     for job in barriers.keys.sorted() { closeBarrier(job, into: &effects) }
     for job in coordinator.unfinished { effects.append(.stopWork(job.id)) }
     coordinator = JobCoordinator()
+    heldSince = [:]
     // Calls on jobs that were never stored have to come again; the operation id keeps that from doing anything twice.
     for job in waitingCalls.keys.sorted() where applied.jobs[job] == nil {
       for call in waitingCalls[job] ?? [] {

@@ -33,6 +33,10 @@ extension MetadataState {
     writer.field(10, nextJobID)
     writer.field(11, nextNodeID)
     writer.field(12, nextEpoch)
+    waysBack.forEach { _, way in
+      writer.field(13) { way.encode(into: &$0) }
+      return true
+    }
     return writer.bytes
   }
 
@@ -72,6 +76,9 @@ extension MetadataState {
       case 10: nextJobID = try field.identifier()
       case 11: nextNodeID = try field.identifier()
       case 12: nextEpoch = try field.identifier()
+      case 13:
+        let way = try WayBack(decoding: try field.slice())
+        waysBack[way.job] = way
       default: break
       }
     }

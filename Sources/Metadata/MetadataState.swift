@@ -13,6 +13,8 @@ public struct MetadataState: Sendable {
   public static let maximumFinishedJobs = 50_000
   /// Seven days.
   public static let jobRetentionMilliseconds: UInt64 = 604_800_000
+  /// Beyond it what is dropped is gone at once.
+  public static let maximumWaysBack = 10_000
   /// Registered nodes that are not live; beyond it the oldest are forgotten.
   public static let maximumDeadNodes = 1_000
   /// Ids below are left to operators, who may give them by flags.
@@ -28,6 +30,8 @@ public struct MetadataState: Sendable {
   public internal(set) var nodes = PersistentMap<NodeID, NodeRecord>()
   /// Ranges nobody can reach any more, and when that began (milliseconds of the leader's clock).
   public internal(set) var retiredRanges = PersistentMap<RangeID, UInt64>()
+  /// Of jobs that have ended and of those under way, as long as what they dropped is kept.
+  public internal(set) var waysBack = PersistentMap<JobID, WayBack>()
   public internal(set) var nextTableID = TableID(1)
   public internal(set) var nextRangeID = RangeID(1)
   public internal(set) var nextJobID = JobID(1)
@@ -77,7 +81,9 @@ public struct MetadataState: Sendable {
       throw .inconsistent("job \(job.id) is at \(known.sequence), not before \(job.sequence)")
     }
     if let entry = step.entry {
+      let restored = entry.changes.filter { $0.from > .none && catalog.table(id: $0.tableID) == nil }
       try catalog.apply(entry)
+      for table in restored.compactMap(\.descriptor) { waysBack.noteRestored(table) }
       log[entry.index] = entry
       while log.count > Self.maximumLogTail, let oldest = log.first { log[oldest.key] = nil }
       for range in entry.removedRanges { retiredRanges[range] = nil }
@@ -85,11 +91,16 @@ public struct MetadataState: Sendable {
     nextTableID = max(nextTableID, step.nextTableID)
     nextRangeID = max(nextRangeID, step.nextRangeID)
     for range in step.retiredRanges { retiredRanges[range] = step.wallMilliseconds }
+    for range in step.restoredRanges { retiredRanges[range] = nil }
+    for job in step.forgottenWaysBack { waysBack[job] = nil }
+    if let way = step.wayBack { waysBack[way.job] = way }
     guard let job = step.job else { return }
     nextJobID = max(nextJobID, JobID(job.id.rawValue &+ 1))
     if let operation = job.operationID { operations[operation.text] = job.id }
     if job.state.isFinished {
       jobs[job.id] = job.compacted
+      waysBack[job.id]?.finishedMilliseconds = max(job.finishedMilliseconds, 1)
+      if job.state != .succeeded { waysBack[job.id] = nil }
       unfinishedJobs[job.id] = nil
       forgetOldJobs(step.wallMilliseconds)
     } else {

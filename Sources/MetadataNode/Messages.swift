@@ -108,7 +108,7 @@ extension JobInfo {
           finishedMilliseconds: $0.finishedMilliseconds)
       }, backfillMilliseconds: job.backfillMilliseconds,
       maxRowsPerSecond: job.maximumRowsPerSecond ?? maximumRowsPerSecond, commandTag: job.plan?.commandTag ?? "",
-      tableIDs: job.tables.map(\.rawValue))
+      tableIDs: job.objects.map(\.rawValue), maxLatencyIncrease: job.maximumLatencyIncrease)
   }
 }
 
@@ -160,6 +160,18 @@ extension ExplainedWork {
       kind = .validateForeignKey
       constraintID = constraint.rawValue
       referencedTable = explained.referencedTable?.encoded() ?? []
+    case .settle: break
+    case .fill: kind = .backfill
     }
+  }
+}
+
+extension JobHold {
+  /// Nil: a statement without rows.
+  init?(_ request: DDLRequest) {
+    if request.rowsStartTimestamp == 0 { return nil }
+    self.init(
+      start: Timestamp(rawValue: request.rowsStartTimestamp), epoch: SessionEpoch(request.sessionEpoch),
+      primaryKey: request.primaryKey, primaryRange: RangeID(request.primaryRangeID))
   }
 }

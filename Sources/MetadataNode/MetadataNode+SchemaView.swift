@@ -36,6 +36,20 @@ extension MetadataNode {
     }
   }
 
+  func listDropped(_ reply: RPCReply<ListDroppedResponse>) {
+    whenConfirmed { [self] refusal in
+      if let refusal { return reply.fail(refusal) }
+      guard let leader else { return reply.fail(notLeader()) }
+      let objects = leader.droppedObjects.map { object, until in
+        DroppedObjectInfo(
+          kind: object.kind.name, tableID: object.table.rawValue, tableName: object.tableName, name: object.name,
+          jobID: object.job.rawValue, droppedMilliseconds: object.droppedMilliseconds, untilMilliseconds: until,
+          schemaName: object.schemaName)
+      }
+      reply.succeed(ListDroppedResponse(objects: objects))
+    }
+  }
+
   func schemaLog(_ request: SchemaLogRequest, _ reply: RPCReply<SchemaLogResponse>) {
     whenConfirmed { [self] refusal in
       if let refusal { return reply.fail(refusal) }
@@ -56,6 +70,7 @@ enum SchemaLogView {
     _ state: MetadataState, table: TableID?, name: String?, limit: Int
   ) -> [SchemaLogEntry] {
     var before: [TableID: TableDescriptor] = [:]
+    var namespaces: [NamespaceID: NamespaceDescriptor?] = [:]
     var found: [SchemaLogEntry] = []
     state.log.forEach { _, entry in
       var tables: [SchemaLogTable] = []
@@ -66,6 +81,17 @@ enum SchemaLogView {
           name.map({ $0 == old?.name || $0 == change.descriptor?.name }) ?? true
         else { continue }
         tables.append(description(change, before: old))
+      }
+      for change in entry.namespaceChanges {
+        let old = namespaces.updateValue(change.descriptor, forKey: change.id)
+        guard table == nil, name == nil else { continue }
+        tables.append(description(change, before: old ?? nil))
+      }
+      for database in entry.databaseChanges where table == nil && name == nil {
+        tables.append(
+          SchemaLogTable(
+            tableName: database.name, toVersion: database.version.rawValue,
+            changes: ["database \(database.name) is changed"]))
       }
       let isShown = !tables.isEmpty || (table == nil && name == nil)
       if isShown {
@@ -78,6 +104,16 @@ enum SchemaLogView {
       return true
     }
     return found.suffix(limit).reversed()
+  }
+
+  private static func description(_ change: NamespaceChange, before: NamespaceDescriptor?) -> SchemaLogTable {
+    let isKnown = before != nil || change.from == .none
+    return SchemaLogTable(
+      tableName: change.descriptor?.name ?? before?.name ?? "", fromVersion: change.from.rawValue,
+      toVersion: change.descriptor == nil ? 0 : change.from.next.rawValue,
+      changes: isKnown
+        ? change.sentences(from: before)
+        : ["schema \(change.descriptor.map(\.name) ?? "") is changed; what it was is no longer in the log"])
   }
 
   private static func description(_ change: TableChange, before: TableDescriptor?) -> SchemaLogTable {

@@ -55,6 +55,7 @@ extension MetadataNode {
     server.handleFast(MetadataService.listJobs) { [weak self] request, reply in self?.listJobs(request, reply) }
     server.handleFast(MetadataService.controlJob) { [weak self] request, reply in self?.controlJob(request, reply) }
     server.handleFast(MetadataService.schemaAgreement) { [weak self] _, reply in self?.schemaAgreement(reply) }
+    server.handleFast(MetadataService.listDropped) { [weak self] _, reply in self?.listDropped(reply) }
     server.handleFast(MetadataService.schemaLog) { [weak self] request, reply in self?.schemaLog(request, reply) }
     server.handleFast(MetadataService.status) { [weak self] _, reply in
       guard let self else { return }
@@ -111,7 +112,7 @@ extension MetadataNode {
       operationID: OperationID(request.operationID), database: request.database, statement: request.statement,
       statementText: request.statementText, isAsynchronous: request.isAsynchronous,
       boundedWaitMilliseconds: request.boundedWaitMilliseconds, gateway: NodeID(request.gatewayNodeID),
-      isExplainOnly: request.explainOnly)
+      isExplainOnly: request.explainOnly, hold: JobHold(request))
     try await confirmed()
     if let operation = call.operationID, replica.state.operations[operation.text] != nil {
       Probes.reached(.operationKnown)
@@ -138,7 +139,10 @@ extension MetadataNode {
       isFinal: report.isFinal, error: report.error.map { SQLErrorMessage($0) },
       jobID: report.job?.id.rawValue ?? 0, schemaIndex: report.schemaIndex.rawValue, commandTag: report.commandTag,
       job: report.job.map { jobInfo($0) }, explanation: report.explanation,
-      stages: report.stages.map { ExplainedStage($0, rowsPerSecond: rate) })
+      stages: report.stages.map { ExplainedStage($0, rowsPerSecond: rate) },
+      awaitedRowsStartTimestamp: report.isHolding ? report.job?.hold?.start.rawValue ?? 0 : 0,
+      createdTables: report.createdTables.map { $0.encoded() },
+      rowsCommitTimestamp: report.isFinal ? report.job?.hold?.commit.rawValue ?? 0 : 0)
     messages.append(last)
     return messages
   }
@@ -182,6 +186,8 @@ extension MetadataNode {
     case .resume: action = .resume
     case .cancel: action = .cancel
     case .limit: action = .limit(rowsPerSecond: request.maxRowsPerSecond)
+    case .limitLatencyIncrease: action = .limitLatencyIncrease(percent: request.maxLatencyIncrease)
+    case .decide: return decide(request, reply)
     case .unspecified, .unrecognized:
       let error = SQLError(.invalidParameterValue, "unknown job control \(request.control.rawValue)")
       return reply.succeed(ControlJobResponse(error: SQLErrorMessage(error)))
@@ -192,6 +198,21 @@ extension MetadataNode {
       perform(
         leader?.control(
           id, JobID(request.jobID), action, now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
+    }
+  }
+
+  private func decide(_ request: ControlJobRequest, _ reply: RPCReply<ControlJobResponse>) {
+    let decision = RowsDecision(
+      start: Timestamp(rawValue: request.rowsStartTimestamp),
+      pins: request.pins.map { (TableID($0.tableID), TableVersion($0.version)) },
+      minimum: Timestamp(rawValue: request.minimumTimestamp), primaryKey: request.primaryKey,
+      primaryRange: RangeID(request.primaryRangeID))
+    whenConfirmed { [self] refusal in
+      if let refusal { return reply.fail(refusal) }
+      let id = take(.control(reply))
+      perform(
+        leader?.decide(
+          id, JobID(request.jobID), decision, now: EventLoop.now, wallMilliseconds: EventLoop.wallClockMilliseconds))
     }
   }
 

@@ -216,6 +216,7 @@ import Wire
       case .openBarrier(let id, let barrier): links.open(id, barrier)
       case .closeBarrier(let id): links.close(id)
       case .startWork(let order): works.start(order)
+      case .settle(let settlement): works.settle(settlement)
       case .stopWork(let job): works.stop(job)
       }
     }
@@ -242,9 +243,9 @@ import Wire
   private func confirmLeadership() {
     let term = leaderTerm
     host.readBarrier(Self.group) { [weak self] error in
+      if error != nil { Probes.reached(.leadershipUnconfirmed) }
       guard let self, leaderTerm == term, leader != nil else { return }
       if let error {
-        Probes.reached(.leadershipUnconfirmed)
         let reason = "leadership could not be confirmed: \(error)"
         EventLoop.execute { [weak self] in
           guard let self, self.leaderTerm == term else { return }
@@ -273,7 +274,8 @@ import Wire
       replies[id] = nil
       reply.succeed(
         ControlJobResponse(
-          error: error.map { SQLErrorMessage($0) }, job: replica.state.jobs[job].map { jobInfo($0) }))
+          error: error.map { SQLErrorMessage($0) }, job: replica.state.jobs[job].map { jobInfo($0) },
+          commitTimestamp: replica.state.jobs[job]?.hold?.commit.rawValue ?? 0))
     case (.progress(let report), .statement(let mailbox)):
       for message in messages(report) { mailbox.put(message) }
       if report.isFinal {

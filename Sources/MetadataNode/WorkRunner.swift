@@ -32,6 +32,12 @@ import Wire
     tasks[order.job] = Task { @EventLoopActor [weak self] in await self?.run(order) }
   }
 
+  /// Ends the lock of a transaction's primary key, as its job has decided.
+  func settle(_ settlement: Settlement) {
+    stop(settlement.job)
+    tasks[settlement.job] = Task { @EventLoopActor [weak self] in await self?.run(settlement) }
+  }
+
   func stop(_ job: JobID) { tasks.removeValue(forKey: job)?.cancel() }
 
   func stopAll() {
@@ -40,6 +46,9 @@ import Wire
     for channel in channels.values { channel.close() }
     channels = [:]
   }
+
+  /// How long one replica may think about the end of a transaction.
+  private static let settlingMilliseconds: Int64 = 3_000
 
   private struct Progress {
     var checkpoint: [UInt8]
@@ -76,6 +85,65 @@ import Wire
     }
   }
 
+  private func run(_ settlement: Settlement) async {
+    Probes.reached(settlement.commit == .zero ? .rowsGivenUpByJob : .rowsDecidedByJob)
+    var search = ReplicaSearch(settlement.range.replicas)
+    while !Task.isCancelled {
+      switch await attempt(settlement, at: search.next { node($0)?.isLive == true }) {
+      case .finished, .failed:
+        if !Task.isCancelled { report(settlement.job, .finished(rowsDone: 0)) }
+        return
+      case .again(let reason, let hint):
+        if Task.isCancelled { return }
+        let rest = search.failed(hint: hint, hasProgressed: false)
+        log("job \(settlement.job), \(StageWork.settle.title): \(reason); again in \(rest) ms")
+        do { try await EventLoop.sleep(for: .milliseconds(rest)) } catch { return }
+      }
+    }
+  }
+
+  private func attempt(_ settlement: Settlement, at target: NodeID?) async -> Outcome {
+    guard let target else { return .finished(rows: 0) }
+    guard let endpoint = node(target).flatMap({ Endpoint($0.rpcAddress) }) else {
+      return .again("the address of node \(target) is not known", hint: nil)
+    }
+    let header = RangeHeader(rangeID: settlement.range.id.rawValue, epoch: settlement.range.epoch)
+    let channel = channel(to: endpoint)
+    let patience = Duration.milliseconds(Self.settlingMilliseconds)
+    let error: RangeError?
+    do {
+      if settlement.commit == .zero {
+        error = try await channel.call(
+          RangeService.rollback,
+          RollbackRequest(
+            header: header, startTimestamp: settlement.start.rawValue, keys: [settlement.primaryKey]),
+          deadline: patience
+        ).error
+      } else {
+        error = try await channel.call(
+          RangeService.commit,
+          CommitRequest(
+            header: header, startTimestamp: settlement.start.rawValue, commitTimestamp: settlement.commit.rawValue,
+            keys: [settlement.primaryKey], includesPrimary: true),
+          deadline: patience
+        ).error
+      }
+    } catch {
+      return .again("node \(target): \(error)", hint: nil)
+    }
+    switch error?.kind ?? .ok {
+    // Known to have ended, by the gateway, or so long ago that no record is left.
+    case .ok, .alreadyCommitted, .timestampTooOld: return .finished(rows: 0)
+    case .transactionAborted:
+      // Not of rows that were prewritten when the job decided.
+      log("job \(settlement.job): the rows of its transaction are not there")
+      return .finished(rows: 0)
+    default:
+      let hint = error.flatMap { $0.leaderNodeID == 0 ? nil : NodeID($0.leaderNodeID) }
+      return .again("node \(target): \(error.map { "\($0.kind) \($0.message)" } ?? "")", hint: hint)
+    }
+  }
+
   private func attempt(_ order: WorkOrder, at target: NodeID?, _ progress: inout Progress) async -> Outcome {
     guard let target else { return .failed(SQLError(.internalError, "the range has no replicas")) }
     guard let endpoint = node(target).flatMap({ Endpoint($0.rpcAddress) }) else {
@@ -85,6 +153,7 @@ import Wire
     do {
       switch order.work {
       case .backfill(_, let index): return try await backfill(order, index, channel, &progress)
+      case .fill: return try await backfill(order, IndexID(0), channel, &progress)
       case .validateIndex(_, let index):
         return try await validate(order, .index, ValidateRequest(indexID: index.rawValue), channel)
       case .validateNotNull(_, let column):
@@ -97,6 +166,7 @@ import Wire
         }
         let request = ValidateRequest(constraintID: constraint.rawValue, referencedTable: referenced.encoded())
         return try await validate(order, .foreignKey, request, channel)
+      case .settle: return .finished(rows: 0)
       }
     } catch {
       return .again("node \(target): \(error)", hint: nil)
@@ -110,7 +180,8 @@ import Wire
     let request = BackfillRequest(
       jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encoded(),
       indexID: index.rawValue, readTimestamp: order.readTimestamp.rawValue, checkpoint: progress.checkpoint,
-      maxRowsPerSecond: order.maximumRowsPerSecond ?? maximumRowsPerSecond)
+      maxRowsPerSecond: order.maximumRowsPerSecond ?? maximumRowsPerSecond,
+      maxLatencyIncrease: order.maximumLatencyIncrease)
     let stream = channel.openServerStream(BackfillService.run, request, deadline: nil)
     defer { stream.cancel() }
     while let message = try await stream.receive() {

@@ -13,6 +13,8 @@ enum OwnStatement {
 ///     SHOW JOBS | SHOW JOB n [STEPS | BLOCKERS] | PAUSE JOB n | RESUME JOB n | CANCEL JOB n
 ///     ALTER JOB n SET (name = value [, …])
 ///     ADMIN SHOW DDL JOBS [n] | ADMIN CANCEL | PAUSE | RESUME DDL JOBS n [, …]
+///     SHOW DROPPED | UNDROP TABLE name [AS name] | UNDROP COLUMN name ON [TABLE] name [AS name]
+///     UNDROP INDEX name [ON [TABLE] name] [AS name] | REVERT JOB n
 ///     SHOW SCHEMA AGREEMENT | SHOW SCHEMA LOG [FOR TABLE [schema.]name] [LIMIT n]
 ///     CHECK TABLE [schema.]name
 ///     EXPLAIN (DDL [, VALIDATE]) statement
@@ -55,6 +57,13 @@ struct JobStatementParser {
     switch (first, word(1)) {
     case ("show", "jobs"): return .statement(.job(try ended(2, .showAll)))
     case ("show", "job"): return .statement(.job(try showJob()))
+    case ("show", "dropped"): return .statement(.job(try ended(2, .showDropped)))
+    case ("undrop", _): return .statement(.undrop(try undrop()))
+    case ("revert", "job"):
+      index = 2
+      let id = try jobNumber()
+      try requireEnd()
+      return .statement(.revertJob(id))
     case ("show", "schema"): return .statement(.job(try showSchema()))
     case ("pause", "job"): return .statement(.job(try single { .pause($0) }))
     case ("resume", "job"): return .statement(.job(try single { .resume($0) }))
@@ -96,6 +105,30 @@ struct JobStatementParser {
     }
     if take(word: "limit") { limit = try count() }
     return try ended(index, .showLog(table: table, limit: limit))
+  }
+
+  private mutating func undrop() throws(SQLError) -> UndropStatement {
+    index = 1
+    var statement: UndropStatement
+    if take(word: "table") {
+      statement = UndropStatement(kind: .table, name: try relationName())
+    } else if take(word: "column") {
+      statement = UndropStatement(kind: .column, name: RelationNameSyntax(name: try identifier()))
+      guard take(word: "on") else { throw syntaxError() }
+      _ = take(word: "table")
+      statement.table = try relationName()
+    } else if take(word: "index") {
+      statement = UndropStatement(kind: .index, name: try relationName())
+      if take(word: "on") {
+        _ = take(word: "table")
+        statement.table = try relationName()
+      }
+    } else {
+      throw syntaxError()
+    }
+    if take(word: "as") { statement.newName = try identifier() }
+    try requireEnd()
+    return statement
   }
 
   private mutating func single(_ make: (JobID) -> JobStatement) throws(SQLError) -> JobStatement {

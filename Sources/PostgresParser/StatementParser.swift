@@ -108,28 +108,44 @@ public final class StatementParser: Sendable {
   ) throws(SQLError) -> [ParsedStatement] {
     let positions = SourcePositions(bytes)
     var own: [Int: OwnStatement] = [:]
+    var clauses: [Int: SystemTimeClause] = [:]
     for (index, range) in scanned.statements.enumerated() {
       let part = UnsafeBufferPointer(rebasing: bytes[range])
+      if scanned.mentionsSystem {
+        clauses[index] = try SystemTimeClause.find(in: part) { positions.character(atByte: range.lowerBound + $0) }
+      }
       if let found = try JobStatementParser.parse(
         part, positionOffset: positions.character(atByte: range.lowerBound) - 1)
       {
         own[index] = found
       }
     }
-    if own.isEmpty { return try parseWithLibrary(Array(bytes), positions, after: 0) }
+    if own.isEmpty && clauses.isEmpty { return try parseWithLibrary(Array(bytes), positions, after: 0) }
     // Mixed: each statement by itself, with blanks before it so that its byte offsets stay.
     var result: [ParsedStatement] = []
     for (index, range) in scanned.statements.enumerated() {
       let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
       func library(from start: Int) throws(SQLError) -> [ParsedStatement] {
         let blanks = [UInt8](repeating: 0x20, count: start)
-        return try parseWithLibrary(blanks + bytes[start..<range.upperBound], positions, after: start)
+        var part = Array(bytes[range])
+        if let clause = clauses[index] { part = clause.cut(from: part) }
+        return try parseWithLibrary(blanks + part[(start - range.lowerBound)...], positions, after: start)
+      }
+      if let clause = clauses[index] {
+        for parsed in try library(from: range.lowerBound) { result.append(try clause.apply(to: parsed, text: text)) }
+        continue
+      }
+      func explained(from start: Int) throws(SQLError) -> [ParsedStatement] {
+        let part = UnsafeBufferPointer(rebasing: bytes[start..<range.upperBound])
+        let found = try JobStatementParser.parse(part, positionOffset: positions.character(atByte: start) - 1)
+        guard case .statement(let statement)? = found, statement.isSchemaChange else { return try library(from: start) }
+        return [ParsedStatement(statement: statement, text: text, parameterCount: 0)]
       }
       switch own[index] {
       case .statement(let statement)?:
         result.append(ParsedStatement(statement: statement, text: text, parameterCount: 0))
       case .explainSchemaChange(let offset, let validates)?:
-        for explained in try library(from: range.lowerBound + offset) {
+        for explained in try explained(from: range.lowerBound + offset) {
           let statement = Statement.explain(
             ExplainOptions(isSchemaChange: true, validates: validates), explained.statement)
           result.append(
@@ -222,5 +238,15 @@ struct SourcePositions {
   func character(atByte offset: Int) -> Int {
     guard let charactersBefore else { return offset + 1 }
     return Int(charactersBefore[min(max(0, offset), charactersBefore.count - 1)]) + 1
+  }
+}
+
+extension Statement {
+  /// Of those that PostgreSQL's grammar does not know.
+  fileprivate var isSchemaChange: Bool {
+    switch self {
+    case .undrop, .revertJob: true
+    default: false
+    }
   }
 }

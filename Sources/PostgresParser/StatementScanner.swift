@@ -226,6 +226,8 @@ struct ScannedText {
   var depthBound = 0
   /// See `StatementScanner.commentLexingCost`.
   var commentLexingCost = 0
+  /// A statement may say `AS OF SYSTEM TIME`.
+  var mentionsSystem = false
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) {
     var scanner = StatementScanner(bytes)
@@ -244,6 +246,9 @@ struct ScannedText {
       }
       if start == nil { start = scanner.tokenStart }
       end = scanner.position
+      if case .word(let range) = token, range.count == 6, !mentionsSystem {
+        mentionsSystem = bytes[range].elementsEqual("system".utf8) { $0 | 0x20 == $1 }
+      }
       switch token {
       case .comma:
         depth -= chains[chains.count - 1]

@@ -21,17 +21,19 @@ extension TreeConverter {
     }
     var columns: [ColumnSyntax] = []
     var constraints: [TableConstraintSyntax] = []
+    var likes: [TableLikeSyntax] = []
     for node in nodes(create.table_elts, create.n_table_elts) {
       switch node.pointee.node_case {
       case PG_QUERY__NODE__NODE_COLUMN_DEF: columns.append(try column(node.pointee.column_def.pointee))
       case PG_QUERY__NODE__NODE_CONSTRAINT: constraints.append(try tableConstraint(node.pointee.constraint.pointee))
-      case PG_QUERY__NODE__NODE_TABLE_LIKE_CLAUSE: throw .unsupported("CREATE TABLE (LIKE …)")
+      case PG_QUERY__NODE__NODE_TABLE_LIKE_CLAUSE:
+        likes.append(try like(node.pointee.table_like_clause.pointee, behind: columns.count))
       default: throw Self.malformed
       }
     }
     return CreateTableStatement(
       table: try relation(create.relation), ifNotExists: create.if_not_exists != 0, columns: columns,
-      constraints: constraints)
+      constraints: constraints, likes: likes)
   }
 
   mutating func column(_ definition: PgQuery__ColumnDef) throws(SQLError) -> ColumnSyntax {
@@ -58,6 +60,13 @@ extension TreeConverter {
         kind = .identity(
           isAlways: string(constraint.generated_when) == "a",
           try sequenceOptions(constraint.options, constraint.n_options))
+      case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED:
+        guard string(constraint.generated_when) == "a" else {
+          throw SQLError(
+            .syntaxError, "for a generated column, GENERATED ALWAYS must be specified",
+            position: position(constraint.location))
+        }
+        kind = .generated(try expression(constraint.raw_expr))
       default: throw unsupportedConstraint(constraint)
       }
       constraints.append(
@@ -240,7 +249,6 @@ extension TreeConverter {
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: kind = .index
     case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW, PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: throw .unsupported("DROP VIEW")
     case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: kind = .sequence
-    case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA: throw .unsupported("DROP SCHEMA")
     case PG_QUERY__OBJECT_TYPE__OBJECT_TYPE, PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN: throw .unsupported("DROP TYPE")
     case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION: throw .unsupported("DROP FUNCTION")
     case PG_QUERY__OBJECT_TYPE__OBJECT_EXTENSION: throw .unsupported("DROP EXTENSION")
@@ -258,7 +266,6 @@ extension TreeConverter {
 
   /// `CASCADE` follows nothing: a table that another refers to is refused (0A000).
   func truncate(_ truncate: PgQuery__TruncateStmt) throws(SQLError) -> [RelationNameSyntax] {
-    if truncate.restart_seqs != 0 { throw .unsupported("TRUNCATE … RESTART IDENTITY") }
     var names: [RelationNameSyntax] = []
     for node in nodes(truncate.relations, truncate.n_relations) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_RANGE_VAR else { throw Self.malformed }
@@ -320,6 +327,8 @@ extension TreeConverter {
       case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
         changes.append(
           .dropConstraint(string(command.name), ifExists: command.missing_ok != 0, isCascade: Self.isCascade(command)))
+      case PG_QUERY__ALTER_TABLE_TYPE__AT_DropExpression:
+        changes.append(.dropExpression(string(command.name), ifExists: command.missing_ok != 0))
       default: throw .unsupported(Self.alterationName(command.subtype))
       }
     }

@@ -20,6 +20,7 @@ struct TreeConverter {
 
   mutating func statement(_ node: NodePointer?) throws(SQLError) -> Statement {
     guard let node else { throw Self.malformed }
+    if let object = try objectStatement(node) { return .object(object) }
     switch node.pointee.node_case {
     case PG_QUERY__NODE__NODE_SELECT_STMT: return .select(try select(node.pointee.select_stmt))
     case PG_QUERY__NODE__NODE_INSERT_STMT: return .insert(try insert(node.pointee.insert_stmt.pointee))
@@ -37,7 +38,9 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
       return .alterSequence(try alterSequence(node.pointee.alter_seq_stmt.pointee))
     case PG_QUERY__NODE__NODE_DROP_STMT: return .drop(try drop(node.pointee.drop_stmt.pointee))
-    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: return .truncate(try truncate(node.pointee.truncate_stmt.pointee))
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
+      let truncate = node.pointee.truncate_stmt.pointee
+      return .truncate(try self.truncate(truncate), restartsIdentity: truncate.restart_seqs != 0)
     case PG_QUERY__NODE__NODE_TRANSACTION_STMT:
       return .transaction(try transaction(node.pointee.transaction_stmt.pointee))
     case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:
@@ -163,7 +166,6 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_MERGE_STMT: "MERGE"
     case PG_QUERY__NODE__NODE_VIEW_STMT: "CREATE VIEW"
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT: "CREATE TABLE AS"
-    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: "CREATE SCHEMA"
     case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: "CREATE ROLE"
     case PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT: "ALTER ROLE"
     case PG_QUERY__NODE__NODE_DROP_ROLE_STMT: "DROP ROLE"
@@ -176,7 +178,6 @@ struct TreeConverter {
       "CREATE TYPE"
     case PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT: "CREATE DOMAIN"
     case PG_QUERY__NODE__NODE_CREATE_STATS_STMT: "CREATE STATISTICS"
-    case PG_QUERY__NODE__NODE_COMMENT_STMT: "COMMENT"
     case PG_QUERY__NODE__NODE_VACUUM_STMT: "VACUUM/ANALYZE"
     case PG_QUERY__NODE__NODE_REINDEX_STMT: "REINDEX"
     case PG_QUERY__NODE__NODE_CLUSTER_STMT: "CLUSTER"
@@ -188,7 +189,6 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_FETCH_STMT: "FETCH"
     case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT: "SET CONSTRAINTS"
     case PG_QUERY__NODE__NODE_CHECK_POINT_STMT: "CHECKPOINT"
-    case PG_QUERY__NODE__NODE_ALTER_OBJECT_SCHEMA_STMT: "SET SCHEMA"
     case PG_QUERY__NODE__NODE_ALTER_OWNER_STMT: "OWNER TO"
     case PG_QUERY__NODE__NODE_ALTER_SYSTEM_STMT: "ALTER SYSTEM"
     case PG_QUERY__NODE__NODE_ALTER_DATABASE_STMT, PG_QUERY__NODE__NODE_ALTER_DATABASE_SET_STMT: "ALTER DATABASE"

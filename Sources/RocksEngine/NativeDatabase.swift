@@ -21,7 +21,7 @@ final class NativeDatabase: @unchecked Sendable {
     _ path: String, columnFamilies: [ColumnFamilyOptions], options: RocksOptions
   ) throws(RocksError) -> NativeDatabase {
     let databaseOptions = options.makeDatabaseOptions()
-    let cache = rocksdb_cache_create_lru(options.blockCacheBytes)
+    let cache = options.makeCache()
     let all = [ColumnFamilyOptions("default", writeBufferBytes: 1 << 20)] + columnFamilies
     let familyOptions = all.map { options.makeFamilyOptions($0, cache: cache) }
     defer { for each in familyOptions { rocksdb_options_destroy(each) } }

@@ -59,6 +59,18 @@ public struct ColumnFamily: Hashable, @unchecked Sendable {
 private let fatalLogLevel: Int32 = 4
 
 extension RocksOptions {
+  /// Of so many equal parts: RocksDB's default is up to 64, and what is larger than a part is not kept at all.
+  private static let cacheShardBits: Int32 = 2
+
+  /// The caller destroys the result.
+  func makeCache() -> OpaquePointer? {
+    let options = rocksdb_lru_cache_options_create()
+    defer { rocksdb_lru_cache_options_destroy(options) }
+    rocksdb_lru_cache_options_set_capacity(options, blockCacheBytes)
+    rocksdb_lru_cache_options_set_num_shard_bits(options, Self.cacheShardBits)
+    return rocksdb_cache_create_lru_opts(options)
+  }
+
   /// The caller destroys the result.
   func makeDatabaseOptions() -> OpaquePointer? {
     let options = rocksdb_options_create()
@@ -89,6 +101,12 @@ extension RocksOptions {
     rocksdb_block_based_options_set_format_version(table, 5)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
     rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+    // Indexes and filters in parts as small as other blocks: a read takes what it needs, and no part is larger than the cache.
+    rocksdb_block_based_options_set_index_type(
+      table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
+    rocksdb_block_based_options_set_partition_filters(table, 1)
+    rocksdb_block_based_options_set_metadata_block_size(table, UInt64(clamping: family.blockBytes))
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
     if family.bloomBitsPerKey > 0 {
       // The table options own the policy.
       rocksdb_block_based_options_set_filter_policy(

@@ -192,6 +192,7 @@ final class ForeignKeyKeeper {
       }
       var new = row
       for (position, value) in zip(referring.positions, successor) { new[position] = value }
+      try await writer.fill(&new, state)
       try writer.check(&new, &state.context)
       try changes.update(row, to: new)
       try updated(row, to: new, of: writer)

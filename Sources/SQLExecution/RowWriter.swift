@@ -44,7 +44,10 @@ final class RowWriter: Sendable {
   private let limited: [ConstrainedColumn]
   private let checks: [Check]
   private let conversions: ColumnConversions
+  private let generated: GeneratedColumns
   private let incoming: [ConstrainedColumn]
+  /// What a row that exists gets with its next write if it has no value yet (`ColumnDescriptor.isFilled`).
+  private let filling: [(position: Int, value: Result<Expression, MalformedBytes>)]
 
   init(_ table: TableDescriptor) {
     self.table = table
@@ -76,6 +79,13 @@ final class RowWriter: Sendable {
     conversions = ColumnConversions(of: table, over: ids)
     incoming = all.filter {
       $0.descriptor.state == .writeOnly && $0.descriptor.conversion == nil && !$0.descriptor.missingValue.isNull
+        && !$0.descriptor.isRetained
+    }
+    generated = GeneratedColumns(of: table, over: ids)
+    filling = all.filter(\.descriptor.isBeingFilled).compactMap { column in
+      column.descriptor.defaultExpression.map { bytes in
+        (position: column.position, value: RowExpression(columns: [], expression: bytes).bound(to: []))
+      }
     }
     limited = all.filter {
       $0.descriptor.state.isWritable && $0.descriptor.type != $0.descriptor.type.withoutModifier
@@ -104,12 +114,23 @@ final class RowWriter: Sendable {
     if !conversions.isEmpty { conversions.fillExisting(&row, &context) }
   }
 
-  /// Lengths and precisions (22001, 22003), conversions, then NOT NULL (23502), then checks (23514).
+  /// Completes a row that exists and is written again: columns on their way in.
+  nonisolated(nonsending) func fill(_ row: inout [Datum], _ state: ExecutionState) async throws(SQLError) {
+    for column in filling where row[column.position].isNull {
+      switch column.value {
+      case .success(let expression): row[column.position] = try await state.values(of: [expression], over: row)[0]
+      case .failure(let error): throw corrupted(error, in: table)
+      }
+    }
+  }
+
+  /// Lengths and precisions (22001, 22003), generated values, conversions, then NOT NULL (23502), then checks (23514).
   func check(_ row: inout [Datum], _ context: inout EvaluationContext) throws(SQLError) {
     for column in limited where !row[column.position].isNull {
       let type = column.descriptor.type
       row[column.position] = try row[column.position].cast(from: type.withoutModifier, to: type, isExplicit: false)
     }
+    if !generated.isEmpty { try generated.fill(&row, &context) }
     if !conversions.isEmpty { try conversions.fill(&row, &context) }
     for column in notNull where row[column.position].isNull {
       throw ConstraintViolation.notNull(table: table, column: column.descriptor, row: row)
@@ -157,7 +178,9 @@ extension ConstraintViolation {
   static func notNull(table: TableDescriptor, column: ColumnDescriptor, row: [Datum]) -> SQLError {
     SQLError(
       .notNullViolation,
-      "null value in column \"\(column.name)\" of relation \"\(table.name)\" violates not-null constraint",
+      column.isRetained
+        ? "no value for a column of relation \"\(table.name)\" that is being brought back violates not-null constraint"
+        : "null value in column \"\(column.name)\" of relation \"\(table.name)\" violates not-null constraint",
       detail: "Failing row contains \(table.text(ofRow: row)).", tableName: table.name,
       columnName: column.name)
   }
@@ -169,8 +192,15 @@ extension ConstraintViolation {
   }
 }
 
-/// What executions prepare once a table version and share. Confined to one isolation domain; holds a bounded number of
-/// tables, each in its newest version seen.
+extension ColumnDescriptor {
+  /// Rows that exist get its default as they are written; once it is *validating*, all of them have it.
+  fileprivate var isBeingFilled: Bool {
+    isFilled && generation == nil && (state == .writeOnly || state == .backfilling)
+  }
+}
+
+/// What executions prepare once a table and share. Confined to one isolation domain; holds a bounded number of tables, each as it
+/// was seen last.
 public final class ExecutionCache {
   private var writers: [TableID: RowWriter] = [:]
   private let maximumTables: Int
@@ -178,7 +208,8 @@ public final class ExecutionCache {
   public init(maximumTables: Int = 512) { self.maximumTables = maximumTables }
 
   func writer(for table: TableDescriptor) -> RowWriter {
-    if let known = writers[table.id], known.table.version == table.version { return known }
+    // Its number and version are not enough: transactions that change the schema give some before others know of them.
+    if let known = writers[table.id], known.table == table { return known }
     let writer = RowWriter(table)
     if writers.count >= maximumTables { writers.removeAll() }
     writers[table.id] = writer

@@ -88,6 +88,7 @@ final class ModifyExecution {
     var new = row
     let values = try await state.values(of: assignments.map(\.value), over: row)
     for (assignment, value) in zip(assignments, values) { new[assignment.position] = value }
+    try await writer.fill(&new, state)
     try writer.check(&new, &state.context)
     return new
   }

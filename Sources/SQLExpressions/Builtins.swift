@@ -35,7 +35,8 @@ enum Builtins {
       return .uuid(UUIDValue(high: high, low: low))
     case .version: return .text(context.session.version)
     case .currentDatabase: return .text(context.session.databaseName)
-    case .currentSchema: return .text(context.session.schemaName)
+    // Nothing of the search path is there.
+    case .currentSchema: return context.session.schemaName.isEmpty ? .null : .text(context.session.schemaName)
     case .currentUser, .sessionUser: return .text(context.session.userName)
     case .backendPID: return .integer(Int64(context.session.backendPID))
     default: throw mismatch(function)

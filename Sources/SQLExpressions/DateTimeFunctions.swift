@@ -9,6 +9,8 @@ enum DateTimeFunctions {
     switch function {
     case .now, .localTimestamp: return .timestamp(context.transactionTime)
     case .statementTimestamp, .clockTimestamp: return .timestamp(context.statementTime)
+    case .logicalTimestamp:
+      return .decimal(Decimal(SystemTime.text(of: context.readTimestamp)) ?? Decimal(0))
     case .currentDate: return .date(DateTimeArithmetic.date(ofTimestamp: context.transactionTime))
     case .addInterval: return try addInterval(arguments, function)
     case .subtractInterval:
@@ -238,7 +240,7 @@ enum DateTimePart {
     case "millennium": return whole(date.year > 0 ? (date.year + 999) / 1_000 : -((999 - (date.year - 1)) / 1_000))
     case "timezone", "timezone_hour", "timezone_minute": return .zero
     case "epoch":
-      let (sum, overflow) = micro.addingReportingOverflow(946_684_800_000_000)
+      let (sum, overflow) = micro.addingReportingOverflow(CalendarDate.microsecondsFrom1970)
       return overflow ? try Decimal.add(scaled(micro, 6), Decimal(946_684_800)) : scaled(sum, 6)
     default:
       throw SQLError(.invalidParameterValue, "unit \"\(part)\" not recognized for type \(typeName)")

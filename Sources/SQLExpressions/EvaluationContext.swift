@@ -8,6 +8,8 @@ public struct EvaluationContext: Sendable {
   public var transactionTime: Int64
   /// Start of the statement; also what `clock_timestamp()` reads.
   public var statementTime: Int64
+  /// What the statement reads at.
+  public var readTimestamp = Timestamp.zero
   public var random: SeededGenerator
   public var session: SessionInformation
   public var sequences = SequenceJournal()

@@ -109,6 +109,8 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case divideInterval = 118
   case atTimeZone = 119
   case ageToday = 120
+  /// `cluster_logical_timestamp()`: what the statement reads at.
+  case logicalTimestamp = 121
 
   // Identity and session.
   case randomUUID = 140
@@ -142,6 +144,10 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case prettySize = 167
   /// `pg_get_expr` as psql asks for it.
   case prettyExpression = 168
+  case objectDescription = 169
+  case columnDescription = 170
+  case sharedDescription = 171
+  case relationIsVisible = 172
 
   // Sequences.
   case nextValue = 180

@@ -20,10 +20,12 @@ public enum FunctionTable {
     switch function {
     case .relationName, .typeName, .functionName, .namespaceName, .roleName, .relationNumber, .typeNumber,
       .functionNumber, .namespaceNumber, .roleNumber, .indexDefinition, .constraintDefinition, .serialSequence,
-      .findRelation, .findType, .jsonBuildObject:
+      .findRelation, .findType, .objectDescription, .columnDescription, .sharedDescription, .relationIsVisible,
+      .jsonBuildObject:
       .stable
     case .random, .clockTimestamp, .randomUUID, .nextValue, .currentValue, .lastValue, .setValue: .volatile
-    case .now, .statementTimestamp, .currentDate, .localTimestamp, .ageToday, .currentDatabase, .currentSchema,
+    case .now, .statementTimestamp, .logicalTimestamp, .currentDate, .localTimestamp, .ageToday, .currentDatabase,
+      .currentSchema,
       .currentUser, .sessionUser, .backendPID, .concat, .concatWithSeparator, .version:
       .stable
     default: .immutable
@@ -262,6 +264,11 @@ extension FunctionTable {
     rows.append(row("pg_get_serial_sequence", .serialSequence, [.text, .text], .text))
     rows.append(row("to_regclass", .findRelation, [.text], .system(.regclass)))
     rows.append(row("to_regtype", .findType, [.text], .system(.regtype)))
+    rows.append(row("obj_description", .objectDescription, [.oid], .text))
+    rows.append(row("obj_description", .objectDescription, [.oid, .name], .text))
+    rows.append(row("col_description", .columnDescription, [.oid, .int4], .text))
+    rows.append(row("shobj_description", .sharedDescription, [.oid, .name], .text))
+    rows.append(row("pg_table_is_visible", .relationIsVisible, [.oid], .boolean))
     rows.append(row("pg_size_pretty", .prettySize, [.int8], .text))
     rows.append(row("array_to_string", .arrayToString, [textArray, .text], .text))
     rows.append(row("array_to_string", .arrayToString, [textArray, .text, .text], .text))
@@ -281,6 +288,7 @@ extension FunctionTable {
     for name in ["now", "transaction_timestamp"] { rows.append(row(name, .now, [], .timestampWithTimeZone)) }
     rows.append(row("statement_timestamp", .statementTimestamp, [], .timestampWithTimeZone))
     rows.append(row("clock_timestamp", .clockTimestamp, [], .timestampWithTimeZone))
+    rows.append(row("cluster_logical_timestamp", .logicalTimestamp, [], numeric))
     rows.append(row("current_timestamp", .now, [], .timestampWithTimeZone))
     rows.append(row("current_date", .currentDate, [], .date))
     rows.append(row("localtimestamp", .localTimestamp, [], .timestamp))

@@ -36,6 +36,11 @@ struct ForeignKeyTables {
   }
 
   private mutating func visit(_ table: TableDescriptor, _ change: Change) {
+    // What is generated from the columns changes with them.
+    if case .update(let columns) = change {
+      let whole = columns.union(table.columns(generatedFrom: columns).map(\.id))
+      if whole != columns { return visit(table, .update(whole)) }
+    }
     guard visited.insert(Visit(table: table.id, change: change)).inserted else { return }
     if change != .delete { referred(by: table, change) }
     if change != .insert { referring(to: table, change) }

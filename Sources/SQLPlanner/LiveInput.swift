@@ -8,6 +8,9 @@ public enum LiveInput: Hashable, Sendable {
   /// `theseus.wait_for_schema_agreement(…)`: the query's only value is the timeout in milliseconds. What the client gets for it
   /// is the schema index that all have applied.
   case schemaAgreement
+  /// See `SettingCall`.
+  case settingChange
+  case setting
 }
 
 /// An index build on its way: a row of `pg_stat_progress_create_index`.

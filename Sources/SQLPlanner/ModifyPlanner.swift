@@ -26,7 +26,6 @@ struct ModifyPlanner {
       if case .values(let rows) = query.body, query.orderBy.isEmpty, query.limit == nil, query.offset == nil {
         source = try valuesSource(rows, query, statement, targets, columns)
       } else {
-        if statement.overriding == nil { for column in targets { try refuseValue(for: column, at: statement) } }
         source = try querySource(query, statement, targets, columns)
       }
     }
@@ -84,7 +83,13 @@ struct ModifyPlanner {
   }
 
   private func refuseValue(for column: ColumnDescriptor, at statement: InsertStatement) throws(SQLError) {
-    guard column.identity == .always else { return }
+    if column.generation != nil {
+      throw SQLError(
+        .generatedAlways, "cannot insert a non-DEFAULT value into column \"\(column.name)\"",
+        detail: "Column \"\(column.name)\" is a generated column.",
+        position: statement.columns.first { $0.name == column.name }?.position)
+    }
+    guard column.identity == .always, statement.overriding == nil else { return }
     throw SQLError(
       .generatedAlways, "cannot insert a non-DEFAULT value into column \"\(column.name)\"",
       detail: "Column \"\(column.name)\" is an identity column defined as GENERATED ALWAYS.",
@@ -136,7 +141,7 @@ struct ModifyPlanner {
       var values: [Expression] = []
       values.reserveCapacity(row.count)
       for (syntax, column) in zip(row, targets) {
-        if statement.overriding == nil, syntax.kind != .defaultValue { try refuseValue(for: column, at: statement) }
+        if syntax.kind != .defaultValue { try refuseValue(for: column, at: statement) }
         values.append(try value(syntax, for: column, in: scope))
       }
       result.append(
@@ -167,6 +172,7 @@ struct ModifyPlanner {
     var positions: [Int?] = []
     if case .select(let core) = query.body { positions = core.targets.map(\.expression.position) }
     try checkCount(planned.columns.count, targets, statement) { $0 < positions.count ? positions[$0] : nil }
+    for column in targets.prefix(planned.columns.count) { try refuseValue(for: column, at: statement) }
     var values: [Expression] = []
     for (index, (source, column)) in zip(planned.columns, targets).enumerated() {
       values.append(
@@ -234,6 +240,11 @@ struct ModifyPlanner {
           .generatedAlways, "column \"\(column.name)\" can only be updated to DEFAULT",
           detail: "Column \"\(column.name)\" is an identity column defined as GENERATED ALWAYS.",
           position: assignment.position)
+      }
+      if column.generation != nil, assignment.value.kind != .defaultValue {
+        throw SQLError(
+          .generatedAlways, "column \"\(column.name)\" can only be updated to DEFAULT",
+          detail: "Column \"\(column.name)\" is a generated column.", position: assignment.position)
       }
       let value = try value(assignment.value, for: column, in: scope)
       assignments.append(ColumnAssignment(column: column.id, value: value))

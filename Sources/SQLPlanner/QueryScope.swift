@@ -108,6 +108,7 @@ enum Clause: String {
   case transform = "transform expressions"
   case indexPredicate = "index predicates"
   case indexExpression = "index expressions"
+  case generation = "column generation expressions"
 
   var allowsAggregates: Bool { self == .target || self == .having || self == .orderBy }
 }

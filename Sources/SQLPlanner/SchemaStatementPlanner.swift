@@ -25,16 +25,29 @@ struct SchemaStatementPlanner {
       case .index: return .dropIndexes(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
       case .sequence: return .dropSequences(names: names, ifExists: drop.ifExists, isCascade: drop.isCascade)
       }
-    case .truncate(let tables):
+    case .truncate(let tables, let restartsIdentity):
       var names: [ObjectName] = []
       for name in tables { names.append(try objectName(name)) }
-      return .truncateTables(names: names)
+      return .truncateTables(names: names, restartsIdentity: restartsIdentity)
     case .createSequence(let create):
       return .createSequence(
-        try objectName(create.name), ifNotExists: create.ifNotExists, try sequenceOptions(create.options))
+        try newName(create.name), ifNotExists: create.ifNotExists, try sequenceOptions(create.options))
     case .alterSequence(let alter):
       return .alterSequence(
         try objectName(alter.name), ifExists: alter.ifExists, try sequenceOptions(alter.options))
+    case .undrop(let undrop):
+      var table: ObjectName?
+      if let name = undrop.table { table = try objectName(name) }
+      let kind: Undrop.Kind =
+        switch undrop.kind {
+        case .table: .table
+        case .column: .column
+        case .index: .index
+        }
+      // A table comes back where a new one would come.
+      let name = kind == .table ? try newName(undrop.name) : try objectName(undrop.name)
+      return .undrop(Undrop(kind, name, table: table, newName: undrop.newName))
+    case .revertJob(let job): return .revertJob(job)
     case .rename(let rename):
       let name = try objectName(rename.relation)
       switch rename.object {
@@ -48,26 +61,15 @@ struct SchemaStatementPlanner {
         return .alterTable(
           name, ifExists: rename.ifExists, changes: [.renameConstraint(name: constraint, to: rename.newName)])
       }
+    case .object(let object): return try plan(object)
     default: return nil
     }
-  }
-
-  private func objectName(_ name: RelationNameSyntax) throws(SQLError) -> ObjectName {
-    let schema = name.schema ?? binder.session.searchPath.first ?? "public"
-    if schema == "pg_catalog" || schema == "information_schema" {
-      throw SQLError(
-        .insufficientPrivilege, "permission denied: \"\(name.name)\" is a system catalog", position: name.position)
-    }
-    guard schema == "public" else {
-      throw SQLError(.invalidSchemaName, "schema \"\(schema)\" does not exist", position: name.position)
-    }
-    return ObjectName(schema: schema, name: name.name)
   }
 
   // MARK: Tables
 
   private func createTable(_ create: CreateTableStatement) throws(SQLError) -> SchemaStatement {
-    let name = try objectName(create.table)
+    let name = try newName(create.table)
     var result = CreateTable(name: name, ifNotExists: create.ifNotExists, columns: [], primaryKey: [])
     var hasPrimaryKey = false
     func setPrimaryKey(_ columns: [String], _ constraintName: String?, at position: Int?) throws(SQLError) {
@@ -80,7 +82,17 @@ struct SchemaStatementPlanner {
       result.primaryKey = columns
       result.primaryKeyName = constraintName
     }
-    for syntax in create.columns {
+    func addLikes(behind count: Int) throws(SQLError) {
+      for like in create.likes where like.columnCount == count {
+        let before = result.primaryKey
+        guard try add(like, to: &result) else { continue }
+        let key = result.primaryKey
+        result.primaryKey = before
+        try setPrimaryKey(key, nil, at: like.table.position)
+      }
+    }
+    for (position, syntax) in create.columns.enumerated() {
+      try addLikes(behind: position)
       if result.columns.contains(where: { $0.name == syntax.name }) {
         throw SQLError(
           .duplicateColumn, "column \"\(syntax.name)\" specified more than once", position: syntax.position)
@@ -92,13 +104,24 @@ struct SchemaStatementPlanner {
         case .unique:
           result.uniqueConstraints.append(UniqueConstraint(name: constraint.name, columns: [syntax.name]))
         case .references(let key):
-          result.foreignKeys.append(try foreignKey([syntax.name], key, name: constraint.name))
-        case .null, .notNull, .defaultValue, .check, .identity: break
+          result.foreignKeys.append(try foreignKey([syntax.name], key, name: constraint.name, of: name))
+        case .null, .notNull, .defaultValue, .check, .identity, .generated: break
         }
       }
     }
+    try addLikes(behind: create.columns.count)
     // All columns are known now: a check may read any of them.
     let columns = result.columns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
+    let generated = Set(
+      create.columns.filter { $0.generation != nil }.map(\.name)
+        + result.columns.filter { $0.generation != nil }.map(\.name))
+    for syntax in create.columns {
+      guard let generation = syntax.generation,
+        let position = result.columns.firstIndex(where: { $0.name == syntax.name })
+      else { continue }
+      result.columns[position] = try self.generated(
+        result.columns[position], generation, columns, generated: generated, table: name.name)
+    }
     for syntax in create.columns {
       for constraint in syntax.constraints {
         guard case .check(let condition) = constraint.kind else { continue }
@@ -118,7 +141,7 @@ struct SchemaStatementPlanner {
         result.checks.append(
           try check(condition, name: constraint.name, at: constraint.position, columns, table: name.name))
       case .foreignKey(let columns, let key):
-        result.foreignKeys.append(try foreignKey(columns, key, name: constraint.name))
+        result.foreignKeys.append(try foreignKey(columns, key, name: constraint.name, of: name))
       }
     }
     for index in result.columns.indices where result.primaryKey.contains(result.columns[index].name) {
@@ -145,29 +168,33 @@ struct SchemaStatementPlanner {
     let name = try objectName(alter.table)
     var changes: [TableAlteration] = []
     var added: [RowExpressionDefinition.Column] = []
+    var generatedNames: Set<String> = []
     for change in alter.changes {
       switch change {
       case .addColumn(let syntax, let ifNotExists):
-        let definition = try column(syntax, table: name.name)
-        if definition.generator != nil {
-          throw .unsupported(
-            "ADD COLUMN … \(syntax.type.names.last?.uppercased() ?? "SERIAL")", position: syntax.position)
-        }
-        changes.append(.addColumn(definition, ifNotExists: ifNotExists))
+        var definition = try column(syntax, table: name.name)
         added.append(.init(name: definition.name, type: definition.type))
         let table = try existingTable(alter, name)
+        if let generation = syntax.generation, let table {
+          generatedNames.insert(syntax.name)
+          generatedNames.formUnion(
+            table.publicColumns.filter { column in
+              column.generation != nil && !alter.changes.contains(.dropExpression(column.name, ifExists: false))
+            }.map(\.name))
+          definition = try generated(
+            definition, generation, columns(of: table, added), generated: generatedNames, table: name.name)
+        }
+        changes.append(.addColumn(definition, ifNotExists: ifNotExists))
         for constraint in syntax.constraints {
           switch constraint.kind {
-          case .primaryKey: throw .unsupported("ADD COLUMN … PRIMARY KEY", position: constraint.position)
-          case .identity: throw .unsupported("ADD COLUMN … GENERATED AS IDENTITY", position: constraint.position)
-          case .unique, .check, .references:
+          case .primaryKey, .unique, .check, .references:
             // Where the column is there already they would go to it.
             if ifNotExists {
               throw .unsupported("ADD COLUMN IF NOT EXISTS with a constraint", position: constraint.position)
             }
             guard let table else { continue }
             changes.append(try addition(constraint, of: definition.name, to: table, added))
-          case .null, .notNull, .defaultValue: break
+          case .null, .notNull, .defaultValue, .identity, .generated: break
           }
         }
       case .dropColumn(let column, let ifExists, let isCascade):
@@ -207,6 +234,8 @@ struct SchemaStatementPlanner {
       case .validateConstraint(let constraint): changes.append(.validateConstraint(name: constraint))
       case .dropConstraint(let constraint, let ifExists, let isCascade):
         changes.append(.dropConstraint(name: constraint, ifExists: ifExists, isCascade: isCascade))
+      case .dropExpression(let column, let ifExists):
+        changes.append(.dropGeneration(column: column, ifExists: ifExists))
       }
     }
     return .alterTable(name, ifExists: alter.ifExists, changes: changes)
@@ -229,6 +258,9 @@ struct SchemaStatementPlanner {
   ) throws(SQLError) -> TableAlteration {
     if case .references(let key) = constraint.kind {
       return .addForeignKey(try foreignKey([column], key, name: constraint.name), isValidated: true)
+    }
+    if case .primaryKey = constraint.kind {
+      return .addPrimaryKey(UniqueConstraint(name: constraint.name, columns: [column]))
     }
     guard case .check(let condition) = constraint.kind else {
       return .addUnique(UniqueConstraint(name: constraint.name, columns: [column]))
@@ -256,7 +288,7 @@ struct SchemaStatementPlanner {
   }
 
   private func foreignKey(
-    _ columns: [String], _ syntax: ForeignKeySyntax, name: String?
+    _ columns: [String], _ syntax: ForeignKeySyntax, name: String?, of newTable: ObjectName? = nil
   ) throws(SQLError) -> ForeignKeyDefinition {
     func action(_ action: ForeignKeySyntax.Action) -> ReferentialAction {
       switch action {
@@ -267,8 +299,10 @@ struct SchemaStatementPlanner {
       case .setDefault: .setDefault
       }
     }
+    let referenced = try objectName(syntax.table, besides: newTable)
     return ForeignKeyDefinition(
-      name: name, columns: columns, referencedTable: try objectName(syntax.table), referencedColumns: syntax.columns,
+      name: name, columns: columns, referencedTable: referenced,
+      referencedColumns: syntax.columns,
       onDelete: action(syntax.onDelete), onUpdate: action(syntax.onUpdate))
   }
 
@@ -354,6 +388,35 @@ struct SchemaStatementPlanner {
         SQLState("42P17"), "functions in a check constraint must be immutable", position: syntax.position)
     }
     return CheckDefinition(name: name, rule: rowExpression(condition, over: columns))
+  }
+
+  /// The definition of a column that is `GENERATED ALWAYS AS (…) STORED`.
+  private func generated(
+    _ column: ColumnDefinition, _ syntax: ExpressionSyntax, _ columns: [RowExpressionDefinition.Column],
+    generated: Set<String>, table: String
+  ) throws(SQLError) -> ColumnDefinition {
+    let bound = try bind(
+      syntax, over: columns, table: table, as: .generation,
+      otherwise: "cannot use subquery in column generation expression")
+    for number in bound.columns where generated.contains(columns[number].name) {
+      throw Planner.generatedFromGenerated(columns[number].name, at: syntax.position)
+    }
+    let type = column.type
+    let coerced = try binder.located(syntax.position) { () throws(SQLError) in
+      try binder.builder.coerced(bound, to: type, in: .assignment)
+    }
+    guard let value = coerced?.simplified else {
+      throw SQLError(
+        .datatypeMismatch,
+        "column \"\(column.name)\" is of type \(type.baseName) but default expression is of type \(bound.type.baseName)",
+        hint: "You will need to rewrite or cast the expression.", position: syntax.position)
+    }
+    guard value.volatility == .immutable else {
+      throw SQLError(SQLState("42P17"), "generation expression is not immutable", position: syntax.position)
+    }
+    var result = column
+    result.generation = rowExpression(value, over: columns)
+    return result
   }
 
   private func typeChange(
@@ -456,6 +519,7 @@ struct SchemaStatementPlanner {
     var definition = ColumnDefinition(name: syntax.name, type: type)
     var nullability: Bool?
     var hasDefault = false
+    var isGenerated = false
     if serial != nil {
       hasDefault = true
       definition.isNullable = false
@@ -501,6 +565,14 @@ struct SchemaStatementPlanner {
         }
         definition.generator = ColumnGenerator(
           identity: isAlways ? .always : .byDefault, options: try sequenceOptions(options))
+      case .generated:
+        if isGenerated {
+          throw SQLError(
+            .syntaxError,
+            "multiple generation clauses specified for column \"\(syntax.name)\" of table \"\(table)\"",
+            position: constraint.position)
+        }
+        isGenerated = true
       case .primaryKey: definition.isNullable = false
       case .unique, .check, .references: break
       }
@@ -508,6 +580,13 @@ struct SchemaStatementPlanner {
     if hasDefault, definition.generator?.identity != nil {
       throw SQLError(
         .syntaxError, "both default and identity specified for column \"\(syntax.name)\" of table \"\(table)\"",
+        position: syntax.position)
+    }
+    if isGenerated, hasDefault || definition.generator != nil {
+      let other = definition.generator?.identity == nil ? "default" : "identity"
+      throw SQLError(
+        .syntaxError,
+        "both \(other) and generation expression specified for column \"\(syntax.name)\" of table \"\(table)\"",
         position: syntax.position)
     }
     return definition
@@ -611,5 +690,13 @@ struct SchemaStatementPlanner {
       found.append(id)
     }
     return found
+  }
+}
+
+extension ColumnSyntax {
+  /// Of `GENERATED ALWAYS AS (…) STORED`.
+  fileprivate var generation: ExpressionSyntax? {
+    for case .generated(let expression) in constraints.map(\.kind) { return expression }
+    return nil
   }
 }

@@ -266,7 +266,7 @@ struct SelectPlanner {
       throw .unsupported("FOR UPDATE of a join or subquery")
     }
     let descriptor = try binder.table(
-      RelationNameSyntax(schema: table.schemaName, name: table.name), isWritten: true)
+      RelationNameSyntax(schema: binder.catalog.schemaName(of: table), name: table.name), isWritten: true)
     let waiting: LockWaiting =
       switch locking.waiting {
       case .block: .block

@@ -7,7 +7,7 @@ extension StatementBinder {
   /// sizes are known. nil for other names.
   func catalogFunction(_ name: String, _ arguments: [Expression]) throws(SQLError) -> Expression? {
     switch name {
-    case "pg_table_is_visible", "pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible",
+    case "pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible",
       "pg_opclass_is_visible", "pg_opfamily_is_visible", "pg_collation_is_visible", "pg_conversion_is_visible",
       "pg_statistics_obj_is_visible", "pg_ts_config_is_visible", "pg_ts_parser_is_visible", "pg_ts_dict_is_visible",
       "pg_ts_template_is_visible", "pg_relation_is_publishable", "has_schema_privilege", "has_table_privilege",
@@ -26,8 +26,8 @@ extension StatementBinder {
       let visible = Expression.constant(.text(ArrayText.format(session.searchPath)), .system(.nameArray))
       return try builder.conditional(
         [ConditionalBranch(condition: arguments[0], value: all)], otherwise: visible)
-    case "obj_description", "col_description", "shobj_description", "pg_get_statisticsobjdef_columns",
-      "pg_get_statisticsobjdef", "pg_get_function_result", "pg_get_function_arguments",
+    case "pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef", "pg_get_function_result",
+      "pg_get_function_arguments",
       "pg_get_function_identity_arguments", "pg_get_function_sqlbody", "pg_get_functiondef", "pg_get_viewdef",
       "pg_get_ruledef", "pg_get_triggerdef", "pg_get_partkeydef", "pg_get_partition_constraintdef",
       "pg_tablespace_location", "pg_describe_object":

@@ -12,6 +12,7 @@ final class StatementBinder {
   private(set) var slotCount: Int
   var preliminaryQueries: [PreliminaryQuery] = []
   private var uses: [TableID: TableUse] = [:]
+  private var passedNames: Set<RelationName> = []
   /// The plan holds what the catalog said about more than `uses`.
   var dependsOnCatalog = false
   var liveInput: LiveInput?
@@ -49,20 +50,32 @@ final class StatementBinder {
   }
 
   private func findTable(_ name: RelationNameSyntax) -> TableDescriptor? {
-    let schemas = name.schema.map { [$0] } ?? session.searchPath
-    for schema in schemas {
-      if let table = catalog.table(named: name.name, schema: schema, in: session.databaseID), table.state == .public {
-        return table
+    guard let relation = findRelation(name), !relation.isSequence, relation.state == .public else { return nil }
+    return relation
+  }
+
+  /// A table or sequence. The first schema that has anything of the name decides.
+  private func findRelation(_ name: RelationNameSyntax) -> TableDescriptor? {
+    for schema in name.schema.map({ [$0] }) ?? session.searchPath {
+      if let found = catalog.relation(named: name.name, schema: schema, in: session.databaseID) {
+        guard case .table(let id) = found else { return nil }
+        return catalog.table(id: id)
       }
+      pass(name.name, in: schema)
     }
     return nil
   }
 
+  /// The name leads to nothing there; if it does one day, it means something else.
+  private func pass(_ name: String, in schema: String) {
+    guard let namespace = catalog.namespace(named: schema, in: session.databaseID) else { return }
+    passedNames.insert(RelationName(namespaceID: namespace.id, name: name))
+  }
+
+  var absentNames: [RelationName] { passedNames.filter { catalog.relation($0) == nil }.sorted() }
+
   func findSequence(_ name: RelationNameSyntax) -> TableDescriptor? {
-    for schema in name.schema.map({ [$0] }) ?? session.searchPath {
-      if let found = catalog.sequence(named: name.name, schema: schema, in: session.databaseID) { return found }
-    }
-    return nil
+    findRelation(name).flatMap { $0.isSequence ? $0 : nil }
   }
 
   /// The plan holds for this version of the table.
@@ -77,9 +90,6 @@ final class StatementBinder {
   }
 
   func undefinedRelation(_ name: RelationNameSyntax) -> SQLError {
-    if let schema = name.schema, !["public", "pg_catalog", "information_schema"].contains(schema) {
-      return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)
-    }
     let schemas = name.schema.map { [$0] } ?? session.searchPath
     for schema in schemas where catalog.index(named: name.name, schema: schema, in: session.databaseID) != nil {
       return SQLError(

@@ -33,6 +33,10 @@ public struct StatementPlan: Hashable, Sendable {
   /// Set if the plan holds what it found in the catalog (system catalogs, names missing with IF EXISTS): valid at that schema index only.
   public var catalogIndex: SchemaIndex?
   public var liveInput: LiveInput?
+  /// Names of schemas and the schemas of the search path are what they are until the next index of this kind.
+  public var namespacesIndex = SchemaIndex.zero
+  /// Where the search path led to nothing before it led to a table that the plan uses.
+  public var absentNames: [RelationName] = []
 
   public init(
     action: Action, parameterTypes: [SQLType] = [], resultColumns: [ResultColumn]? = nil,
@@ -53,6 +57,9 @@ public struct StatementPlan: Hashable, Sendable {
     // What it holds of the present is past.
     if liveInput == .indexBuilds { return false }
     if let catalogIndex, catalogIndex != catalog.schemaIndex { return false }
+    if namespacesIndex != catalog.namespacesIndex || absentNames.contains(where: { catalog.relation($0) != nil }) {
+      return false
+    }
     return tables.allSatisfy { use in
       guard let table = catalog.table(id: use.tableID) else { return false }
       return table.version == use.version && table.state == .public

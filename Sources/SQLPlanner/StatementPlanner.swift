@@ -33,6 +33,8 @@ public struct StatementPlanner: Sendable {
         plan.preliminaryQueries = binder.preliminaryQueries
         plan.slotCount = binder.slotCount
         plan.tables = binder.tableUses
+        plan.namespacesIndex = catalog.namespacesIndex
+        plan.absentNames = binder.absentNames
         if let input = binder.liveInput { plan.liveInput = input }
         if binder.dependsOnCatalog { plan.catalogIndex = catalog.schemaIndex }
         return plan
@@ -52,7 +54,9 @@ public struct StatementPlanner: Sendable {
     case .select(let written):
       let timeout = SchemaAgreementCall.timeoutQuery(written)
       if timeout != nil { binder.liveInput = .schemaAgreement }
-      let query = timeout ?? written
+      let setting = SettingCall(written)
+      if let setting { binder.liveInput = setting.isChange ? .settingChange : .setting }
+      let query = timeout ?? setting?.query ?? written
       var planned = try binder.plan(query, frame: nil, commonTables: [:])
       // Numbers of relations, types, … are shown as names.
       let shown = planned.columns.enumerated().map {
@@ -60,6 +64,10 @@ public struct StatementPlanner: Sendable {
       }
       if shown.contains(where: { if case .column = $0 { false } else { true } }) {
         planned.plan = .project(planned.plan, shown)
+      }
+      if let setting {
+        return StatementPlan(
+          action: .query(planned.plan), resultColumns: [ResultColumn(name: setting.columnName, type: .text)])
       }
       return StatementPlan(
         action: .query(planned.plan),
@@ -74,7 +82,7 @@ public struct StatementPlanner: Sendable {
       let planned = try ModifyPlanner(binder: binder).delete(delete)
       return StatementPlan(action: planned.action, resultColumns: planned.columns)
     case .createTable, .alterTable, .createIndex, .alterIndex, .drop, .truncate, .rename, .createSequence,
-      .alterSequence:
+      .alterSequence, .object, .undrop, .revertJob:
       guard let change = try SchemaStatementPlanner(binder: binder).plan(statement) else { throw Self.notPlanned }
       return StatementPlan(action: .schemaChange(change))
     case .explain(let options, let inner): return try explain(options, inner, binder)

@@ -36,14 +36,16 @@ extension SystemCatalog {
   }
 
   /// `pg_get_indexdef`. `isPretty`: without parentheses that mean nothing.
-  static func definition(of index: IndexDescriptor, on table: TableDescriptor, isPretty: Bool = false) -> String {
+  static func definition(
+    of index: IndexDescriptor, on table: TableDescriptor, in schema: String, isPretty: Bool = false
+  ) -> String {
     let keys = index.keyColumns.map {
       keyText($0.columnID, table, isPretty: isPretty) + ($0.isDescending ? " DESC" : "")
     }
     let stored = index.storedColumns.map { keyText($0, table) }
     let isUnique = index.isUnique || index.id == table.primaryIndex.id
     var text =
-      "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(quoted(index.name)) ON \(table.schemaName).\(quoted(table.name)) "
+      "CREATE \(isUnique ? "UNIQUE " : "")INDEX \(quoted(index.name)) ON \(quoted(schema)).\(quoted(table.name)) "
       + "USING btree (\(keys.joined(separator: ", ")))"
     if !stored.isEmpty { text += " INCLUDE (\(stored.joined(separator: ", ")))" }
     if index.isInvisible { text += " WITH (visible='false')" }
@@ -63,9 +65,11 @@ extension SystemCatalog {
     return "(\(isPretty ? CatalogFunctions.withoutParentheses(text) : text))"
   }
 
+  /// As written: without the cast to its column's type that the value may have got.
   static func text(of expression: RowExpression, _ table: TableDescriptor) -> String {
-    let names = expression.columns.map { quoted(table.column($0)?.name ?? "?") }
-    return (try? Expression(decoding: expression.expression)).map(ExpressionText(columnNames: names).text) ?? "?"
+    guard var value = try? Expression(decoding: expression.expression) else { return "?" }
+    if case .cast(let operand, _, _, isExplicit: false) = value { value = operand }
+    return ExpressionText(columnNames: expression.columns.map { quoted(table.column($0)?.name ?? "?") }).text(value)
   }
 
   /// What PostgreSQL calls the columns of an index: an expression after its function, or `expr`, with a number if need be.
@@ -96,31 +100,32 @@ extension SystemCatalog {
   }
 
   /// `pg_get_constraintdef`. `isPretty`: without parentheses that mean nothing.
-  static func definition(of constraint: ListedConstraint, on table: TableDescriptor, isPretty: Bool) -> String {
+  /// - Parameter names: who asks, and so whether the other table of a foreign key is named with its schema.
+  static func definition(
+    of constraint: ListedConstraint, on table: TableDescriptor, _ names: CatalogNames, isPretty: Bool
+  ) -> String {
     let suffix = constraint.isValidated ? "" : " NOT VALID"
     if let condition = constraint.condition {
       let isWrapped = condition.hasPrefix("(") && condition.hasSuffix(")")
       return "CHECK " + (isPretty && isWrapped ? condition : "(\(condition))") + suffix
     }
-    let names = constraint.columns.map { quoted(table.column($0)?.name ?? "?") }
+    let columns = constraint.columns.map { quoted(table.column($0)?.name ?? "?") }
     if let key = constraint.foreignKey {
       let others = key.rule.referencedColumns.map { quoted(key.referenced?.column($0)?.name ?? "?") }
-      let other = key.referenced.map {
-        $0.schemaName == "public" ? quoted($0.name) : "\($0.schemaName).\(quoted($0.name))"
-      }
+      let other = key.referenced.map { names.shown($0.name, of: $0) }
       return
-        "FOREIGN KEY (\(names.joined(separator: ", "))) REFERENCES \(other ?? "?")(\(others.joined(separator: ", ")))"
+        "FOREIGN KEY (\(columns.joined(separator: ", "))) REFERENCES \(other ?? "?")(\(others.joined(separator: ", ")))"
         + (key.rule.onUpdate == .noAction ? "" : " ON UPDATE \(key.rule.onUpdate.text)")
         + (key.rule.onDelete == .noAction ? "" : " ON DELETE \(key.rule.onDelete.text)") + suffix
     }
-    return "\(constraint.title) (\(names.joined(separator: ", ")))" + suffix
+    return "\(constraint.title) (\(columns.joined(separator: ", ")))" + suffix
   }
 }
 
 /// What functions ask about the objects of one database.
 public struct CatalogNames: CatalogAnswers {
-  private let catalog: CatalogView
-  private let session: PlannerSession
+  let catalog: CatalogView
+  let session: PlannerSession
 
   public init(_ catalog: CatalogView, _ session: PlannerSession) {
     self.catalog = catalog
@@ -133,7 +138,7 @@ public struct CatalogNames: CatalogAnswers {
     case (.typeName, .integer(let number)): return .text(typeName(number))
     case (.functionName, .integer(let number)): return .text(number == 0 ? "-" : "\(number)")
     case (.namespaceName, .integer(let number)):
-      return .text(SystemCatalog.namespaceName(number) ?? (number == 0 ? "-" : "\(number)"))
+      return .text(SystemCatalog.namespaceName(number, catalog, session) ?? (number == 0 ? "-" : "\(number)"))
     case (.roleName, .integer(let number)): return .text(number == 10 ? session.userName : "\(number)")
     case (.relationNumber, .text(let name)):
       guard let found = relationNumber(name) else {
@@ -152,8 +157,7 @@ public struct CatalogNames: CatalogAnswers {
       throw SQLError(.undefinedFunction, "function \"\(name)\" does not exist")
     case (.namespaceNumber, .text(let name)):
       if let number = UInt32(name) { return .integer(Int64(number)) }
-      let found = SystemCatalog.namespaceNumber(name)
-      if found != 0 { return .integer(found) }
+      if let found = SystemCatalog.namespaceNumber(name, catalog, session) { return .integer(found) }
       throw SQLError(SQLState("3F000"), "schema \"\(name)\" does not exist")
     case (.roleNumber, .text(let name)):
       if let number = UInt32(name) { return .integer(Int64(number)) }
@@ -165,10 +169,14 @@ public struct CatalogNames: CatalogAnswers {
         let constraint = SystemCatalog.constraints(of: table, catalog).first(where: { $0.number == number })
       else { return .null }
       let isPretty = arguments.count > 1 && arguments[1] == .boolean(true)
-      return .text(SystemCatalog.definition(of: constraint, on: table, isPretty: isPretty))
+      return .text(SystemCatalog.definition(of: constraint, on: table, self, isPretty: isPretty))
     case (.serialSequence, .text(let table)):
       guard arguments.count > 1, case .text(let column) = arguments[1] else { return .null }
       return try serialSequence(table, column)
+    case (.objectDescription, .integer(let number)): return description(number, arguments)
+    case (.columnDescription, .integer(let number)): return columnDescription(number, arguments)
+    case (.sharedDescription, .integer(let number)): return sharedDescription(number, arguments)
+    case (.relationIsVisible, .integer(let number)): return isVisible(number)
     default: throw SQLError(.internalError, "function \(function) was given values of other types")
     }
   }
@@ -176,36 +184,38 @@ public struct CatalogNames: CatalogAnswers {
   // MARK: Relations
 
   /// The table that a relation, an index or a constraint belongs to, by their numbers.
-  private func table(ofNumber number: Int64) -> TableDescriptor? {
+  func table(ofNumber number: Int64) -> TableDescriptor? {
     guard number > 0 else { return nil }
-    let known = catalog.tables.first { table in
-      table.databaseID == session.databaseID && table.state == .public
-        && (SystemCatalog.number(table) == number
-          || table.indexes.contains { SystemCatalog.number(table, $0) == number }
-          || (number >= 1 << 31 && SystemCatalog.constraints(of: table, catalog).contains { $0.number == number }))
+    func isOwner(_ table: TableDescriptor) -> Bool {
+      guard table.databaseID == session.databaseID, table.state == .public else { return false }
+      return SystemCatalog.number(table) == number
+        || table.indexes.contains { SystemCatalog.number(table, $0) == number }
+        || (number >= 1 << 30 && SystemCatalog.constraints(of: table, catalog).contains { $0.number == number })
     }
-    return known
+    // As the numbers of tables, indexes and constraints are made, unless there have been very many tables.
+    for candidate in [number, (number >> 7) & 0xff_ffff, (number >> 8) & 0x3f_ffff] {
+      let id = TableID(rawValue: UInt64(candidate))
+      if let table = catalog.table(id: id), isOwner(table) { return table }
+    }
+    return catalog.tables.first(where: isOwner)
   }
 
   private func relationName(_ number: Int64) -> String {
     if number == 0 { return "-" }
-    if let id = UInt64(exactly: number), let relation = catalog.table(id: TableID(rawValue: id)),
-      SystemCatalog.number(relation) == number
-    {
-      return shown(relation.name, in: relation.schemaName)
-    }
-    if let table = table(ofNumber: number),
-      let index = table.indexes.first(where: { SystemCatalog.number(table, $0) == number })
-    {
-      return shown(index.name, in: table.schemaName)
+    if let table = table(ofNumber: number) {
+      if SystemCatalog.number(table) == number { return shown(table.name, of: table) }
+      if let index = table.indexes.first(where: { SystemCatalog.number(table, $0) == number }) {
+        return shown(index.name, of: table)
+      }
     }
     return SystemTableShape.all.first { $0.value.number == number }?.key ?? "\(number)"
   }
 
   /// With its schema where the name alone does not lead there.
-  private func shown(_ name: String, in schema: String) -> String {
+  func shown(_ name: String, of table: TableDescriptor) -> String {
     let quoted = SystemCatalog.quoted(name)
-    return session.searchPath.contains(schema) ? quoted : "\(SystemCatalog.quoted(schema)).\(quoted)"
+    return isVisible(name, of: table)
+      ? quoted : "\(SystemCatalog.quoted(catalog.schemaName(of: table))).\(quoted)"
   }
 
   private func relationNumber(_ name: String) -> Int64? {
@@ -220,7 +230,8 @@ public struct CatalogNames: CatalogAnswers {
     else { return .null }
     let isPretty = arguments.count > 2 && arguments[2] == .boolean(true)
     guard arguments.count > 1, case .integer(let position) = arguments[1], position > 0 else {
-      return .text(SystemCatalog.definition(of: index, on: table, isPretty: isPretty))
+      return .text(
+        SystemCatalog.definition(of: index, on: table, in: catalog.schemaName(of: table), isPretty: isPretty))
     }
     let columns = index.keyColumns.map(\.columnID) + index.storedColumns
     guard position <= columns.count else { return .text("") }
@@ -278,6 +289,6 @@ public struct CatalogNames: CatalogAnswers {
         && candidate.sequence?.owner.map { $0.table == table.id && $0.column == column.id } ?? false
     }
     guard let owned else { return .null }
-    return .text("\(owned.schemaName).\(SystemCatalog.quoted(owned.name))")
+    return .text("\(SystemCatalog.quoted(catalog.schemaName(of: owned))).\(SystemCatalog.quoted(owned.name))")
   }
 }

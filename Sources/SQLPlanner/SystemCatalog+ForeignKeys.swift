@@ -31,8 +31,10 @@ extension SystemCatalog {
             foreignKey.index?.keyColumns.firstIndex { $0.columnID == foreignKey.rule.referencedColumns[position] }
           }
           rows.append([
-            .text(session.databaseName), .text(table.schemaName), .text(constraint.name), .text(session.databaseName),
-            .text(table.schemaName), .text(table.name), .text(names[number].name), .integer(Int64(position + 1)),
+            .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(constraint.name),
+            .text(session.databaseName),
+            .text(catalog.schemaName(of: table)), .text(table.name), .text(names[number].name),
+            .integer(Int64(position + 1)),
             place.map { .integer(Int64($0 + 1)) } ?? .null,
           ])
         }
@@ -59,8 +61,10 @@ extension SystemCatalog {
         constraints(of: table, catalog).compactMap { constraint in
           guard let key = constraint.foreignKey else { return nil }
           return [
-            .text(session.databaseName), .text(table.schemaName), .text(constraint.name), .text(session.databaseName),
-            .text(key.referenced?.schemaName ?? ""), key.index.map { .text($0.name) } ?? .null, .text("NONE"),
+            .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(constraint.name),
+            .text(session.databaseName),
+            .text(key.referenced.map(catalog.schemaName) ?? ""), key.index.map { .text($0.name) } ?? .null,
+            .text("NONE"),
             .text(key.rule.onUpdate.text), .text(key.rule.onDelete.text),
           ]
         }
@@ -79,8 +83,8 @@ extension SystemCatalog {
         for id in ids {
           guard let owner, let column = owner.column(id) else { continue }
           rows.append([
-            .text(session.databaseName), .text(owner.schemaName), .text(owner.name), .text(column.name),
-            .text(session.databaseName), .text(table.schemaName), .text(constraint.name),
+            .text(session.databaseName), .text(catalog.schemaName(of: owner)), .text(owner.name), .text(column.name),
+            .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(constraint.name),
           ])
         }
       }

@@ -21,7 +21,8 @@ extension SystemCatalog {
   }
 
   /// A column's default as SQL, with sequences under the names they have now.
-  static func defaultText(of column: ColumnDescriptor, _ catalog: CatalogView) -> String? {
+  static func defaultText(of column: ColumnDescriptor, _ table: TableDescriptor, _ catalog: CatalogView) -> String? {
+    if let generation = column.generation { return text(of: generation, table) }
     guard !column.sequences.isEmpty, let bytes = column.defaultExpression, let value = try? Expression(decoding: bytes)
     else { return column.defaultText }
     return text(ofDefault: value, catalog)
@@ -29,7 +30,10 @@ extension SystemCatalog {
 
   static func text(ofDefault value: Expression, _ catalog: CatalogView) -> String {
     let text = ExpressionText(columnNames: []) { number in
-      UInt64(exactly: number).flatMap { catalog.table(id: TableID(rawValue: $0)) }.map { quoted($0.name) }
+      UInt64(exactly: number).flatMap { catalog.table(id: TableID(rawValue: $0)) }.map {
+        let schema = catalog.schemaName(of: $0)
+        return schema == "public" ? quoted($0.name) : "\(quoted(schema)).\(quoted($0.name))"
+      }
     }
     return text.text(value)
   }
@@ -45,11 +49,17 @@ extension SystemCatalog {
     ]
   }
 
+  /// Whether it is `GENERATED ALWAYS AS (…) STORED`, and how, in `information_schema.columns`.
+  static func generation(of column: ColumnDescriptor, _ table: TableDescriptor) -> [Datum] {
+    guard let generation = column.generation else { return [.text("NEVER"), .null] }
+    return [.text("ALWAYS"), .text(text(of: generation, table))]
+  }
+
   static func defaultTable(_ tables: [TableDescriptor], _ catalog: CatalogView) -> Contents {
     var rows: [[Datum]] = []
     for table in tables {
       for (position, column) in table.publicColumns.enumerated() where column.identity == nil {
-        guard let text = defaultText(of: column, catalog) else { continue }
+        guard let text = defaultText(of: column, table, catalog) else { continue }
         rows.append([
           .integer(defaultNumber(table, position + 1)), .integer(number(table)), .integer(Int64(position + 1)),
           .text(text),
@@ -80,7 +90,9 @@ extension SystemCatalog {
   }
 
   /// `last_value` is NULL: it is a row of the sequence's range, not of the catalog (`SELECT … FROM sequence` reads it).
-  static func sequencesView(_ sequences: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  static func sequencesView(
+    _ sequences: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView
+  ) -> Contents {
     contents(
       [
         ("schemaname", .name), ("sequencename", .name), ("sequenceowner", .name), ("data_type", .text),
@@ -90,7 +102,7 @@ extension SystemCatalog {
       sequences.compactMap { table in
         table.sequence.map {
           [
-            .text(table.schemaName), .text(table.name), .text(session.userName), .text($0.type.baseName),
+            .text(catalog.schemaName(of: table)), .text(table.name), .text(session.userName), .text($0.type.baseName),
             .integer($0.start), .integer($0.minimum), .integer($0.maximum), .integer($0.increment),
             .boolean($0.isCycling), .integer($0.cache), .null,
           ]
@@ -133,7 +145,9 @@ extension SystemCatalog {
   }
 
   /// Without those of identity columns, as PostgreSQL.
-  static func informationSequences(_ sequences: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  static func informationSequences(
+    _ sequences: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView
+  ) -> Contents {
     contents(
       [
         ("sequence_catalog", .name), ("sequence_schema", .name), ("sequence_name", .name), ("data_type", .text),
@@ -144,7 +158,8 @@ extension SystemCatalog {
       sequences.compactMap { table in
         guard let sequence = table.sequence, sequence.owner?.isIdentity != true else { return nil }
         return [
-          .text(session.databaseName), .text(table.schemaName), .text(table.name), .text(sequence.type.baseName),
+          .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(table.name),
+          .text(sequence.type.baseName),
           .integer(Int64(sequence.type.size) * 8), .integer(2), .integer(0), .text("\(sequence.start)"),
           .text("\(sequence.minimum)"), .text("\(sequence.maximum)"), .text("\(sequence.increment)"),
           .text(sequence.isCycling ? "YES" : "NO"),

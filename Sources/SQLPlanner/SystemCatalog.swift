@@ -3,6 +3,7 @@ import Catalog
 import SQLExpressions
 import SQLSyntax
 import SQLValues
+import SchemaChange
 
 /// The tables that describe the database itself, computed from the catalog when a statement is planned: what drivers and
 /// tools ask for most, with PostgreSQL's names and numbers.
@@ -18,13 +19,6 @@ enum SystemCatalog {
     .numeric(precision: nil, scale: nil), .uuid, .unknown, .void,
   ]
 
-  /// Schemas and their numbers (those of PostgreSQL).
-  private static let namespaces: [(name: String, number: Int64)] = [
-    ("pg_catalog", 11), ("public", 2200), ("information_schema", 13_000),
-  ]
-
-  static func namespaceName(_ number: Int64) -> String? { namespaces.first { $0.number == number }?.name }
-
   /// nil: not the name of a system table.
   static func relation(_ name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Contents? {
     let known = knownRelation(name, catalog: catalog, session: session)
@@ -36,21 +30,25 @@ enum SystemCatalog {
     _ name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession
   ) -> Contents? {
     switch (name.schema ?? "pg_catalog", name.name) {
-    case ("pg_catalog", "pg_namespace"): namespaceTable()
+    case ("pg_catalog", "pg_namespace"): namespaceTable(catalog, session)
+    case ("pg_catalog", "pg_description"): descriptionTable(catalog, session)
+    case ("pg_catalog", "pg_shdescription"): sharedDescriptionTable(catalog)
     case ("pg_catalog", "pg_database"): databaseTable(catalog)
     case ("pg_catalog", "pg_type"): typeTable()
     case ("pg_catalog", "pg_class"): classTable(tables(catalog, session) + sequences(catalog, session))
     case ("pg_catalog", "pg_attribute"): attributeTable(tables(catalog, session) + sequences(catalog, session))
     case ("pg_catalog", "pg_attrdef"): defaultTable(tables(catalog, session), catalog)
     case ("pg_catalog", "pg_sequence"): sequenceTable(sequences(catalog, session))
-    case ("pg_catalog", "pg_sequences"): sequencesView(sequences(catalog, session), session)
+    case ("pg_catalog", "pg_sequences"): sequencesView(sequences(catalog, session), session, catalog)
     case ("pg_catalog", "pg_depend"): dependTable(tables(catalog, session), sequences(catalog, session))
-    case ("information_schema", "sequences"): informationSequences(sequences(catalog, session), session)
+    case ("information_schema", "sequences"):
+      informationSequences(
+        sequences(catalog, session), session, catalog)
     case ("pg_catalog", "pg_index"): indexTable(tables(catalog, session))
     case ("pg_catalog", "pg_constraint"): constraintTable(tables(catalog, session), catalog)
-    case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session)
+    case ("pg_catalog", "pg_tables"): tablesView(tables(catalog, session), session, catalog)
     case ("pg_catalog", indexBuildsView): indexBuilds(catalog, session)
-    case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session))
+    case ("pg_catalog", "pg_indexes"): indexesView(tables(catalog, session), catalog)
     case ("pg_catalog", "pg_am"): accessMethodTable()
     case ("pg_catalog", "pg_collation"): collationTable()
     case ("pg_catalog", "pg_roles"), ("pg_catalog", "pg_authid"): roleTable(session)
@@ -58,7 +56,7 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_tablespace"): tablespaceTable()
     case ("information_schema", "views"), ("information_schema", "routines"), ("information_schema", "triggers"):
       emptyInformation(name.name)
-    case ("information_schema", "tables"): informationTables(tables(catalog, session), session)
+    case ("information_schema", "tables"): informationTables(tables(catalog, session), session, catalog)
     case ("information_schema", "columns"): informationColumns(tables(catalog, session), session, catalog)
     case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session, catalog)
     case ("information_schema", "check_constraints"): informationChecks(tables(catalog, session), session, catalog)
@@ -67,7 +65,7 @@ enum SystemCatalog {
       informationForeignKeys(tables(catalog, session), session, catalog)
     case ("information_schema", "constraint_column_usage"):
       informationConstraintColumns(tables(catalog, session), session, catalog)
-    case ("information_schema", "schemata"): informationSchemata(session)
+    case ("information_schema", "schemata"): informationSchemata(catalog, session)
     default: nil
     }
   }
@@ -87,11 +85,25 @@ enum SystemCatalog {
     return nil
   }
 
-  static func number(_ table: TableDescriptor) -> Int64 { Int64(clamping: table.id.rawValue) }
+  /// Numbers are those of ids; that of a table which a transaction has not made yet is far away from them.
+  static func number(_ table: TableDescriptor) -> Int64 {
+    SchemaDraft.isProvisional(table.id)
+      ? Int64(1 << 29 | (table.id.rawValue & 0xff_ffff)) : Int64(clamping: table.id.rawValue)
+  }
+
+  /// What numbers of parts of a table are made of.
+  private static func key(_ table: TableDescriptor) -> UInt64 {
+    SchemaDraft.isProvisional(table.id) ? 1 << 21 | (table.id.rawValue & 0x1f_ffff) : table.id.rawValue
+  }
 
   /// Indexes have no number of their own: the table's, far away from the tables' numbers.
   static func number(_ table: TableDescriptor, _ index: IndexDescriptor) -> Int64 {
-    Int64(truncatingIfNeeded: (1 << 31) | ((table.id.rawValue & 0xff_ffff) << 7) | (index.id.rawValue & 0x7f))
+    Int64(truncatingIfNeeded: (1 << 31) | ((key(table) & 0xff_ffff) << 7) | (index.id.rawValue & 0x7f))
+  }
+
+  /// A unique index is a constraint as well, which has a number of its own.
+  static func constraintNumber(_ table: TableDescriptor, _ index: IndexDescriptor) -> Int64 {
+    Int64(truncatingIfNeeded: (1 << 30) | ((key(table) & 0x3f_ffff) << 8) | (index.id.rawValue & 0xff))
   }
 
   static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
@@ -105,15 +117,7 @@ enum SystemCatalog {
       plan: ValuesPlan(rows: rows.map { zip($0, types).map { .constant($0, $1) } }, types: types))
   }
 
-  static func namespaceNumber(_ name: String) -> Int64 { namespaces.first { $0.name == name }?.number ?? 0 }
-
   // MARK: pg_catalog
-
-  private static func namespaceTable() -> Contents {
-    contents(
-      [("oid", .oid), ("nspname", .name), ("nspowner", .oid)],
-      namespaces.map { [.integer($0.number), .text($0.name), .integer(10)] })
-  }
 
   private static func databaseTable(_ catalog: CatalogView) -> Contents {
     contents(
@@ -195,7 +199,7 @@ enum SystemCatalog {
       _ number: Int64, _ name: String, _ table: TableDescriptor, kind: String, columns: Int, options: [String] = []
     ) {
       rows.append([
-        .integer(number), .text(name), .integer(namespaceNumber(table.schemaName)), .integer(0), .integer(10),
+        .integer(number), .text(name), .integer(namespaceNumber(table.namespaceID)), .integer(0), .integer(10),
         .integer(kind == "i" ? 403 : kind == "r" ? 2 : 0), .integer(number), .double(-1), .integer(0),
         .boolean(kind == "r" && table.readableIndexes.contains { isListed($0, of: table) }), .boolean(false),
         .text("p"),
@@ -232,10 +236,11 @@ enum SystemCatalog {
         rows.append([
           .integer(number(table)), .text(column.name), .integer(Int64(column.type.oid)),
           .integer(Int64(column.type.size)), .integer(Int64(position + 1)), .integer(Int64(column.type.typeModifier)),
-          .boolean(!column.isNullable), .boolean(column.defaultExpression != nil && column.identity == nil),
+          .boolean(!column.isNullable),
+          .boolean((column.defaultExpression != nil || column.generation != nil) && column.identity == nil),
           .boolean(false), .text(column.identity.map { $0 == .always ? "a" : "d" } ?? ""),
-          .text(""), .integer(collation(of: column.type)), .integer(0), .integer(-1), .text(storage(of: column.type)),
-          .boolean(true),
+          .text(column.generation == nil ? "" : "s"), .integer(collation(of: column.type)), .integer(0), .integer(-1),
+          .text(storage(of: column.type)), .boolean(true),
         ])
       }
       for index in table.readableIndexes where isListed(index, of: table) {
@@ -338,6 +343,7 @@ enum SystemCatalog {
     /// Of a check: its condition as SQL.
     var condition: String?
     var foreignKey: ForeignKey?
+    var comment: String?
 
     var title: String {
       switch kind {
@@ -357,13 +363,13 @@ enum SystemCatalog {
       if isPrimary, index.keyColumns.contains(where: { table.column($0.columnID)?.isHidden ?? true }) { continue }
       found.append(
         ListedConstraint(
-          number: number(table, index), name: index.name, kind: isPrimary ? "p" : "u", isValidated: true,
-          columns: index.keyColumns.map(\.columnID), index: index))
+          number: constraintNumber(table, index), name: index.name, kind: isPrimary ? "p" : "u", isValidated: true,
+          columns: index.keyColumns.map(\.columnID), index: index, comment: index.constraintComment))
     }
     for constraint in table.constraints {
       guard constraint.state.isWritable else { continue }
       let number = Int64(
-        truncatingIfNeeded: (3 << 30) | ((table.id.rawValue & 0x3f_ffff) << 8) | (constraint.id.rawValue & 0xff))
+        truncatingIfNeeded: (3 << 30) | ((key(table) & 0x3f_ffff) << 8) | (constraint.id.rawValue & 0xff))
       if case .foreignKey(let rule) = constraint.rule {
         let referenced = catalog.table(id: rule.referencedTable)
         found.append(
@@ -371,14 +377,15 @@ enum SystemCatalog {
             number: number, name: constraint.name, kind: "f", isValidated: constraint.state.isReadable,
             columns: rule.columns,
             foreignKey: ListedConstraint.ForeignKey(
-              rule: rule, referenced: referenced, index: referenced?.uniqueIndex(on: rule.referencedColumns))))
+              rule: rule, referenced: referenced, index: referenced?.uniqueIndex(on: rule.referencedColumns)),
+            comment: constraint.comment))
       }
       guard case .check(let rule) = constraint.rule else { continue }
       found.append(
         ListedConstraint(
           number: number, name: constraint.name, kind: "c", isValidated: constraint.state.isReadable,
           columns: rule.columns,
-          condition: text(of: rule, table)))
+          condition: text(of: rule, table), comment: constraint.comment))
     }
     return found
   }
@@ -398,7 +405,7 @@ enum SystemCatalog {
           constraint.index.map { number(table, $0) }
           ?? key.flatMap { key in key.index.flatMap { index in key.referenced.map { number($0, index) } } } ?? 0
         rows.append([
-          .integer(constraint.number), .text(constraint.name), .integer(namespaceNumber(table.schemaName)),
+          .integer(constraint.number), .text(constraint.name), .integer(namespaceNumber(table.namespaceID)),
           .text(constraint.kind), .boolean(false), .boolean(false), .boolean(constraint.isValidated),
           .integer(number(table)), .integer(0), .integer(index), .integer(key?.referenced.map(number) ?? 0),
           .text("{" + keys.joined(separator: ",") + "}"),
@@ -417,21 +424,29 @@ enum SystemCatalog {
       ], rows)
   }
 
-  private static func tablesView(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  private static func tablesView(_ tables: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView)
+    -> Contents
+  {
     contents(
       [
         ("schemaname", .name), ("tablename", .name), ("tableowner", .name), ("tablespace", .name),
         ("hasindexes", .boolean),
       ],
-      tables.map { [.text($0.schemaName), .text($0.name), .text(session.userName), .null, .boolean(true)] })
+      tables.map {
+        [
+          .text(catalog.schemaName(of: $0)), .text($0.name), .text(session.userName), .null, .boolean(true),
+        ]
+      })
   }
 
-  private static func indexesView(_ tables: [TableDescriptor]) -> Contents {
+  private static func indexesView(_ tables: [TableDescriptor], _ catalog: CatalogView) -> Contents {
     var rows: [[Datum]] = []
     for table in tables {
       for index in table.readableIndexes where isListed(index, of: table) {
-        let definition = definition(of: index, on: table)
-        rows.append([.text(table.schemaName), .text(table.name), .text(index.name), .null, .text(definition)])
+        let definition = definition(of: index, on: table, in: catalog.schemaName(of: table))
+        rows.append([
+          .text(catalog.schemaName(of: table)), .text(table.name), .text(index.name), .null, .text(definition),
+        ])
       }
     }
     return contents(
@@ -442,14 +457,19 @@ enum SystemCatalog {
 
   // MARK: information_schema
 
-  private static func informationTables(_ tables: [TableDescriptor], _ session: PlannerSession) -> Contents {
+  private static func informationTables(
+    _ tables: [TableDescriptor], _ session: PlannerSession, _ catalog: CatalogView
+  ) -> Contents {
     contents(
       [
         ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("table_type", .text),
         ("is_insertable_into", .text),
       ],
       tables.map {
-        [.text(session.databaseName), .text($0.schemaName), .text($0.name), .text("BASE TABLE"), .text("YES")]
+        [
+          .text(session.databaseName), .text(catalog.schemaName(of: $0)), .text($0.name), .text("BASE TABLE"),
+          .text("YES"),
+        ]
       })
   }
 
@@ -470,12 +490,13 @@ enum SystemCatalog {
         }
         rows.append(
           [
-            .text(session.databaseName), .text(table.schemaName), .text(table.name), .text(column.name),
+            .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(table.name), .text(column.name),
             .integer(Int64(position + 1)),
-            column.identity == nil ? defaultText(of: column, catalog).map { .text($0) } ?? .null : .null,
+            column.identity == nil && column.generation == nil
+              ? defaultText(of: column, table, catalog).map { .text($0) } ?? .null : .null,
             .text(column.isNullable ? "YES" : "NO"), .text(column.type.baseName), length, precision, scale,
             .text(column.type.internalName),
-          ] + identity(of: column, catalog))
+          ] + identity(of: column, catalog) + generation(of: column, table))
       }
     }
     return contents(
@@ -485,7 +506,7 @@ enum SystemCatalog {
         ("character_maximum_length", .int4), ("numeric_precision", .int4), ("numeric_scale", .int4),
         ("udt_name", .name), ("is_identity", .text), ("identity_generation", .text), ("identity_start", .text),
         ("identity_increment", .text), ("identity_maximum", .text), ("identity_minimum", .text),
-        ("identity_cycle", .text),
+        ("identity_cycle", .text), ("is_generated", .text), ("generation_expression", .text),
       ], rows)
   }
 
@@ -501,8 +522,10 @@ enum SystemCatalog {
       tables.flatMap { table in
         constraints(of: table, catalog).map {
           [
-            .text(session.databaseName), .text(table.schemaName), .text($0.name), .text(session.databaseName),
-            .text(table.schemaName), .text(table.name), .text($0.title), .text("NO"), .text("NO"), .text("YES"),
+            .text(session.databaseName), .text(catalog.schemaName(of: table)), .text($0.name),
+            .text(session.databaseName),
+            .text(catalog.schemaName(of: table)), .text(table.name), .text($0.title), .text("NO"), .text("NO"),
+            .text("YES"),
           ]
         }
       })
@@ -519,15 +542,10 @@ enum SystemCatalog {
       tables.flatMap { table in
         constraints(of: table, catalog).compactMap { constraint in
           constraint.condition.map {
-            [.text(session.databaseName), .text(table.schemaName), .text(constraint.name), .text($0)]
+            [.text(session.databaseName), .text(catalog.schemaName(of: table)), .text(constraint.name), .text($0)]
           }
         }
       })
   }
 
-  private static func informationSchemata(_ session: PlannerSession) -> Contents {
-    contents(
-      [("catalog_name", .name), ("schema_name", .name), ("schema_owner", .name)],
-      namespaces.map { [.text(session.databaseName), .text($0.name), .text(session.userName)] })
-  }
 }

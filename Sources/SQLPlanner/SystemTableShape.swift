@@ -32,6 +32,8 @@ struct SystemTableShape {
     return found
   }()
 
+  static let numbers = Set(all.values.map(\.number))
+
   private static func column(_ name: String, type: String) -> Column {
     func made(_ type: SQLType, _ absent: Datum = .null) -> Column { Column(name: name, type: type, absent: absent) }
     switch type {

@@ -3,14 +3,42 @@ public struct CreateTableStatement: Hashable, Sendable {
   public var ifNotExists: Bool
   public var columns: [ColumnSyntax]
   public var constraints: [TableConstraintSyntax]
+  /// In the order of writing.
+  public var likes: [TableLikeSyntax]
 
   public init(
-    table: RelationNameSyntax, ifNotExists: Bool, columns: [ColumnSyntax], constraints: [TableConstraintSyntax]
+    table: RelationNameSyntax, ifNotExists: Bool, columns: [ColumnSyntax], constraints: [TableConstraintSyntax],
+    likes: [TableLikeSyntax] = []
   ) {
     self.table = table
     self.ifNotExists = ifNotExists
     self.columns = columns
     self.constraints = constraints
+    self.likes = likes
+  }
+}
+
+/// `LIKE table INCLUDING …`, among the columns of a new table.
+public struct TableLikeSyntax: Hashable, Sendable {
+  public struct Options: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let comments = Options(rawValue: 1)
+    public static let constraints = Options(rawValue: 2)
+    public static let defaults = Options(rawValue: 4)
+    public static let identity = Options(rawValue: 8)
+    public static let indexes = Options(rawValue: 16)
+    public static let generated = Options(rawValue: 32)
+  }
+  public var table: RelationNameSyntax
+  public var options: Options
+  /// Columns written before it.
+  public var columnCount: Int
+
+  public init(table: RelationNameSyntax, options: Options, columnCount: Int) {
+    self.table = table
+    self.options = options
+    self.columnCount = columnCount
   }
 }
 
@@ -39,6 +67,8 @@ public struct ColumnConstraintSyntax: Hashable, Sendable {
     case references(ForeignKeySyntax)
     /// `GENERATED {ALWAYS | BY DEFAULT} AS IDENTITY`.
     case identity(isAlways: Bool, SequenceOptionsSyntax)
+    /// `GENERATED ALWAYS AS (…) STORED`.
+    case generated(ExpressionSyntax)
   }
   public var name: String?
   public var kind: Kind
@@ -111,6 +141,7 @@ public struct AlterTableStatement: Hashable, Sendable {
     case addConstraint(TableConstraintSyntax)
     case validateConstraint(String)
     case dropConstraint(String, ifExists: Bool, isCascade: Bool = false)
+    case dropExpression(String, ifExists: Bool)
   }
   public var table: RelationNameSyntax
   public var ifExists: Bool

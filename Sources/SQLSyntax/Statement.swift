@@ -12,9 +12,10 @@ public indirect enum Statement: Hashable, Sendable {
   case createIndex(CreateIndexStatement)
   case alterIndex(AlterIndexStatement)
   case drop(DropStatement)
-  case truncate([RelationNameSyntax])
+  case truncate([RelationNameSyntax], restartsIdentity: Bool)
   case createSequence(CreateSequenceStatement)
   case alterSequence(AlterSequenceStatement)
+  case object(ObjectStatementSyntax)
   case transaction(TransactionStatement)
   case session(SessionStatement)
   case prepare(name: String, parameterTypes: [TypeNameSyntax], Statement)
@@ -24,6 +25,9 @@ public indirect enum Statement: Hashable, Sendable {
   /// nil: all.
   case closeCursor(name: String?)
   case explain(ExplainOptions, Statement)
+  case undrop(UndropStatement)
+  /// `REVERT JOB n`
+  case revertJob(JobID)
   case job(JobStatement)
   case checkTable(RelationNameSyntax)
   /// Well-formed SQL for something that is not built: the error to answer with when it is executed.
@@ -37,6 +41,8 @@ public struct ParsedStatement: Hashable, Sendable {
   public var text: String
   /// The highest `$n` in it.
   public var parameterCount: Int
+  /// Of a query; that of a transaction is among its modes.
+  public var asOf: SystemTimeSyntax?
 
   public init(statement: Statement, text: String, parameterCount: Int) {
     self.statement = statement
@@ -57,6 +63,7 @@ public struct TransactionModes: Hashable, Sendable {
   public var isolation: IsolationLevel?
   public var isReadOnly: Bool?
   public var isDeferrable: Bool?
+  public var asOf: SystemTimeSyntax?
 
   public init(isolation: IsolationLevel? = nil, isReadOnly: Bool? = nil, isDeferrable: Bool? = nil) {
     self.isolation = isolation
@@ -127,6 +134,25 @@ public enum JobStatement: Hashable, Sendable {
   case adminControl(JobAction, [JobID])
   case showAgreement
   case showLog(table: RelationNameSyntax?, limit: Int?)
+  case showDropped
+}
+
+/// `UNDROP TABLE name [AS name]`, `UNDROP COLUMN name ON [TABLE] table [AS name]`, `UNDROP INDEX name [ON [TABLE] table] [AS name]`.
+public struct UndropStatement: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable { case table, column, index }
+  public var kind: Kind
+  public var name: RelationNameSyntax
+  public var table: RelationNameSyntax?
+  public var newName: String?
+
+  public init(
+    kind: Kind, name: RelationNameSyntax, table: RelationNameSyntax? = nil, newName: String? = nil
+  ) {
+    self.kind = kind
+    self.name = name
+    self.table = table
+    self.newName = newName
+  }
 }
 
 public enum JobAction: Hashable, Sendable { case pause, resume, cancel }

@@ -15,6 +15,8 @@ public struct CalendarDate: Hashable, Sendable {
 
   /// Days from 1970-01-01 to 2000-01-01.
   static let daysToEpoch = 10_957
+  /// From 1970-01-01, where clocks begin to count, to 2000-01-01, where timestamps do.
+  public static let microsecondsFrom1970: Int64 = 946_684_800_000_000
 
   /// Counts by eras of 400 years, which all have 146,097 days, with years that begin in March.
   public init(daysSince2000 days: Int) {

@@ -29,7 +29,7 @@ enum DateTimeParser {
     case "infinity", "+infinity": return .infinity
     case "-infinity": return .minusInfinity
     case "epoch":
-      return .fields(TimestampFields(microseconds: -946_684_800_000_000), offsetSeconds: 0)
+      return .fields(TimestampFields(microseconds: -CalendarDate.microsecondsFrom1970), offsetSeconds: 0)
     case "now": return .fields(TimestampFields(microseconds: now), offsetSeconds: 0)
     default: break
     }

@@ -66,6 +66,13 @@ extension DescriptorEdit {
         $0.field(1, id)
         $0.field(4, isVisible)
       }
+    case .dropGeneration(let id): element(70, id)
+    case .moveTable(let namespace): writer.field(71, namespace)
+    case .setComment(let place, let text):
+      writer.field(72) {
+        place.encode(into: &$0)
+        if let text { $0.field(20, text) }
+      }
     }
   }
 
@@ -83,7 +90,17 @@ extension DescriptorEdit {
     case 40: self = .setSequence(try SequenceDescriptor(decoding: try field.slice()))
     case 50: self = .addReference(try ForeignKeyReference(decoding: try field.slice()))
     case 51: self = .removeReference(try ForeignKeyReference(decoding: try field.slice()))
-    case 6...9, 11...14, 16...23, 60:
+    case 71: self = .moveTable(try field.identifier())
+    case 72:
+      var nested = try field.reader()
+      var place: CommentPlace?
+      var text: String?
+      while let part = try nested.nextField() {
+        if part.number == 20 { text = try part.string() } else { place = try CommentPlace(part) ?? place }
+      }
+      guard let place else { throw reader.failure("a comment on nothing") }
+      self = .setComment(place, text)
+    case 6...9, 11...14, 16...23, 60, 70:
       var nested = try field.reader()
       var id: UInt64 = 0
       var name: String?
@@ -122,6 +139,7 @@ extension DescriptorEdit {
       case 18: self = .removeConstraint(ConstraintID(id))
       case 19: self = .setNullable(ColumnID(id), flag)
       case 60: self = .setIndexVisibility(IndexID(id), isVisible: flag)
+      case 70: self = .dropGeneration(ColumnID(id))
       case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
       case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
       case 23: self = .setType(ColumnID(id), type)

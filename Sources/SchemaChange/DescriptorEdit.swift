@@ -42,6 +42,10 @@ public enum DescriptorEdit: Hashable, Sendable {
   case addReference(ForeignKeyReference)
   case removeReference(ForeignKeyReference)
   case setIndexVisibility(IndexID, isVisible: Bool)
+  /// A generated column keeps its values and becomes one like others.
+  case dropGeneration(ColumnID)
+  case moveTable(NamespaceID)
+  case setComment(CommentPlace, String?)
 }
 
 extension DescriptorEdit {
@@ -66,12 +70,21 @@ extension DescriptorEdit {
       let position = changed.columns.firstIndex { $0.id > column.id } ?? changed.columns.endIndex
       changed.columns.insert(column, at: position)
       changed.nextColumnID = max(changed.nextColumnID, ColumnID(column.id.rawValue + 1))
-    case .setColumnState(let id, let state): changed.columns[try Self.position(of: id, in: changed)].state = state
+    case .setColumnState(let id, let state):
+      let position = try Self.position(of: id, in: changed)
+      changed.columns[position].state = state
+      if state == .public { changed.columns[position].isFilled = false }
     case .renameColumn(let id, let name): changed.columns[try Self.position(of: id, in: changed)].name = name
     case .retireColumn(let id):
       let position = try Self.position(of: id, in: changed)
       changed.columns[position].name = ""
       changed.columns[position].isNullable = true
+      // Its sequences may go with it; rows written meanwhile have no number.
+      if !changed.columns[position].sequences.isEmpty {
+        changed.columns[position].defaultExpression = nil
+        changed.columns[position].defaultText = nil
+        changed.columns[position].sequences = []
+      }
     case .removeColumn(let id): changed.columns.remove(at: try Self.position(of: id, in: changed))
     case .addIndex(let index):
       guard changed.index(index.id) == nil else { throw PlanConflict("index \(index.id) exists already") }
@@ -87,6 +100,8 @@ extension DescriptorEdit {
       var index = changed.indexes[position]
       let place = try Self.position(of: old, in: changed, orPrimary: true)
       index.name = changed.indexes[place].name
+      index.comment = changed.indexes[place].comment
+      index.constraintComment = changed.indexes[place].constraintComment
       index.state = .public
       index.replaces = nil
       // The primary index holds every column anyway.
@@ -98,6 +113,7 @@ extension DescriptorEdit {
       var column = changed.columns[position]
       let place = try Self.position(of: old, in: changed)
       column.name = changed.columns[place].name
+      column.comment = changed.columns[place].comment
       column.state = .public
       column.conversion = nil
       changed.columns[place] = column
@@ -121,6 +137,8 @@ extension DescriptorEdit {
       changed.columns[position].defaultExpression = expression
       changed.columns[position].defaultText = text
       changed.columns[position].sequences = sequences
+      // An identity column takes its values from a sequence.
+      if sequences.isEmpty { changed.columns[position].identity = nil }
     case .setSequence(let sequence):
       guard changed.isSequence else { throw PlanConflict("table \(changed.id) is no sequence") }
       changed.sequence = sequence
@@ -132,6 +150,13 @@ extension DescriptorEdit {
     case .removeReference(let reference): changed.referencedBy.removeAll { $0 == reference }
     case .setIndexVisibility(let id, let isVisible):
       changed.indexes[try Self.position(of: id, in: changed)].isInvisible = !isVisible
+    case .dropGeneration(let id):
+      let position = try Self.position(of: id, in: changed)
+      changed.columns[position].generation = nil
+      changed.columns[position].defaultText = nil
+    case .moveTable(let namespace): changed.namespaceID = namespace
+    case .setComment(let place, let text):
+      guard changed.setComment(text, at: place) else { throw PlanConflict("\(place) of table \(changed.id) is gone") }
     }
     table = changed
   }

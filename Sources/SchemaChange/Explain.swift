@@ -14,6 +14,7 @@ extension Plan {
       for range in stage.newRanges {
         lines.append("  new range \(range.id) on nodes \(range.replicas.map(\.description).joined(separator: ", "))")
       }
+      for range in stage.restoredRanges { lines.append("  range \(range) is kept and used again") }
       for range in stage.retiredRanges { lines.append("  range \(range) is deleted after the retention time") }
       if stage.waitsForBarrier { lines.append("  wait until every session has caught up") }
       for work in stage.work { lines.append("  \(work.title)") }
@@ -27,8 +28,12 @@ extension Plan {
     return stages.enumerated().map { position, stage in
       var result = StageExplanation(
         title: "stage \(position + 1)\(position == visibleStage ? " (visible)" : ""): \(stage.name)")
-      let changes = stage.changes.compactMap { try? $0.change(in: catalog) }
-      for change in changes {
+      let entry = try? stage.entry(in: catalog, timestamp: Timestamp(rawValue: catalog.timestamp.rawValue &+ 1))
+      for change in entry?.namespaceChanges ?? [] {
+        result.lines += change.sentences(from: catalog.namespace(id: change.id))
+      }
+      for change in entry?.databaseChanges ?? [] { result.lines.append("database \(change.name) is commented on") }
+      for change in entry?.changes ?? [] {
         let before = catalog.table(id: change.tableID)
         result.lines += TableDifferences.sentences(from: before, to: change.descriptor)
         if let before, change.commitFloor > before.commitFloor, change.descriptor != nil {
@@ -45,13 +50,10 @@ extension Plan {
         result.lines.append("range \(range) is deleted after the retention time")
       }
       // A stage that does not fit (it always does) leaves the catalog as it is.
-      try? catalog.apply(
-        SchemaEntry(
-          index: catalog.schemaIndex.next, timestamp: Timestamp(rawValue: catalog.timestamp.rawValue &+ 1),
-          databaseID: .defaultDatabase, changes: changes, newRanges: stage.newRanges))
+      if let entry { try? catalog.apply(entry) }
       if stage.waitsForBarrier { result.barrierTables = stage.changes.map(\.tableID) }
       result.work = stage.work.compactMap { work in
-        catalog.table(id: work.tableID).map {
+        work.tableID.flatMap { catalog.table(id: $0) }.map {
           WorkExplanation(work: work, table: $0, referencedTable: work.referencedTable(of: $0, in: catalog))
         }
       }
@@ -79,6 +81,8 @@ extension StageWork {
     case .validateNotNull(_, let column): "validate that no row lacks column \(column)"
     case .validateCheck(_, let constraint): "validate constraint \(constraint)"
     case .validateForeignKey(_, let constraint): "validate foreign key \(constraint)"
+    case .settle: "end the locks of the transaction's rows"
+    case .fill(let table): "give rows of table \(table) the values of new columns"
     }
   }
 }

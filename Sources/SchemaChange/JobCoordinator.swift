@@ -7,6 +7,8 @@ public enum JobControlAction: Hashable, Sendable {
   case cancel
   /// Rows a second of its backfills, from the next chunk on; 0: without a limit.
   case limit(rowsPerSecond: UInt64)
+  /// Percent by which the mean time of clients' requests may grow for its backfills; 0: they rest as long as they work.
+  case limitLatencyIncrease(percent: UInt32)
 }
 
 /// The piece of work under way, as far as it is not in the record.
@@ -50,12 +52,15 @@ public struct JobCoordinator: Sendable {
     /// Begin, or go on at the record's checkpoint.
     case startWork(JobRecord, StageWork)
     case stopWork(JobID)
+    /// All is prepared but the rows of the job's transaction (`JobHold`): it goes on by `decide` or `giveUp`.
+    case hold(JobID)
   }
 
   private enum Activity: Hashable, Sendable {
     case none
     case waitingForBarrier
     case working
+    case holding
   }
 
   private struct Tracked: Sendable {
@@ -101,10 +106,22 @@ public struct JobCoordinator: Sendable {
         rows: job.rowsDone, of: job.rowsTotal, rowsPerSecond: rate))
   }
 
+  /// Jobs that wait for the rows of their transactions, ascending.
+  public var holding: [JobRecord] {
+    jobs.keys.sorted().compactMap { id in jobs[id].flatMap { $0.activity == .holding ? $0.record : nil } }
+  }
+
   /// Whether an unfinished job stands before a new one (or before `job`) on one of `tables`.
   public func isBlocked(_ tables: [TableID], before job: JobID? = nil) -> Bool {
     jobs.values.contains { other in
-      (job.map { other.record.id < $0 } ?? true) && !Set(other.record.tables).isDisjoint(with: tables)
+      (job.map { other.record.id < $0 } ?? true) && TableID.isHeldUp(tables, by: other.record.tables)
+    }
+  }
+
+  /// Whether another job has begun on one of `tables` and is not finished.
+  public func isUnderWay(_ tables: [TableID], except job: JobID) -> Bool {
+    jobs.values.contains { other in
+      other.record.id != job && other.record.state != .queued && !Set(other.record.tables).isDisjoint(with: tables)
     }
   }
 
@@ -151,7 +168,7 @@ public struct JobCoordinator: Sendable {
     case .workFinished(let id, let rowsDone):
       guard var job = jobs[id], job.activity == .working else { return [] }
       job.activity = .none
-      if case .backfill? = job.record.currentStage?.work[safe: job.record.workDone] {
+      if job.record.currentStage?.work[safe: job.record.workDone]?.isBackfill == true {
         job.record.backfillMilliseconds &+= now.milliseconds(since: job.workStarted)
         job.record.rowsDone = rowsDone
         job.record.rowsTotal = rowsDone
@@ -177,7 +194,7 @@ public struct JobCoordinator: Sendable {
     }
     switch action {
     case .pause:
-      guard job.record.state == .running, job.record.canTurnBack else {
+      guard job.record.state == .running, job.record.canTurnBack, job.activity != .holding else {
         throw SQLError(.objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name) and cannot be paused")
       }
       let stop = stopActivity(&job, now)
@@ -193,7 +210,7 @@ public struct JobCoordinator: Sendable {
       guard job.record.canTurnBack else {
         throw SQLError(
           .objectNotInPrerequisiteState, "job \(id) is \(job.record.state.name) and past turning back",
-          hint: "Its change is visible already; it ends by itself.")
+          hint: job.record.state == .reverting ? nil : "Its change is visible already; it ends by itself.")
       }
       let stop = stopActivity(&job, now)
       job.record.isCancelRequested = true
@@ -201,9 +218,44 @@ public struct JobCoordinator: Sendable {
       return stop + turnBack(&job, catalog, wallMilliseconds)
     case .limit(let rowsPerSecond):
       job.record.maximumRowsPerSecond = rowsPerSecond
-      // Work under way begins again at its checkpoint, under the new limit, once the record is stored.
-      return (job.activity == .working ? stopActivity(&job, now) : []) + propose(&job, stage: nil)
+      return storeLimit(&job, now)
+    case .limitLatencyIncrease(let percent):
+      job.record.maximumLatencyIncrease = percent
+      return storeLimit(&job, now)
     }
+  }
+
+  /// Work under way begins again at its checkpoint, under the new limit, once the record is stored.
+  private mutating func storeLimit(_ job: inout Tracked, _ now: MonotonicTime) -> [Effect] {
+    (job.activity == .working ? stopActivity(&job, now) : []) + propose(&job, stage: nil)
+  }
+
+  // MARK: Rows of the same transaction
+
+  /// The rows are prewritten: what makes them and the change visible. Only of a job in `holding`.
+  ///
+  /// - Parameter primaryKey: of the transaction; what the record has already stays.
+  public mutating func decide(
+    _ id: JobID, primaryKey: [UInt8], primaryRange: RangeID, wallMilliseconds: UInt64
+  ) -> [Effect] {
+    guard var job = jobs[id], job.activity == .holding, let stage = job.record.nextStage else { return [] }
+    job.activity = .none
+    if job.record.hold?.primaryKey.isEmpty == true {
+      job.record.hold?.primaryKey = primaryKey
+      job.record.hold?.primaryRange = primaryRange
+    }
+    job.record.advance(over: stage, at: wallMilliseconds)
+    return propose(&job, stage: stage)
+  }
+
+  /// The rows will not come. Only of a job in `holding`.
+  public mutating func giveUp(
+    _ id: JobID, _ reason: SQLError, catalog: CatalogState, wallMilliseconds: UInt64
+  ) -> [Effect] {
+    guard var job = jobs[id], job.activity == .holding else { return [] }
+    job.activity = .none
+    job.record.error = reason
+    return turnBack(&job, catalog, wallMilliseconds)
   }
 
   // MARK: Steps
@@ -212,9 +264,8 @@ public struct JobCoordinator: Sendable {
     _ record: JobRecord, _ catalog: CatalogState, _ now: MonotonicTime, _ wall: UInt64
   ) -> [Effect] {
     if record.state.isFinished {
-      let tables = record.tables
       jobs[record.id] = nil
-      return startQueued(sharing: tables)
+      return startQueued(behind: record)
     }
     // A newer version is under way: what this one asks for is out of date.
     if let known = jobs[record.id], known.record.sequence > record.sequence { return [] }
@@ -237,9 +288,9 @@ public struct JobCoordinator: Sendable {
     }
   }
 
-  private mutating func startQueued(sharing tables: [TableID]) -> [Effect] {
+  private mutating func startQueued(behind finished: JobRecord) -> [Effect] {
     var effects: [Effect] = []
-    for record in unfinished where record.state == .queued && !Set(record.tables).isDisjoint(with: tables) {
+    for record in unfinished where record.state == .queued && record.isHeldUp(by: finished) {
       if !isBlocked(record.tables, before: record.id) { effects.append(.plan(record)) }
     }
     return effects
@@ -266,6 +317,11 @@ public struct JobCoordinator: Sendable {
       job.record.finish(at: wall)
       return propose(&job, stage: nil)
     }
+    if job.record.isReadyForRows {
+      job.activity = .holding
+      jobs[id] = job
+      return [.hold(id)]
+    }
     job.record.advance(over: stage, at: wall)
     return propose(&job, stage: stage)
   }
@@ -273,7 +329,9 @@ public struct JobCoordinator: Sendable {
   private mutating func turnBack(_ job: inout Tracked, _ catalog: CatalogState, _ wall: UInt64) -> [Effect] {
     job.record.state = .reverting
     let plan = job.record.plan.map { $0.rollback(in: catalog) }
-    job.record.plan = plan
+    // Where no primary key is known all locks are in ranges that go with them.
+    let hasLocks = job.record.hold.map { !$0.primaryKey.isEmpty } ?? false
+    job.record.plan = hasLocks ? plan?.settlingFirst() : plan
     job.record.stagesApplied = 0
     job.record.workDone = 0
     job.record.checkpoint = []
@@ -288,10 +346,10 @@ public struct JobCoordinator: Sendable {
   private mutating func stopActivity(_ job: inout Tracked, _ now: MonotonicTime) -> [Effect] {
     defer { job.activity = .none }
     switch job.activity {
-    case .none: return []
+    case .none, .holding: return []
     case .waitingForBarrier: return [.closeBarrier(job.record.id)]
     case .working:
-      if case .backfill? = job.record.currentStage?.work[safe: job.record.workDone] {
+      if job.record.currentStage?.work[safe: job.record.workDone]?.isBackfill == true {
         job.record.backfillMilliseconds &+= now.milliseconds(since: job.workStarted)
       }
       return [.stopWork(job.record.id)]

@@ -29,6 +29,8 @@ extension JobRecord {
     writer.field(24, boundedWaitMilliseconds)
     for step in history { writer.field(25) { step.encode(into: &$0) } }
     if let maximumRowsPerSecond { writer.field(26, maximumRowsPerSecond) }
+    if let hold { writer.field(27) { hold.encode(into: &$0) } }
+    if maximumLatencyIncrease > 0 { writer.field(28, UInt64(maximumLatencyIncrease)) }
   }
 
   public func encoded() -> [UInt8] {
@@ -75,6 +77,8 @@ extension JobRecord {
       case 24: boundedWaitMilliseconds = try field.integer()
       case 25: history.append(try JobStep(decoding: try field.slice()))
       case 26: maximumRowsPerSecond = try field.integer()
+      case 27: hold = try JobHold(decoding: try field.slice())
+      case 28: maximumLatencyIncrease = UInt32(clamping: try field.integer())
       default: break
       }
     }

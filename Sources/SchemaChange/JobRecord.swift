@@ -52,6 +52,10 @@ public struct JobRecord: Hashable, Sendable {
   public var boundedWaitMilliseconds: UInt64 = 0
   /// Of its backfills; 0: without a limit; nil: as the metadata service is configured.
   public var maximumRowsPerSecond: UInt64?
+  /// Percent by which the mean time of clients' requests may grow for its backfills; 0: they rest as long as they work.
+  public var maximumLatencyIncrease: UInt32 = 0
+  /// Of a transaction that writes rows too.
+  public var hold: JobHold?
   public var history: [JobStep] = []
 
   public static let maximumStatementTextBytes = 4_096

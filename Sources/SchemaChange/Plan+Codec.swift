@@ -13,6 +13,8 @@ extension Plan {
       case .column(let table, let column): writer.field(6) { Self.encode(table, column, into: &$0) }
       case .constraint(let table, let constraint): writer.field(8) { Self.encode(table, constraint, into: &$0) }
       case .validation(let table, let constraint): writer.field(9) { Self.encode(table, constraint, into: &$0) }
+      case .range(let range): writer.field(10, range)
+      case .sequence(let sequence): writer.field(40, sequence)
       }
     }
     for notice in notices { writer.field(7, notice) }
@@ -40,6 +42,8 @@ extension Plan {
       case 9:
         let (table, constraint) = try Self.decodePair(try field.slice())
         additions.append(.validation(TableID(table), ConstraintID(constraint)))
+      case 10: additions.append(.range(try field.identifier()))
+      case 40: additions.append(.sequence(try field.identifier()))
       default: break
       }
     }
@@ -70,7 +74,10 @@ extension PlanStage {
     for change in changes { writer.field(2) { change.encode(into: &$0) } }
     for range in newRanges { writer.field(3) { range.encode(into: &$0) } }
     for range in retiredRanges { writer.field(4, range) }
+    for range in restoredRanges { writer.field(10, range) }
     writer.field(5, waitsForBarrier)
+    for change in namespaceChanges { writer.field(42) { change.encode(into: &$0) } }
+    for change in databaseChanges { writer.field(43) { change.encode(into: &$0) } }
     for item in work {
       switch item {
       case .backfill(let table, let index): writer.field(6) { Plan.encode(table, index, into: &$0) }
@@ -79,6 +86,8 @@ extension PlanStage {
       case .validateCheck(let table, let constraint): writer.field(9) { Plan.encode(table, constraint, into: &$0) }
       case .validateForeignKey(let table, let constraint):
         writer.field(30) { Plan.encode(table, constraint, into: &$0) }
+      case .settle: writer.field(31, true)
+      case .fill(let table): writer.field(40, table)
       }
     }
   }
@@ -93,6 +102,9 @@ extension PlanStage {
       case 3: newRanges.append(try RangeDescriptor(decoding: try field.slice()))
       case 4: retiredRanges.append(try field.identifier())
       case 5: waitsForBarrier = try field.boolean()
+      case 10: restoredRanges.append(try field.identifier())
+      case 42: namespaceChanges.append(try PlannedNamespaceChange(decoding: try field.slice()))
+      case 43: databaseChanges.append(try PlannedDatabaseChange(decoding: try field.slice()))
       case 6:
         let (table, index) = try Plan.decodePair(try field.slice())
         work.append(.backfill(TableID(table), IndexID(index)))
@@ -108,6 +120,8 @@ extension PlanStage {
       case 30:
         let (table, constraint) = try Plan.decodePair(try field.slice())
         work.append(.validateForeignKey(TableID(table), ConstraintID(constraint)))
+      case 31: work.append(.settle)
+      case 40: work.append(.fill(try field.identifier()))
       default: break
       }
     }

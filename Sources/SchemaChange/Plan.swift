@@ -40,13 +40,19 @@ public struct PlanStage: Hashable, Sendable {
   public var newRanges: [RangeDescriptor]
   /// Nobody can reach them after this stage; their data goes after the retention time.
   public var retiredRanges: [RangeID]
+  /// Retired by an earlier job; with this stage they are reached again.
+  public var restoredRanges: [RangeID] = []
   /// Before the work of this stage, and before the next stage, every live session has to have caught up.
   public var waitsForBarrier: Bool
   public var work: [StageWork]
+  /// Ascending, each once.
+  public var namespaceChanges: [PlannedNamespaceChange]
+  public var databaseChanges: [PlannedDatabaseChange]
 
   public init(
     name: String, changes: [PlannedTableChange], newRanges: [RangeDescriptor] = [], retiredRanges: [RangeID] = [],
-    waitsForBarrier: Bool = false, work: [StageWork] = []
+    waitsForBarrier: Bool = false, work: [StageWork] = [], namespaceChanges: [PlannedNamespaceChange] = [],
+    databaseChanges: [PlannedDatabaseChange] = []
   ) {
     self.name = name
     self.changes = changes
@@ -54,6 +60,8 @@ public struct PlanStage: Hashable, Sendable {
     self.retiredRanges = retiredRanges
     self.waitsForBarrier = waitsForBarrier
     self.work = work
+    self.namespaceChanges = namespaceChanges
+    self.databaseChanges = databaseChanges
   }
 }
 
@@ -73,17 +81,20 @@ public struct PlannedTableChange: Hashable, Sendable {
     let before = catalog.table(id: tableID)
     var after = before
     for edit in edits { try edit.apply(to: &after) }
-    let from = before?.version ?? .none
+    // A table that comes back goes on counting where it was.
+    let created = before == nil ? after?.version ?? .none : .none
+    let from = before?.version ?? (created > .none ? TableVersion(created.rawValue - 1) : .none)
     let oldFloor = before?.commitFloor ?? TableVersion(rawValue: 1)
+    let to = from.next
     let floor =
       switch self.floor {
       case .unchanged: oldFloor
       case .previous: max(oldFloor, from)
-      case .current: from.next
+      case .current: to
       }
-    after?.version = from.next
+    after?.version = to
     after?.commitFloor = floor
-    return TableChange(tableID: tableID, from: from, to: from.next, commitFloor: floor, descriptor: after)
+    return TableChange(tableID: tableID, from: from, to: to, commitFloor: floor, descriptor: after)
   }
 }
 
@@ -97,12 +108,26 @@ public enum StageWork: Hashable, Sendable {
   case validateCheck(TableID, ConstraintID)
   /// Of the table that refers.
   case validateForeignKey(TableID, ConstraintID)
+  /// The rows of the job's transaction: commits or rolls back its primary key (`JobHold`).
+  case settle
+  /// Gives rows the values of all columns on their way in (`ColumnDescriptor.isFilled`), as of the stage's effective timestamp.
+  case fill(TableID)
 
-  public var tableID: TableID {
+  /// Nil: not the rows of one table.
+  public var tableID: TableID? {
     switch self {
     case .backfill(let table, _), .validateIndex(let table, _), .validateNotNull(let table, _),
-      .validateCheck(let table, _), .validateForeignKey(let table, _):
+      .validateCheck(let table, _), .validateForeignKey(let table, _), .fill(let table):
       table
+    case .settle: nil
+    }
+  }
+
+  /// Whether it writes, below whatever clients write meanwhile.
+  public var isBackfill: Bool {
+    switch self {
+    case .backfill, .fill: true
+    case .validateIndex, .validateNotNull, .validateCheck, .validateForeignKey, .settle: false
     }
   }
 }
@@ -113,4 +138,8 @@ public enum PlannedAddition: Hashable, Sendable {
   case constraint(TableID, ConstraintID)
   /// The constraint was there, for new rows only.
   case validation(TableID, ConstraintID)
+  /// Of a table that is not there yet.
+  case range(RangeID)
+  /// A sequence that rows take numbers of before anybody sees them.
+  case sequence(TableID)
 }

@@ -25,14 +25,14 @@ struct Alteration {
   var stages: StageBuilder
   var notices: [String] = []
 
-  init(_ table: TableDescriptor, _ catalog: CatalogState) {
+  init(_ table: TableDescriptor, _ context: PlanningContext) {
     self.table = table
     columns = table.publicColumns
     constraints = table.constraints
     nextColumnID = table.nextColumnID
     nextIndexID = table.nextIndexID
     nextConstraintID = table.nextConstraintID
-    stages = StageBuilder(catalog)
+    stages = StageBuilder(context)
   }
 
   func position(of name: String) throws(SQLError) -> Int {
@@ -56,7 +56,7 @@ struct Alteration {
   /// A constraint reads these columns.
   mutating func judge(_ columns: [ColumnID]) throws(SQLError) {
     for column in added where columns.contains(column.id) {
-      guard column.isNullable || !column.missingValue.isNull else {
+      guard column.isNullable || !column.missingValue.isNull || column.isFilled else {
         throw SQLError.unsupported("a constraint of a NOT NULL column without default that the same statement adds")
       }
       judged.insert(column.id)
@@ -83,7 +83,12 @@ extension Planner {
     guard let table = try resolveTable(name, ifExists: ifExists, notices: &notices) else {
       return Plan(commandTag: "ALTER TABLE", notices: notices)
     }
-    var alteration = Alteration(table, context.catalog)
+    var alteration = Alteration(table, context)
+    try make(changes, &alteration)
+    return alteration.stages.plan(commandTag: "ALTER TABLE", notices: notices + alteration.notices)
+  }
+
+  mutating func make(_ changes: [TableAlteration], _ alteration: inout Alteration) throws(SQLError) {
     try takePrimaryKey(changes, &alteration)
     // Whatever the order of writing: drops, columns, constraints (PostgreSQL's passes of ALTER TABLE). So a name can be dropped
     // and added again at once, and a constraint may name a column that is renamed.
@@ -91,10 +96,13 @@ extension Planner {
     for change in changes where change.pass == .column { try changeColumn(change, in: &alteration) }
     for change in changes where change.pass == .constraint { try changeConstraint(change, in: &alteration) }
     for column in alteration.added {
-      alteration.stages.add(column, to: table, isJudged: alteration.judged.contains(column.id))
+      if column.isFilled {
+        alteration.stages.fill(column, of: alteration.table)
+      } else {
+        alteration.stages.add(column, to: alteration.table, isJudged: alteration.judged.contains(column.id))
+      }
     }
     try rewriteRows(besides: changes, &alteration)
-    return alteration.stages.plan(commandTag: "ALTER TABLE", notices: notices + alteration.notices)
   }
 
   // MARK: Drops
@@ -120,8 +128,12 @@ extension Planner {
           dropping: "column \(name) of table \(table.name)", because: dependents,
           on: "column \(name) of table \(table.name)")
       }
+      let generated = try dropGenerated(from: column, isCascade: isCascade, &alteration)
       drop(dependents, in: &alteration.stages, &alteration.notices)
       alteration.forget(dependents.map(\.constraint.id), of: dependents.map(\.table.id))
+      for name in generated {
+        try drop(.dropColumn(name: name, ifExists: false, isCascade: isCascade), in: &alteration)
+      }
       // What involves the column goes with it, as in PostgreSQL.
       for index in table.indexes where table.columns(readBy: index).contains(column.id) {
         alteration.droppedIndexes.insert(index.id)
@@ -165,7 +177,7 @@ extension Planner {
 
   // MARK: Columns
 
-  private func changeColumn(_ change: TableAlteration, in alteration: inout Alteration) throws(SQLError) {
+  private mutating func changeColumn(_ change: TableAlteration, in alteration: inout Alteration) throws(SQLError) {
     let table = alteration.table
     switch change {
     case .addColumn(let definition, let isOptional):
@@ -176,7 +188,7 @@ extension Planner {
           "column \"\(definition.name)\" of relation \"\(table.name)\" already exists, skipping")
         return
       }
-      let column = try newColumn(definition, id: alteration.nextColumnID)
+      let column = try newColumn(definition, in: &alteration)
       alteration.nextColumnID = ColumnID(column.id.rawValue + 1)
       alteration.added.append(column)
       alteration.columns.append(column)
@@ -198,6 +210,7 @@ extension Planner {
         table.id, [.renameColumn(alteration.columns[position].id, newName)], "column \(oldName): renamed to \(newName)")
     case .setDefault(let name, let expression, let text, let sequences):
       let column = try alteration.existingColumn(name, for: "SET DEFAULT")
+      try refuseDefault(of: column, isDrop: expression == nil && text == nil, table: table.name)
       guard column.identity == nil else {
         throw SQLError(
           .syntaxError, "column \"\(name)\" of relation \"\(table.name)\" is an identity column",
@@ -212,6 +225,8 @@ extension Planner {
         table.id, [.setDefault(column.id, expression: expression, text: text, sequences: sequences)],
         "column \(name): default \(text ?? "NULL")")
     case .setType(let change): try setType(change, in: &alteration)
+    case .dropGeneration(let name, let ifExists):
+      try dropGeneration(of: name, ifExists: ifExists, in: &alteration)
     case .setNotNull(let name):
       let column = try alteration.existingColumn(name, for: "SET NOT NULL")
       guard column.isNullable else { return }
@@ -239,19 +254,6 @@ extension Planner {
     }
   }
 
-  private func newColumn(_ definition: ColumnDefinition, id: ColumnID) throws(SQLError) -> ColumnDescriptor {
-    if let generator = definition.generator {
-      throw SQLError.unsupported("ADD COLUMN \(generator.identity == nil ? "… SERIAL" : "… GENERATED AS IDENTITY")")
-    }
-    guard definition.defaultExpression == nil || definition.constantDefault != nil else {
-      throw SQLError.unsupported("ADD COLUMN with a default that is no constant")
-    }
-    return ColumnDescriptor(
-      id: id, name: definition.name, type: definition.type, isNullable: definition.isNullable, state: .absent,
-      defaultExpression: definition.defaultExpression, defaultText: definition.defaultText,
-      missingValue: definition.constantDefault ?? .null)
-  }
-
   // MARK: Constraints
 
   private mutating func changeConstraint(
@@ -264,7 +266,8 @@ extension Planner {
         definition.rule, alteration.columns, table: table.name, of: "a CHECK constraint of table \"\(table.name)\"")
       try alteration.judge(rule.columns)
       let name = try constraintName(
-        definition, taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), table: table.name)
+        definition, taken: alteration.constraints.map(\.name) + table.indexes.map(\.name), table: table.name,
+        in: table.namespaceID)
       let constraint = ConstraintDescriptor(
         id: alteration.takeConstraintID(), name: name, state: .absent, rule: .check(rule))
       alteration.constraints.append(constraint)
@@ -321,7 +324,7 @@ extension Planner {
       alteration.constraints[position].name = newName
       edit = .renameConstraint(alteration.constraints[position].id, newName)
     } else if let index = table.indexes.first(where: { $0.name == oldName && table.isConstraint($0) }) {
-      try requireFreeIndexName(newName)
+      try requireFreeIndexName(newName, in: table.namespaceID)
       edit = .renameIndex(index.id, newName)
     } else {
       throw SQLError(
@@ -341,10 +344,11 @@ extension Planner {
     try alteration.judge(key.map(\.columnID))
     let name: String
     if let given = constraint.name {
-      try requireFreeIndexName(given, alteration.indexNames)
+      try requireFreeIndexName(given, in: table.namespaceID, alteration.indexNames)
       name = given
     } else {
-      name = freeRelationName([table.name] + constraint.columns, suffix: "key", taken: alteration.indexNames)
+      name = freeRelationName(
+        [table.name] + constraint.columns, suffix: "key", in: table.namespaceID, taken: alteration.indexNames)
     }
     alteration.indexNames.insert(name)
     let id = alteration.nextIndexID
@@ -374,7 +378,7 @@ extension Planner {
 
   /// As given, or `table_column_check`, `table_check`, with a number where that is taken (PostgreSQL's ChooseConstraintName).
   func constraintName(
-    _ definition: CheckDefinition, taken: [String], table: String
+    _ definition: CheckDefinition, taken: [String], table: String, in namespace: NamespaceID
   ) throws(SQLError) -> String {
     if let name = definition.name {
       try requireName(name)
@@ -383,7 +387,7 @@ extension Planner {
     }
     let columns = definition.rule.columns
     let parts = columns.count == 1 ? [table, columns[0].name] : [table]
-    return freeRelationName(parts, suffix: "check", taken: Set(taken))
+    return freeRelationName(parts, suffix: "check", in: namespace, taken: Set(taken))
   }
 
   static func changedMeanwhile(_ column: String, _ table: String) -> SQLError {
@@ -426,7 +430,7 @@ extension TableAlteration {
   fileprivate var pass: Pass {
     switch self {
     case .dropColumn, .dropConstraint: .drop
-    case .addColumn, .renameColumn, .setDefault, .setType, .setNotNull, .dropNotNull: .column
+    case .addColumn, .renameColumn, .setDefault, .setType, .setNotNull, .dropNotNull, .dropGeneration: .column
     case .addCheck, .addUnique, .addForeignKey, .addPrimaryKey, .validateConstraint, .renameConstraint: .constraint
     }
   }

@@ -5,9 +5,9 @@ import SQLValues
 extension Planner {
   mutating func planCreateTable(_ create: CreateTable) throws(SQLError) -> Plan {
     let tag = "CREATE TABLE"
-    try requireSchema(create.name.schema)
+    let namespace = try requireNamespace(create.name.schema).id
     try requireName(create.name.name)
-    if context.catalog.relation(relationName(create.name)) != nil {
+    if try relation(create.name) != nil {
       guard create.ifNotExists else {
         throw SQLError(
           .duplicateTable, "relation \"\(create.name.name)\" already exists", tableName: create.name.name)
@@ -34,10 +34,10 @@ extension Planner {
     }
     let primaryKeyName: String
     if let given = create.primaryKeyName {
-      try requireFreeIndexName(given, taken)
+      try requireFreeIndexName(given, in: namespace, taken)
       primaryKeyName = given
     } else {
-      primaryKeyName = freeRelationName([create.name.name], suffix: "pkey", taken: taken)
+      primaryKeyName = freeRelationName([create.name.name], suffix: "pkey", in: namespace, taken: taken)
     }
     taken.insert(primaryKeyName)
 
@@ -51,10 +51,11 @@ extension Planner {
       let uniqueKey = try key(constraint.columns, columns, constraint: "unique constraint")
       let name: String
       if let given = constraint.name {
-        try requireFreeIndexName(given, taken)
+        try requireFreeIndexName(given, in: namespace, taken)
         name = given
       } else {
-        name = freeRelationName([create.name.name] + constraint.columns, suffix: "key", taken: taken)
+        name = freeRelationName(
+          [create.name.name] + constraint.columns, suffix: "key", in: namespace, taken: taken)
       }
       taken.insert(name)
       let id = IndexID(UInt64(indexes.count + 1))
@@ -64,9 +65,13 @@ extension Planner {
     }
     var sequences: [TableDescriptor] = []
     for (position, definition) in create.columns.enumerated() {
+      if let generation = definition.generation {
+        columns[position].generation = try self.generation(
+          generation, of: columns[position], columns, table: create.name.name)
+      }
       guard let generator = definition.generator else { continue }
       let (sequence, range) = try generate(
-        &columns[position], by: generator, of: tableID, create.name, taken: &taken)
+        &columns[position], by: generator, of: tableID, create.name, in: namespace, taken: &taken)
       sequences.append(sequence)
       ranges.append(range)
     }
@@ -76,16 +81,26 @@ extension Planner {
       let rule = try rowExpression(
         check.rule, columns, table: create.name.name, of: "a CHECK constraint of table \"\(create.name.name)\"")
       let name = try constraintName(
-        check, taken: constraints.map(\.name) + indexes.map(\.name), table: create.name.name)
-      constraints.append(
-        ConstraintDescriptor(
-          id: ConstraintID(UInt64(constraints.count + 1)), name: name, state: .public, rule: .check(rule)))
+        check, taken: constraints.map(\.name) + indexes.map(\.name), table: create.name.name, in: namespace)
+      var constraint = ConstraintDescriptor(
+        id: ConstraintID(UInt64(constraints.count + 1)), name: name, state: .public, rule: .check(rule))
+      constraint.comment = check.comment
+      constraints.append(constraint)
     }
     var table = TableDescriptor(
-      id: tableID, databaseID: context.databaseID, schemaName: create.name.schema, name: create.name.name,
+      id: tableID, databaseID: context.databaseID, namespaceID: namespace, name: create.name.name,
       version: TableVersion(1), columns: columns, indexes: indexes, constraints: constraints,
       nextColumnID: ColumnID(UInt64(columns.count + 1)), nextIndexID: IndexID(UInt64(indexes.count + 1)),
       nextConstraintID: ConstraintID(UInt64(constraints.count + 1)), commitFloor: TableVersion(1))
+    for index in create.indexes {
+      let (made, range, computed) = try newIndex(index, on: table, taken: taken, state: .public)
+      taken.insert(made.name)
+      ranges.append(range)
+      table.indexes.append(made)
+      table.columns += computed
+      table.nextIndexID = IndexID(made.id.rawValue + 1)
+      table.nextColumnID = ColumnID(table.nextColumnID.rawValue + UInt64(computed.count))
+    }
     let referenced = try foreignKeys(of: create, &table)
     var stage = Self.creation([table] + sequences, ranges)
     stage.changes = (stage.changes + referenced).sorted { $0.tableID < $1.tableID }
@@ -108,11 +123,12 @@ extension Planner {
         throw SQLError(
           .duplicateColumn, "column \"\(definition.name)\" specified more than once", columnName: definition.name)
       }
-      columns.append(
-        ColumnDescriptor(
-          id: ColumnID(UInt64(columns.count + 1)), name: definition.name, type: definition.type,
-          isNullable: definition.isNullable, defaultExpression: definition.defaultExpression,
-          defaultText: definition.defaultText, sequences: definition.sequences))
+      var column = ColumnDescriptor(
+        id: ColumnID(UInt64(columns.count + 1)), name: definition.name, type: definition.type,
+        isNullable: definition.isNullable, defaultExpression: definition.defaultExpression,
+        defaultText: definition.defaultText, sequences: definition.sequences)
+      column.comment = definition.comment
+      columns.append(column)
     }
     return columns
   }
@@ -163,9 +179,11 @@ extension Planner {
     guard count > 0 else { throw SQLError(.syntaxError, "an index needs at least one column") }
   }
 
-  func requireFreeIndexName(_ name: String, _ taken: Set<String> = []) throws(SQLError) {
+  func requireFreeIndexName(
+    _ name: String, in namespace: NamespaceID, _ taken: Set<String> = []
+  ) throws(SQLError) {
     try requireName(name)
-    let relation = RelationName(databaseID: context.databaseID, name: name)
+    let relation = RelationName(namespaceID: namespace, name: name)
     guard context.catalog.relation(relation) == nil, !taken.contains(name) else {
       throw SQLError(.duplicateTable, "relation \"\(name)\" already exists", tableName: name)
     }

@@ -11,7 +11,9 @@ extension Planner {
   ) throws(SQLError) -> ConstraintDescriptor {
     try requireKeyLength(definition.columns.count)
     var notices: [String] = []
-    let isSelf = definition.referencedTable.name == table.name && definition.referencedTable.schema == table.schemaName
+    let isSelf =
+      definition.referencedTable.name == table.name
+      && definition.referencedTable.schema == context.catalog.schemaName(of: table)
     guard
       let referenced = isSelf
         ? table : try resolveTable(definition.referencedTable, kind: "relation", notices: &notices)
@@ -29,7 +31,7 @@ extension Planner {
       ids.append(column.id)
     }
     let referencedIDs = try referencedColumns(definition, of: referenced, isSelf ? columns : referenced.publicColumns)
-    let name = try foreignKeyName(definition, taken: taken, table: table.name)
+    let name = try foreignKeyName(definition, taken: taken, table)
     guard ids.count == referencedIDs.count else {
       throw SQLError(
         .invalidForeignKey, "number of referencing and referenced columns for foreign key disagree",
@@ -46,12 +48,11 @@ extension Planner {
         throw SQLError.unsupported("ON \(verb) SET NULL for a column of the primary key")
       }
     }
-    return ConstraintDescriptor(
-      id: id, name: name, state: state,
-      rule: .foreignKey(
-        ForeignKeyRule(
-          columns: ids, referencedTable: referenced.id, referencedColumns: referencedIDs,
-          onDelete: definition.onDelete, onUpdate: definition.onUpdate)))
+    let rule = ForeignKeyRule(
+      columns: ids, referencedTable: referenced.id, referencedColumns: referencedIDs, onDelete: definition.onDelete,
+      onUpdate: definition.onUpdate)
+    try refuseActions(rule, on: columns)
+    return ConstraintDescriptor(id: id, name: name, state: state, rule: .foreignKey(rule))
   }
 
   private func referencedColumns(
@@ -115,13 +116,14 @@ extension Planner {
 
   /// As given, or `table_column_fkey`, with a number where that is taken (PostgreSQL's ChooseConstraintName).
   private func foreignKeyName(
-    _ definition: ForeignKeyDefinition, taken: [String], table: String
+    _ definition: ForeignKeyDefinition, taken: [String], _ table: TableDescriptor
   ) throws(SQLError) -> String {
     guard let name = definition.name else {
-      return freeRelationName([table] + definition.columns, suffix: "fkey", taken: Set(taken))
+      return freeRelationName(
+        [table.name] + definition.columns, suffix: "fkey", in: table.namespaceID, taken: Set(taken))
     }
     try requireName(name)
-    guard !taken.contains(name) else { throw Self.duplicateConstraint(name, table) }
+    guard !taken.contains(name) else { throw Self.duplicateConstraint(name, table.name) }
     return name
   }
 
@@ -256,7 +258,7 @@ extension SchemaStatement {
 
   fileprivate var mayChangeForeignKeys: Bool {
     switch self {
-    case .dropTables, .dropIndexes, .truncateTables: true
+    case .dropTables, .dropIndexes, .truncateTables, .undrop, .revertJob, .namespace(.drop): true
     case .alterTable(_, _, let changes):
       changes.contains { change in
         switch change {

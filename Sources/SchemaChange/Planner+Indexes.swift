@@ -9,13 +9,23 @@ extension Planner {
     guard let table = try resolveTable(create.table, notices: &notices) else { return Plan(commandTag: tag) }
     if let name = create.name {
       try requireName(name)
-      if context.catalog.relation(RelationName(databaseID: context.databaseID, name: name)) != nil {
+      if context.catalog.relation(RelationName(namespaceID: table.namespaceID, name: name)) != nil {
         guard create.ifNotExists else {
           throw SQLError(.duplicateTable, "relation \"\(name)\" already exists", tableName: name)
         }
         return Plan(commandTag: tag, notices: ["relation \"\(name)\" already exists, skipping"])
       }
     }
+    let (index, range, computed) = try newIndex(create, on: table, taken: [], state: .absent)
+    var stages = StageBuilder(context)
+    stages.add(index, with: range, to: table, computed: computed)
+    return stages.plan(commandTag: tag, notices: notices)
+  }
+
+  /// - Parameter taken: names of relations that come into being with it.
+  mutating func newIndex(
+    _ create: CreateIndex, on table: TableDescriptor, taken: Set<String>, state: ElementState
+  ) throws(SQLError) -> (index: IndexDescriptor, range: RangeDescriptor, computed: [ColumnDescriptor]) {
     guard table.indexes.count < SchemaLimits.maximumIndexesPerTable else { throw Self.tooManyIndexes }
     try requireKeyLength(create.keyColumns.count + create.storedColumns.count)
     var key: [IndexKeyColumn] = []
@@ -24,7 +34,7 @@ extension Planner {
       let column: ColumnDescriptor
       if let expression = part.expression {
         column = try computedColumn(
-          expression, id: ColumnID(table.nextColumnID.rawValue + UInt64(computed.count)), table)
+          expression, id: ColumnID(table.nextColumnID.rawValue + UInt64(computed.count)), table, state)
         guard !computed.contains(where: { $0.conversion == column.conversion }) else { continue }
         computed.append(column)
       } else {
@@ -43,19 +53,20 @@ extension Planner {
     let predicate = try predicate(of: create, table)
     let name =
       create.name
-      ?? freeRelationName([table.name] + create.keyColumns.map(\.columnName), suffix: "idx", taken: [])
+      ?? freeRelationName(
+        [table.name] + create.keyColumns.map(\.columnName), suffix: "idx", in: table.namespaceID,
+        taken: taken)
     let id = table.nextIndexID
     let range = try context.allocateRange(table: table.id, index: id)
-    let index = IndexDescriptor(
-      id: id, name: name, isUnique: create.isUnique, state: .absent, keyColumns: key, storedColumns: stored,
+    var index = IndexDescriptor(
+      id: id, name: name, isUnique: create.isUnique, state: state, keyColumns: key, storedColumns: stored,
       rangeID: range.id, predicate: predicate, isInvisible: !create.isVisible)
-    var stages = StageBuilder(context.catalog)
-    stages.add(index, with: range, to: table, computed: computed)
-    return stages.plan(commandTag: tag, notices: notices)
+    index.comment = create.comment
+    return (index, range, computed)
   }
 
   private func computedColumn(
-    _ expression: IndexExpressionDefinition, id: ColumnID, _ table: TableDescriptor
+    _ expression: IndexExpressionDefinition, id: ColumnID, _ table: TableDescriptor, _ state: ElementState
   ) throws(SQLError) -> ColumnDescriptor {
     let value = try rowExpression(
       expression.value, table.publicColumns, table: table.name,
@@ -64,7 +75,7 @@ extension Planner {
       throw Self.expressionTooLong("an expression of an index of table \"\(table.name)\"")
     }
     return ColumnDescriptor(
-      id: id, name: expression.text, type: expression.type, state: .absent, isHidden: true, conversion: value)
+      id: id, name: expression.text, type: expression.type, state: state, isHidden: true, conversion: value)
   }
 
   private func predicate(of create: CreateIndex, _ table: TableDescriptor) throws(SQLError) -> RowExpression? {
@@ -83,7 +94,11 @@ extension Planner {
   /// Only plans depend on it, and any mixture of them is right: one entry, and nobody waits.
   func planIndexVisibility(_ name: ObjectName, ifExists: Bool, isVisible: Bool) throws(SQLError) -> Plan {
     let tag = "ALTER INDEX"
-    guard let reference = context.catalog.relation(relationName(name)) else {
+    var notices: [String] = []
+    if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) {
+      return Plan(commandTag: tag, notices: notices)
+    }
+    guard let reference = try relation(name) else {
       guard ifExists else {
         throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", tableName: name.name)
       }
@@ -97,7 +112,7 @@ extension Planner {
         .featureNotSupported, "primary index \"\(name.name)\" cannot be invisible", tableName: table.name)
     }
     guard index.isInvisible == isVisible else { return Plan(commandTag: tag) }
-    var stages = StageBuilder(context.catalog)
+    var stages = StageBuilder(context)
     stages.edit(
       tableID, [.setIndexVisibility(id, isVisible: isVisible)],
       "index \(name.name): \(isVisible ? "visible" : "invisible")")
@@ -109,10 +124,11 @@ extension Planner {
   ) throws(SQLError) -> Plan {
     try requireObjectCount(names.count)
     var notices: [String] = []
-    var stages = StageBuilder(context.catalog)
+    var stages = StageBuilder(context)
     var seen: Set<RelationReference> = []
     for name in names {
-      guard let reference = context.catalog.relation(relationName(name)) else {
+      if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) { continue }
+      guard let reference = try relation(name) else {
         guard ifExists else { throw SQLError(.undefinedObject, "index \"\(name)\" does not exist") }
         notices.append("index \"\(name)\" does not exist, skipping")
         continue

@@ -34,6 +34,7 @@ extension Planner {
     let table = alteration.table
     let column = try alteration.existingColumn(change.column, for: "ALTER COLUMN … TYPE")
     try validate(ColumnDefinition(name: change.column, type: change.type, defaultExpression: change.newDefault))
+    try refuseTypeChange(of: column, in: alteration)
     guard column.defaultExpression == change.oldDefault else { throw Self.changedMeanwhile(change.column, table.name) }
     guard !alteration.conversions.contains(where: { $0.old.id == column.id }) else {
       throw SQLError(
@@ -84,7 +85,7 @@ extension Planner {
     if alteration.conversions.isEmpty, alteration.primaryKey == nil { return }
     let table = alteration.table
     let what = alteration.primaryKey == nil ? "ALTER COLUMN … TYPE" : "ADD PRIMARY KEY"
-    for change in changes where !change.isRewritingAlone(table) {
+    for change in changes where !change.isRewritingAlone(table) && !change.addsKey(alteration) {
       throw SQLError.unsupported("\(what) together with another change of the table")
     }
     let successors = Dictionary(uniqueKeysWithValues: alteration.conversions.map { ($0.old.id, $0.new.id) })
@@ -104,11 +105,16 @@ extension Planner {
       }
       for column in table.columns where column.isHidden && !column.isComputed { dropped.insert(column.id) }
       try renamePrimaryIndex(constraint.name, &alteration)
+      // It is another constraint: what was said of the old one is not said of it.
+      for place in [CommentPlace.index(old.id), .indexConstraint(old.id)] where table.comment(at: place) != nil {
+        alteration.stages.edit(table.id, [.setComment(place, nil)], "primary key: no comment")
+      }
     }
     for id in dropped.sorted() {
       alteration.stages.edit(table.id, [.removeColumn(id)], "column #\(id): public -> absent")
     }
-    let stored = table.columns.filter { !dropped.contains($0.id) && !$0.isComputed }.map { successors[$0.id] ?? $0.id }
+    let stored = (table.columns + alteration.added).filter { !dropped.contains($0.id) && !$0.isComputed }
+      .map { successors[$0.id] ?? $0.id }
       .filter { id in !key.contains { $0.columnID == id } }
     try replace(old, key: key, stored: stored, &alteration)
     let isMoved = key.map(\.columnID) != old.keyColumns.map(\.columnID)
@@ -145,12 +151,12 @@ extension Planner {
     let name: String
     if let given {
       if given == old.name { return }
-      try requireFreeIndexName(given)
+      try requireFreeIndexName(given, in: table.namespaceID)
       name = given
     } else {
       // Its own name is free for the new one.
       if old.name.hasPrefix("\(table.name)_pkey") { return }
-      name = freeRelationName([table.name], suffix: "pkey", taken: [])
+      name = freeRelationName([table.name], suffix: "pkey", in: table.namespaceID, taken: [])
     }
     alteration.stages.edit(table.id, [.renameIndex(old.id, name)], "primary key: named \(name)")
   }
@@ -170,6 +176,14 @@ extension IndexKeyColumn {
 }
 
 extension TableAlteration {
+  /// `ADD COLUMN … PRIMARY KEY` of a column of which every row gets a value of its own.
+  fileprivate func addsKey(_ alteration: Alteration) -> Bool {
+    guard case .addColumn(let definition, _) = self, alteration.conversions.isEmpty, let key = alteration.primaryKey
+    else { return false }
+    return key.columns.contains(definition.name)
+      && alteration.added.contains { $0.name == definition.name && $0.isFilled && !$0.isNullable }
+  }
+
   /// Whether it can be part of a statement that copies the rows.
   fileprivate func isRewritingAlone(_ table: TableDescriptor) -> Bool {
     switch self {

@@ -8,9 +8,9 @@ extension Planner {
     _ name: ObjectName, ifNotExists: Bool, _ options: SequenceOptions
   ) throws(SQLError) -> Plan {
     let tag = "CREATE SEQUENCE"
-    try requireSchema(name.schema)
+    let namespace = try requireNamespace(name.schema).id
     try requireName(name.name)
-    if context.catalog.relation(relationName(name)) != nil {
+    if try relation(name) != nil {
       guard ifNotExists else {
         throw SQLError(.duplicateTable, "relation \"\(name.name)\" already exists", tableName: name.name)
       }
@@ -18,19 +18,19 @@ extension Planner {
     }
     var sequence = try SequenceDescriptor(options, defaultType: .int8, defaultCache: 1)
     sequence.owner = try owner(options.owner)
-    let (table, range) = try newSequence(sequence, name: name)
+    let (table, range) = try newSequence(sequence, name: name.name, in: namespace)
     return Plan(commandTag: tag, tables: [table.id], stages: [Self.creation([table], [range])])
   }
 
   /// A descriptor with an id and a range; its name has been found free.
   mutating func newSequence(
-    _ sequence: SequenceDescriptor, name: ObjectName
+    _ sequence: SequenceDescriptor, name: String, in namespace: NamespaceID
   ) throws(SQLError) -> (TableDescriptor, RangeDescriptor) {
     guard context.catalog.tableCount < SchemaLimits.maximumTables else { throw Self.tooManyTables }
     let id = context.allocateTable()
     let range = try context.allocateRange(table: id, index: IndexID(1))
     let table = TableDescriptor(
-      sequence: sequence, id: id, databaseID: context.databaseID, schemaName: name.schema, name: name.name,
+      sequence: sequence, id: id, databaseID: context.databaseID, namespaceID: namespace, name: name,
       range: range.id)
     return (table, range)
   }
@@ -64,7 +64,7 @@ extension Planner {
       }
       changed.owner = try self.owner(owner)
     }
-    var stages = StageBuilder(context.catalog)
+    var stages = StageBuilder(context)
     // Numbers that somebody is taking by the old rules are not handed out: their transaction is refused and comes again.
     stages.edit(table.id, [.setSequence(changed)], "sequence \(table.name): changed", floor: .current)
     return stages.plan(commandTag: tag, notices: notices)
@@ -90,7 +90,7 @@ extension Planner {
       guard let sequence = try resolveSequence(name, ifExists: ifExists, notices: &notices) else { continue }
       if !sequences.contains(where: { $0.id == sequence.id }) { sequences.append(sequence) }
     }
-    var stages = StageBuilder(context.catalog)
+    var stages = StageBuilder(context)
     for sequence in sequences {
       if let owner = sequence.sequence?.owner, owner.isIdentity, let table = context.catalog.table(id: owner.table),
         let column = table.column(owner.column), !column.name.isEmpty
@@ -155,7 +155,8 @@ extension Planner {
     if let found = context.catalog.sequence(named: name.name, schema: name.schema, in: context.databaseID) {
       return found
     }
-    if let other = context.catalog.relation(relationName(name)) {
+    if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) { return nil }
+    if let other = try relation(name) {
       let isTable = if case .table = other { true } else { false }
       throw SQLError(
         .wrongObjectType, "\"\(name.name)\" is not a sequence",
@@ -185,7 +186,7 @@ extension Planner {
   /// The sequence of a serial or identity column, which gets its default and NOT NULL.
   mutating func generate(
     _ column: inout ColumnDescriptor, by generator: ColumnGenerator, of table: TableID, _ tableName: ObjectName,
-    taken: inout Set<String>
+    in namespace: NamespaceID, taken: inout Set<String>
   ) throws(SQLError) -> (TableDescriptor, RangeDescriptor) {
     var sequence: SequenceDescriptor
     switch column.type {
@@ -197,9 +198,9 @@ extension Planner {
         .invalidParameterValue, "identity column type must be smallint, integer, or bigint", columnName: column.name)
     }
     sequence.owner = SequenceOwner(table: table, column: column.id, isIdentity: generator.identity != nil)
-    let name = freeRelationName([tableName.name, column.name], suffix: "seq", taken: taken)
+    let name = freeRelationName([tableName.name, column.name], suffix: "seq", in: namespace, taken: taken)
     taken.insert(name)
-    let (descriptor, range) = try newSequence(sequence, name: ObjectName(schema: tableName.schema, name: name))
+    let (descriptor, range) = try newSequence(sequence, name: name, in: namespace)
     column.isNullable = false
     column.identity = generator.identity
     column.sequences = [descriptor.id]

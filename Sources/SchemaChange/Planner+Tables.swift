@@ -8,7 +8,7 @@ extension Planner {
   ) throws(SQLError) -> Plan {
     try requireObjectCount(names.count)
     var notices: [String] = []
-    var stages = StageBuilder(context.catalog)
+    var stages = StageBuilder(context)
     var seen: Set<TableID> = []
     for name in names {
       guard let table = try resolveTable(name, ifExists: ifExists, kind: "table", notices: &notices) else { continue }
@@ -23,7 +23,7 @@ extension Planner {
 
   /// Every index gets an empty one in its place, in one entry: who reads at an older timestamp still finds the rows, and who
   /// wrote before may not commit any more.
-  mutating func planTruncate(_ names: [ObjectName]) throws(SQLError) -> Plan {
+  mutating func planTruncate(_ names: [ObjectName], restartsIdentity: Bool) throws(SQLError) -> Plan {
     try requireObjectCount(names.count)
     var notices: [String] = []
     var stage = PlanStage(name: "", changes: [])
@@ -52,6 +52,16 @@ extension Planner {
       labels.append("table \(table.name): emptied")
     }
     try requireUnreferenced(emptied)
+    for owned in restartsIdentity ? emptied.flatMap({ ownedSequences(of: $0.id) }) : [] {
+      guard var sequence = owned.sequence else { continue }
+      var options = SequenceOptions()
+      options.restart = .atStart
+      try sequence.apply(options)
+      // Who takes numbers of before is refused, as who writes rows of before.
+      stage.changes.append(
+        PlannedTableChange(tableID: owned.id, edits: [.setSequence(sequence)], floor: .current))
+      labels.append("sequence \(owned.name): starts again")
+    }
     stage.name = labels.joined(separator: "; ")
     stage.changes.sort { $0.tableID < $1.tableID }
     return Plan(
@@ -64,17 +74,22 @@ extension Planner {
     _ name: ObjectName, to newName: String, ifExists: Bool, commandTag: String = "ALTER TABLE"
   ) throws(SQLError) -> Plan {
     try requireName(newName)
-    guard let reference = context.catalog.relation(relationName(name)) else {
+    var notices: [String] = []
+    if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) {
+      return Plan(commandTag: commandTag, notices: notices)
+    }
+    let namespace = try requireNamespace(name.schema)
+    guard let reference = try relation(name) else {
       guard ifExists else {
         throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", tableName: name.name)
       }
       return Plan(commandTag: commandTag, notices: ["relation \"\(name)\" does not exist, skipping"])
     }
-    let target = RelationName(databaseID: context.databaseID, schema: name.schema, name: newName)
+    let target = RelationName(namespaceID: namespace.id, name: newName)
     guard context.catalog.relation(target) == nil else {
       throw SQLError(.duplicateTable, "relation \"\(newName)\" already exists", tableName: newName)
     }
-    var stages = StageBuilder(context.catalog)
+    var stages = StageBuilder(context)
     switch reference {
     case .table(let id):
       let kind = context.catalog.table(id: id)?.isSequence == true ? "sequence" : "table"

@@ -10,15 +10,22 @@ extension Planner {
     for statement in transaction.statements { _ = try draft.apply(statement) }
     context = draft.context
     context.catalog = draft.base
-    var parts: [Plan] = []
-    for group in draft.groups() { parts.append(try draft.plan(of: group)) }
-    let plan = Plan.together(parts.filter { !$0.stages.isEmpty }, commandTag: "COMMIT")
+    let plan = try draft.combined()
     try draft.requireSameOutcome(plan)
     return plan
   }
 }
 
 extension SchemaDraft {
+  /// All statements as one plan.
+  func combined() throws(SQLError) -> Plan {
+    var parts: [Plan] = []
+    for group in groups() { parts.append(try plan(of: group)) }
+    var plan = Plan.together(parts.filter { !$0.stages.isEmpty }, commandTag: "COMMIT")
+    addContainers(to: &plan)
+    return plan
+  }
+
   /// Statements that concern a table in common, also by way of others. Positions, ascending; in the order of the first.
   func groups() -> [[Int]] {
     var groups: [(tables: Set<TableID>, statements: [Int])] = []
@@ -45,11 +52,16 @@ extension SchemaDraft {
         )
       }
     }
-    var stages = StageBuilder(base)
+    var stages = StageBuilder(base, retainsDropped: context.retainsDropped)
     for id in tables {
       switch (base.table(id: id), catalog.table(id: id)) {
       case (nil, nil): break
-      case (nil, let created?): create(created, in: &stages)
+      case (nil, let created?):
+        if isTaken(from: created, beforeVisible: tables) {
+          createEarly(created, in: &stages)
+        } else {
+          create(created, in: &stages)
+        }
       case (let old?, nil):
         for constraint in old.constraints where constraint.isForeignKey { stages.drop(constraint, of: old) }
         stages.drop(old)
@@ -59,10 +71,11 @@ extension SchemaDraft {
     return stages.plan(commandTag: "COMMIT", notices: [])
   }
 
-  /// Whether an index is prepared under a name that only the transaction sets free.
+  /// Whether an index or a sequence is prepared under a name that only the transaction sets free.
   private func needsTakenName(_ plan: Plan) -> Bool {
     plan.stages.prefix(plan.visibleStage).flatMap(\.changes).contains { change in
       change.edits.contains { edit in
+        if case .createTable(let created) = edit { return isTaken(created.name, of: created) }
         guard case .addIndex(let index) = edit, let table = catalog.table(id: change.tableID) else { return false }
         return isTaken(index.name, of: table)
       }
@@ -70,14 +83,29 @@ extension SchemaDraft {
   }
 
   private func isTaken(_ name: String, of table: TableDescriptor) -> Bool {
-    base.relation(RelationName(databaseID: table.databaseID, schema: table.schemaName, name: name)) != nil
+    base.relation(RelationName(namespaceID: table.namespaceID, name: name)) != nil
   }
 
   private func create(_ table: TableDescriptor, in stages: inout StageBuilder) {
-    var created = table
-    created.version = TableVersion(1)
-    created.commitFloor = TableVersion(1)
+    let created = table.asCreated
     stages.create(created, ranges: created.indexes.compactMap { catalog.range(id: $0.rangeID) })
+  }
+
+  /// A sequence that rows take numbers of before anybody sees them; under another name if only the transaction sets its own free.
+  private func createEarly(_ sequence: TableDescriptor, in stages: inout StageBuilder) {
+    var created = sequence.asCreated
+    if isTaken(created.name, of: created) {
+      created.name = "new_sequence_\(created.id)"
+      while isTaken(created.name, of: created) { created.name += "_" }
+      stages.edit(
+        created.id, [.renameTable(sequence.name)], "sequence \(created.name): named \(sequence.name)")
+    }
+    for range in created.indexes.compactMap({ catalog.range(id: $0.rangeID) }) { stages.add(created, with: range) }
+  }
+
+  /// Whether rows that exist take numbers of the sequence for a column on its way in.
+  private func isTaken(from sequence: TableDescriptor, beforeVisible tables: [TableID]) -> Bool {
+    tables.contains { filledColumns[$0]?.contains { $0.sequences.contains(sequence.id) } ?? false }
   }
 
   private func change(
@@ -87,6 +115,16 @@ extension SchemaDraft {
       stages.edit(old.id, [edits], label, floor: floor)
     }
     if new.name != old.name { edit(.renameTable(new.name), "table \(old.name): renamed to \(new.name)") }
+    if new.namespaceID != old.namespaceID {
+      edit(
+        .moveTable(new.namespaceID),
+        "\(old.isSequence ? "sequence" : "table") \(old.name): moved to schema \(catalog.schemaName(of: new))")
+    }
+    // What is new brings its own.
+    for place in new.commentPlaces where old.commentPlaces.contains(place) {
+      let text = new.comment(at: place)
+      if text != old.comment(at: place) { edit(.setComment(place, text), "\(place) of table \(old.name): comment") }
+    }
     if let sequence = new.sequence, sequence != old.sequence {
       edit(.setSequence(sequence), "sequence \(old.name): changed", floor: .current)
     }
@@ -98,7 +136,9 @@ extension SchemaDraft {
     // What needs a constraint or an index of its own is found first: it decides how a new column comes.
     let newIndexes = new.indexes.filter { old.index($0.id) == nil }
     let newConstraints = new.constraints.filter { old.constraint($0.id) == nil }
-    let judged = Set(newConstraints.flatMap(\.rule.columns) + newIndexes.flatMap { new.columns(readBy: $0) })
+    let newGenerations = new.columns.filter { old.column($0.id) == nil }.flatMap { $0.generation?.columns ?? [] }
+    let judged = Set(
+      newConstraints.flatMap(\.rule.columns) + newIndexes.flatMap { new.columns(readBy: $0) } + newGenerations)
 
     var nextConstraint = new.nextConstraintID
     func notNull(_ column: ColumnID, _ state: ElementState) -> ConstraintDescriptor {
@@ -115,6 +155,10 @@ extension SchemaDraft {
         stages.drop(column, of: old)
         continue
       }
+      if changed.isRetained {
+        if !column.isRetained { stages.drop(column, of: old) }
+        continue
+      }
       if changed.name != column.name {
         edit(
           .renameColumn(column.id, changed.name), "column \(column.name): renamed to \(changed.name)")
@@ -128,20 +172,31 @@ extension SchemaDraft {
             column.id, expression: changed.defaultExpression, text: changed.defaultText, sequences: changed.sequences),
           "column \(column.name): default \(changed.defaultText ?? "NULL")")
       }
+      if column.generation != nil, changed.generation == nil {
+        edit(.dropGeneration(column.id), "column \(column.name): no longer generated", floor: .current)
+      }
       switch (column.isNullable, changed.isNullable) {
       case (true, false): stages.add(notNull(column.id, .absent), to: old)
       case (false, true): stages.drop(notNull(column.id, .public), of: old)
       case (true, true), (false, false): break
       }
     }
-    for var column in new.columns where old.column(column.id) == nil && !column.isComputed {
+    for var column in new.columns where old.column(column.id) == nil && !column.isComputed && !column.isRetained {
       let isJudged = judged.contains(column.id)
-      guard !isJudged || column.isNullable || !column.missingValue.isNull else {
+      let filled = filledColumns[old.id]?.first { $0.id == column.id }
+      guard filled != nil || !isJudged || column.isNullable || !column.missingValue.isNull else {
         throw SQLError.unsupported(
           "a constraint or an index of a NOT NULL column without default that the same transaction adds")
       }
       column.state = .absent
-      stages.add(column, to: old, isJudged: isJudged)
+      if let filled {
+        guard filled.hasSameValues(as: column) else {
+          throw SQLError.unsupported("another default for a column that the same transaction adds")
+        }
+        stages.fill(column, of: old)
+      } else {
+        stages.add(column, to: old, isJudged: isJudged)
+      }
     }
     for index in old.indexes {
       guard let changed = new.index(index.id) else { continue }
@@ -183,6 +238,27 @@ extension SchemaDraft {
     }
   }
 
+  /// What becomes of schemas and databases in all, in the entry in which everything becomes visible.
+  func addContainers(to plan: inout Plan) {
+    let ids = Set((base.namespaces + catalog.namespaces).map(\.id)).sorted()
+    let namespaces = ids.compactMap { id -> PlannedNamespaceChange? in
+      let edits = NamespaceEdit.edits(from: base.namespace(id: id), to: catalog.namespace(id: id))
+      return edits.isEmpty ? nil : PlannedNamespaceChange(id, edits)
+    }
+    let databases = catalog.databases.filter { base.database(id: $0.id)?.comment != $0.comment }
+      .map { PlannedDatabaseChange($0.id, comment: $0.comment) }
+    if namespaces.isEmpty, databases.isEmpty {
+      // Made and dropped again.
+      if plan.stages.count == 1, plan.stages[0].changes.isEmpty { plan.stages = [] }
+      return
+    }
+    if plan.stages.isEmpty { plan.stages = [PlanStage(name: "schemas", changes: [])] }
+    plan.stages[plan.visibleStage].namespaceChanges = namespaces
+    plan.stages[plan.visibleStage].databaseChanges = databases
+    let known = namespaces.map(\.id).filter { base.namespace(id: $0) != nil }
+    plan.tables = Set(plan.tables + known.map(TableID.init(queueing:))).sorted()
+  }
+
   /// The plan leads to what the statements one after the other lead to, or it is refused.
   func requireSameOutcome(_ plan: Plan) throws(SQLError) {
     var reached = base
@@ -190,6 +266,9 @@ extension SchemaDraft {
       for stage in plan.stages { try reached.apply(stage) }
     } catch {
       throw Self.cannotCombine("\(error)")
+    }
+    guard reached.namespaces.map(\.withoutHistory) == catalog.namespaces.map(\.withoutHistory) else {
+      throw Self.cannotCombine("schemas")
     }
     for id in Set(plans.flatMap(\.tables)).sorted() {
       guard reached.table(id: id)?.withoutHistory == catalog.table(id: id)?.withoutHistory else {
@@ -205,7 +284,24 @@ extension SchemaDraft {
   }
 }
 
+extension ColumnDescriptor {
+  /// Whether rows get the same values by both.
+  fileprivate func hasSameValues(as other: ColumnDescriptor) -> Bool {
+    defaultExpression == other.defaultExpression && generation == other.generation && sequences == other.sequences
+  }
+}
+
 extension TableDescriptor {
+  /// As its first entry has it.
+  fileprivate var asCreated: TableDescriptor {
+    var created = self
+    // Nobody has seen what was dropped again before it came into being.
+    created.columns.removeAll(where: \.isRetained)
+    created.version = TableVersion(1)
+    created.commitFloor = TableVersion(1)
+    return created
+  }
+
   /// What two ways to the same table have in common.
   fileprivate var withoutHistory: TableDescriptor {
     var copy = self
@@ -214,10 +310,19 @@ extension TableDescriptor {
     copy.nextColumnID = ColumnID(0)
     copy.nextIndexID = IndexID(0)
     copy.nextConstraintID = ConstraintID(0)
+    copy.columns.removeAll(where: \.isRetained)
     copy.columns.sort { $0.id < $1.id }
     copy.indexes = [primaryIndex] + indexes.dropFirst().sorted { $0.id < $1.id }
     copy.constraints.sort { $0.id < $1.id }
     copy.referencedBy.sort { ($0.table, $0.constraint) < ($1.table, $1.constraint) }
+    return copy
+  }
+}
+
+extension NamespaceDescriptor {
+  fileprivate var withoutHistory: NamespaceDescriptor {
+    var copy = self
+    copy.version = .none
     return copy
   }
 }

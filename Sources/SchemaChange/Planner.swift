@@ -15,7 +15,8 @@ public struct Planner: Sendable {
     case .createTable(let create): try planCreateTable(create)
     case .dropTables(let names, let ifExists, let isCascade):
       try planDropTables(names, ifExists: ifExists, isCascade: isCascade)
-    case .truncateTables(let names): try planTruncate(names)
+    case .truncateTables(let names, let restartsIdentity):
+      try planTruncate(names, restartsIdentity: restartsIdentity)
     case .renameTable(let name, let newName, let ifExists): try planRename(name, to: newName, ifExists: ifExists)
     case .alterTable(let name, let ifExists, let changes): try planAlterTable(name, ifExists, changes)
     case .createIndex(let create): try planCreateIndex(create)
@@ -33,16 +34,22 @@ public struct Planner: Sendable {
       try planRenameSequence(name, to: newName, ifExists: ifExists)
     case .dropSequences(let names, let ifExists, let isCascade):
       try planDropSequences(names, ifExists: ifExists, isCascade: isCascade)
+    case .undrop(let undrop): try planUndrop(undrop)
+    case .revertJob(let job): try planRevert(job)
+    case .comment(let comment): try planComment(comment)
+    case .namespace(let statement): try plan(statement)
+    case .setSchema(let move): try plan(move)
     case .transaction(let transaction): try planTransaction(transaction)
     }
   }
 
   /// The tables a statement concerns, for queueing behind unfinished jobs; unknown names are left out.
-  public static func tables(of statement: SchemaStatement, in catalog: CatalogState, _ database: DatabaseID)
-    -> [TableID]
-  {
+  public static func tables(
+    of statement: SchemaStatement, in catalog: CatalogState, _ database: DatabaseID,
+    waysBack: PersistentMap<JobID, WayBack> = PersistentMap()
+  ) -> [TableID] {
     func table(_ name: ObjectName) -> TableID? {
-      switch catalog.relation(RelationName(databaseID: database, schema: name.schema, name: name.name)) {
+      switch catalog.relation(named: name.name, schema: name.schema, in: database) {
       case .table(let id), .index(let id, _): id
       case nil: nil
       }
@@ -51,14 +58,21 @@ public struct Planner: Sendable {
       switch statement {
       case .createTable, .createSequence: []
       case .dropTables(let names, _, _), .dropIndexes(let names, _, _), .dropSequences(let names, _, _),
-        .truncateTables(let names):
+        .truncateTables(let names, _):
         Set(names.compactMap(table))
       case .renameTable(let name, _, _), .renameIndex(let name, _, _), .alterTable(let name, _, _),
         .renameSequence(let name, _, _), .alterSequence(let name, _, _), .setIndexVisibility(let name, _, _):
         Set([name].compactMap(table))
       case .createIndex(let create): Set([create.table].compactMap(table))
+      case .undrop(let undrop): Set([undrop.table].compactMap { $0 }.compactMap(table))
+      case .revertJob: []
+      case .comment(let comment): Set([comment.relation].compactMap { $0.flatMap(table) })
+      case .setSchema(let move): Set([move.relation].compactMap(table))
+      case .namespace: []
       case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
+    found.formUnion(tablesOfWaysBack(statement, waysBack, database))
+    found.formUnion(changedNamespaces(by: statement, in: catalog, database, waysBack))
     found = tied(to: found, by: statement, in: catalog, database)
     // With a table or column its sequences may go, with a sequence the defaults that use it.
     if statement.mayDropSequences {
@@ -75,14 +89,6 @@ public struct Planner: Sendable {
 
   // MARK: Names
 
-  func relationName(_ name: ObjectName) -> RelationName {
-    RelationName(databaseID: context.databaseID, schema: name.schema, name: name.name)
-  }
-
-  func requireSchema(_ schema: String) throws(SQLError) {
-    guard schema == "public" else { throw SQLError(.invalidSchemaName, "schema \"\(schema)\" does not exist") }
-  }
-
   func requireName(_ name: String) throws(SQLError) {
     guard !name.isEmpty else { throw SQLError(.syntaxError, "zero-length delimited identifier") }
     guard name.utf8.count <= SchemaLimits.maximumNameBytes, !name.utf8.contains(0) else {
@@ -97,7 +103,8 @@ public struct Planner: Sendable {
     if let table = context.catalog.table(named: name.name, schema: name.schema, in: context.databaseID) {
       return table
     }
-    if let other = context.catalog.relation(relationName(name)) {
+    if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) { return nil }
+    if let other = try relation(name) {
       let isIndex = if case .index = other { true } else { false }
       throw SQLError(
         .wrongObjectType, "\"\(name.name)\" is not a table",
@@ -112,14 +119,16 @@ public struct Planner: Sendable {
   }
 
   /// `base`, or `base1`, `base2`… where that is taken, within the limit of a name (PostgreSQL's ChooseRelationName).
-  func freeRelationName(_ parts: [String], suffix: String, taken: Set<String>) -> String {
+  func freeRelationName(
+    _ parts: [String], suffix: String, in namespace: NamespaceID, taken: Set<String>
+  ) -> String {
     let prefix = parts.joined(separator: "_")
     for number in 0...100_000 {
       let ending = "_" + suffix + (number == 0 ? "" : String(number))
       var start = prefix
       while start.utf8.count + ending.utf8.count > SchemaLimits.maximumNameBytes, !start.isEmpty { start.removeLast() }
       let candidate = start + ending
-      let isTaken = context.catalog.relation(RelationName(databaseID: context.databaseID, name: candidate)) != nil
+      let isTaken = context.catalog.relation(RelationName(namespaceID: namespace, name: candidate)) != nil
       if !isTaken && !taken.contains(candidate) { return candidate }
     }
     return prefix
@@ -129,7 +138,7 @@ public struct Planner: Sendable {
 extension SchemaStatement {
   fileprivate var mayDropSequences: Bool {
     switch self {
-    case .dropTables, .dropSequences: true
+    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob: true
     case .alterTable(_, _, let changes):
       changes.contains { change in
         switch change {

@@ -12,6 +12,10 @@ public struct PlanningContext: Sendable {
   /// Those of them without a session: they do not come first in a new range, because its first replica is to lead at once.
   public var absentNodes: Set<NodeID>
   public var replicationFactor: Int
+  /// Dropped columns stay for a while, so that they can be brought back.
+  public var retainsDropped = false
+  /// The ways back that there are, by job.
+  public var waysBack = PersistentMap<JobID, WayBack>()
 
   public init(
     catalog: CatalogState, databaseID: DatabaseID = .defaultDatabase, nextTableID: TableID, nextRangeID: RangeID,

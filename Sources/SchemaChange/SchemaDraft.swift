@@ -43,6 +43,11 @@ public struct SchemaDraft: Sendable {
         .programLimitExceeded,
         "a transaction can have at most \(SchemaLimits.maximumStatementsPerTransaction) schema changes")
     }
+    switch statement {
+    case .undrop: throw SQLError.unsupported("UNDROP in a transaction block")
+    case .revertJob: throw SQLError.unsupported("REVERT JOB in a transaction block")
+    default: break
+    }
     var planner = Planner(context)
     planner.context.catalog = catalog
     let plan = try planner.plan(statement)
@@ -78,6 +83,24 @@ public struct SchemaDraft: Sendable {
   /// Tables whose rows will be others when the transaction commits: it cannot read them itself.
   public var unreadableTables: Set<TableID> {
     Set(changedTables.filter { catalog.table(id: $0).map { Self.isProvisional($0.primaryIndex.rangeID) } ?? false })
+      .union(filledColumns.keys)
+  }
+
+  /// Columns whose values rows of before will have when the transaction commits, as they were added.
+  var filledColumns: [TableID: [ColumnDescriptor]] {
+    var found: [TableID: [ColumnDescriptor]] = [:]
+    for change in plans.flatMap(\.stages).flatMap(\.changes) where base.table(id: change.tableID) != nil {
+      for case .addColumn(let column) in change.edits where column.isFilled {
+        found[change.tableID, default: []].append(column)
+      }
+    }
+    return found
+  }
+
+  /// Whether rows of before will take numbers of a sequence that the transaction creates: so they come from others than its own
+  /// statements.
+  public func fillsRows(from sequence: TableID) -> Bool {
+    filledColumns.values.contains { $0.contains { $0.sequences.contains(sequence) } }
   }
 
   /// The same changes on another catalog. Throws 40001 when a table they concern is no longer what they were made for.
@@ -102,8 +125,47 @@ public struct SchemaDraft: Sendable {
   }
 
   /// What was there before and is concerned, ascending.
-  var changedTables: [TableID] {
+  public var changedTables: [TableID] {
     Set(plans.flatMap(\.tables)).filter { base.table(id: $0) != nil }.sorted()
+  }
+
+  /// What is there only with the changes, ascending.
+  public var createdTables: [TableDescriptor] {
+    Set(plans.flatMap(\.tables)).sorted().compactMap { base.table(id: $0) == nil ? catalog.table(id: $0) : nil }
+  }
+
+  /// Of those, ascending.
+  public var createdIDs: [TableID] {
+    Set(plans.flatMap(\.tables)).sorted().filter(Self.isProvisional)
+  }
+
+  /// Whether a table that was there before stays as it is, but that new tables refer to it.
+  public func isOnlyReferredTo(_ id: TableID) -> Bool {
+    guard let before = base.table(id: id), var after = catalog.table(id: id) else { return false }
+    let known = Set(before.referencedBy)
+    guard after.referencedBy.allSatisfy({ known.contains($0) || Self.isProvisional($0.table) }),
+      before.referencedBy.allSatisfy(after.referencedBy.contains)
+    else { return false }
+    after.referencedBy = before.referencedBy
+    after.version = before.version
+    after.commitFloor = before.commitFloor
+    return after == before
+  }
+
+  /// Tables that were there before and whose rows the transaction may write: they stay as they are for others until the entry that
+  /// makes all changes visible, and rows written with their schema as it was still fit then.
+  public func writableTables() throws(SQLError) -> Set<TableID> {
+    let plan = try combined()
+    var writable: Set<TableID> = []
+    for id in changedTables {
+      let isAtOnce = plan.stages.enumerated().allSatisfy { position, stage in
+        stage.changes.allSatisfy { change in
+          change.tableID != id || position == plan.visibleStage && change.floor != .current
+        } && stage.work.allSatisfy { $0.tableID != id }
+      }
+      if isAtOnce && catalog.table(id: id) != nil || isOnlyReferredTo(id) { writable.insert(id) }
+    }
+    return writable
   }
 
   private func requireUnchanged(in catalog: CatalogState) throws(SQLError) {
@@ -148,11 +210,6 @@ public struct SchemaTransaction: Hashable, Sendable {
 extension CatalogState {
   /// As if the stage's entry came next; for looking ahead only.
   mutating func apply(_ stage: PlanStage) throws {
-    var changes: [TableChange] = []
-    for planned in stage.changes { changes.append(try planned.change(in: self)) }
-    try apply(
-      SchemaEntry(
-        index: schemaIndex.next, timestamp: Timestamp(rawValue: timestamp.rawValue &+ 1),
-        databaseID: .defaultDatabase, changes: changes, newRanges: stage.newRanges))
+    try apply(try stage.entry(in: self, timestamp: Timestamp(rawValue: timestamp.rawValue &+ 1)))
   }
 }

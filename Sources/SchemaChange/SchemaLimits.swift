@@ -9,6 +9,9 @@ public enum SchemaLimits {
   public static let maximumConstraintsPerTable = 256
   /// PostgreSQL's NAMEDATALEN - 1.
   public static let maximumNameBytes = 63
+  public static let maximumNamespaces = 10_000
+  /// `COMMENT ON`.
+  public static let maximumCommentBytes = 65_536
   /// Sequences count as tables.
   public static let maximumTables = 100_000
   /// `CACHE` of the sequences of serial and identity columns, if they do not say otherwise.

@@ -11,7 +11,8 @@ extension SchemaStatement {
     case .createTable(let statement): writer.field(1) { statement.encode(into: &$0) }
     case .dropTables(let names, let ifExists, let isCascade):
       writer.field(2) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
-    case .truncateTables(let names): writer.field(8) { Self.encode(names, false, into: &$0) }
+    case .truncateTables(let names, let restartsIdentity):
+      writer.field(8) { Self.encode(names, restartsIdentity, into: &$0) }
     case .renameTable(let name, let newName, let ifExists):
       writer.field(3) { Self.encode(name, newName, ifExists, into: &$0) }
     case .alterTable(let name, let ifExists, let changes):
@@ -39,6 +40,11 @@ extension SchemaStatement {
       writer.field(22) { Self.encode(name, newName, ifExists, into: &$0) }
     case .dropSequences(let names, let ifExists, let isCascade):
       writer.field(23) { Self.encode(names, ifExists, isCascade: isCascade, into: &$0) }
+    case .undrop(let undrop): writer.field(40) { undrop.encode(into: &$0) }
+    case .revertJob(let job): writer.field(41) { $0.field(1, job) }
+    case .comment(let comment): writer.field(70) { comment.encode(into: &$0) }
+    case .namespace(let statement): writer.field(71) { statement.encode(into: &$0) }
+    case .setSchema(let move): writer.field(72) { move.encode(into: &$0) }
     case .transaction(let transaction): writer.field(24) { transaction.encode(into: &$0) }
     }
     return writer.bytes
@@ -77,7 +83,9 @@ extension SchemaStatement {
     case 7:
       let (name, newName, ifExists) = try Self.decodeRename(body)
       self = .renameIndex(name, to: newName, ifExists: ifExists)
-    case 8: self = .truncateTables(names: try Self.decodeNames(body).names)
+    case 8:
+      let (names, restartsIdentity, _) = try Self.decodeNames(body)
+      self = .truncateTables(names: names, restartsIdentity: restartsIdentity)
     case 20, 21:
       var nested = ByteReader(body)
       var name = ObjectName(name: "")
@@ -101,6 +109,9 @@ extension SchemaStatement {
       let (names, ifExists, isCascade) = try Self.decodeNames(body)
       self = .dropSequences(names: names, ifExists: ifExists, isCascade: isCascade)
     case 24: self = .transaction(try SchemaTransaction(decoding: body))
+    case 70: self = .comment(try CommentStatement(decoding: body))
+    case 71: self = .namespace(try NamespaceStatement(decoding: body))
+    case 72: self = .setSchema(try SetSchemaStatement(decoding: body))
     case 60:
       var nested = ByteReader(body)
       var name = ObjectName(name: "")
@@ -115,6 +126,14 @@ extension SchemaStatement {
         }
       }
       self = .setIndexVisibility(name, ifExists: ifExists, isVisible: isVisible)
+    case 40: self = .undrop(try Undrop(decoding: body))
+    case 41:
+      var nested = ByteReader(body)
+      var job = JobID(0)
+      while let part = try nested.nextField() {
+        if part.number == 1 { job = try part.identifier() }
+      }
+      self = .revertJob(job)
     default: throw reader.failure("unknown kind of statement \(field.number)")
     }
   }
@@ -184,6 +203,7 @@ extension ObjectName {
   func encode(into writer: inout ByteWriter) {
     writer.field(1, schema)
     writer.field(2, name)
+    if isFromSearchPath { writer.field(3, true) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -193,6 +213,7 @@ extension ObjectName {
       switch field.number {
       case 1: schema = try field.string()
       case 2: name = try field.string()
+      case 3: isFromSearchPath = try field.boolean()
       default: break
       }
     }
@@ -209,6 +230,7 @@ extension CreateTable {
     for constraint in uniqueConstraints { writer.field(6) { constraint.encode(into: &$0) } }
     for check in checks { writer.field(7) { check.encode(into: &$0) } }
     for key in foreignKeys { writer.field(30) { key.encode(into: &$0) } }
+    for index in indexes { writer.field(40) { index.encode(into: &$0) } }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -224,6 +246,7 @@ extension CreateTable {
       case 6: uniqueConstraints.append(try UniqueConstraint(decoding: try field.slice()))
       case 7: checks.append(try CheckDefinition(decoding: try field.slice()))
       case 30: foreignKeys.append(try ForeignKeyDefinition(decoding: try field.slice()))
+      case 40: indexes.append(try CreateIndex(decoding: try field.slice()))
       default: break
       }
     }
@@ -253,6 +276,7 @@ extension CheckDefinition {
   func encode(into writer: inout ByteWriter) {
     if let name { writer.field(1, name) }
     rule.encode(into: &writer)
+    if let comment { writer.field(40, comment) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -260,6 +284,7 @@ extension CheckDefinition {
     var reader = ByteReader(bytes)
     while let field = try reader.nextField() {
       if field.number == 1 { name = try field.string() }
+      if field.number == 40 { comment = try field.string() }
     }
   }
 }
@@ -370,6 +395,8 @@ extension ColumnDefinition {
     if let constantDefault { writer.field(6) { constantDefault.encode(into: &$0) } }
     for sequence in sequences { writer.field(20, sequence) }
     if let generator { writer.field(21) { generator.encode(into: &$0) } }
+    if let generation { writer.field(40) { generation.encode(into: &$0) } }
+    if let comment { writer.field(41, comment) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -389,6 +416,8 @@ extension ColumnDefinition {
         constantDefault = try Datum.decode(from: &nested)
       case 20: sequences.append(try field.identifier())
       case 21: generator = try ColumnGenerator(decoding: try field.slice())
+      case 40: generation = try RowExpressionDefinition(decoding: try field.slice())
+      case 41: comment = try field.string()
       default: break
       }
     }
@@ -448,6 +477,11 @@ extension TableAlteration {
         $0.field(1, name)
         $0.field(2, newName)
       }
+    case .dropGeneration(let column, let ifExists):
+      writer.field(40) {
+        $0.field(1, column)
+        $0.field(2, ifExists)
+      }
     }
   }
 
@@ -473,7 +507,7 @@ extension TableAlteration {
       case (7, 1): check = try CheckDefinition(decoding: try part.slice())
       case (12, 1): typeChange = try TypeChange(decoding: try part.slice())
       case (8, 1), (13, 1): unique = try UniqueConstraint(decoding: try part.slice())
-      case (1, 2), (2, 2), (7, 2), (10, 2), (30, 2): flag = try part.boolean()
+      case (1, 2), (2, 2), (7, 2), (10, 2), (30, 2), (40, 2): flag = try part.boolean()
       case (2, 30), (10, 30): isCascade = try part.boolean()
       case (_, 1): name = try part.string()
       case (3, 2), (4, 2), (11, 2): text = try part.string()
@@ -509,6 +543,7 @@ extension TableAlteration {
     case 9: self = .validateConstraint(name: name)
     case 10: self = .dropConstraint(name: name, ifExists: flag, isCascade: isCascade)
     case 11: self = .renameConstraint(name: name, to: text ?? "")
+    case 40: self = .dropGeneration(column: name, ifExists: flag)
     default: throw reader.failure("unknown kind of alteration \(field.number)")
     }
   }
@@ -534,6 +569,7 @@ extension CreateIndex {
     for column in storedColumns { writer.field(6, column) }
     if let predicate { writer.field(7) { predicate.encode(into: &$0) } }
     if !isVisible { writer.field(8, true) }
+    if let comment { writer.field(40, comment) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -565,6 +601,7 @@ extension CreateIndex {
         keyColumns.append(key)
       case 6: storedColumns.append(try field.string())
       case 7: predicate = try RowExpressionDefinition(decoding: try field.slice())
+      case 40: comment = try field.string()
       case 8: isVisible = !(try field.boolean())
       default: break
       }
@@ -608,6 +645,33 @@ extension SchemaTransaction {
           }
         }
         versions.append(version)
+      default: break
+      }
+    }
+  }
+}
+
+extension Undrop {
+  fileprivate func encode(into writer: inout ByteWriter) {
+    writer.field(1, UInt64(kind.rawValue))
+    writer.field(2) { name.encode(into: &$0) }
+    if let table { writer.field(3) { table.encode(into: &$0) } }
+    if let newName { writer.field(4, newName) }
+  }
+
+  fileprivate init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(.table, ObjectName(name: ""))
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1:
+        guard let raw = UInt8(exactly: try field.integer()), let kind = Kind(rawValue: raw) else {
+          throw reader.failure("unknown kind of object")
+        }
+        self.kind = kind
+      case 2: name = try ObjectName(decoding: try field.slice())
+      case 3: table = try ObjectName(decoding: try field.slice())
+      case 4: newName = try field.string()
       default: break
       }
     }

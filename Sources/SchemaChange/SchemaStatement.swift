@@ -7,7 +7,8 @@ import SQLValues
 public enum SchemaStatement: Hashable, Sendable {
   case createTable(CreateTable)
   case dropTables(names: [ObjectName], ifExists: Bool, isCascade: Bool = false)
-  case truncateTables(names: [ObjectName])
+  /// `restartsIdentity`: the sequences of their columns begin again.
+  case truncateTables(names: [ObjectName], restartsIdentity: Bool = false)
   case renameTable(ObjectName, to: String, ifExists: Bool)
   case alterTable(ObjectName, ifExists: Bool, changes: [TableAlteration])
   case createIndex(CreateIndex)
@@ -19,6 +20,13 @@ public enum SchemaStatement: Hashable, Sendable {
   case alterSequence(ObjectName, ifExists: Bool, SequenceOptions)
   case renameSequence(ObjectName, to: String, ifExists: Bool)
   case dropSequences(names: [ObjectName], ifExists: Bool, isCascade: Bool)
+  /// Brings back what was dropped.
+  case undrop(Undrop)
+  /// Takes back what a finished job changed.
+  case revertJob(JobID)
+  case comment(CommentStatement)
+  case namespace(NamespaceStatement)
+  case setSchema(SetSchemaStatement)
   /// All or nothing, visible together.
   case transaction(SchemaTransaction)
 }
@@ -45,13 +53,16 @@ extension SchemaStatement {
 public struct ObjectName: Hashable, Sendable, CustomStringConvertible {
   public var schema: String
   public var name: String
+  /// The schema is the one that the search path led to; messages leave it out then.
+  public var isFromSearchPath: Bool
 
-  public init(schema: String = "public", name: String) {
+  public init(schema: String = "public", name: String, isFromSearchPath: Bool = false) {
     self.schema = schema
     self.name = name
+    self.isFromSearchPath = isFromSearchPath
   }
 
-  public var description: String { schema == "public" ? name : "\(schema).\(name)" }
+  public var description: String { schema == "public" || isFromSearchPath ? name : "\(schema).\(name)" }
 }
 
 public struct CreateTable: Hashable, Sendable {
@@ -65,6 +76,8 @@ public struct CreateTable: Hashable, Sendable {
   public var uniqueConstraints: [UniqueConstraint]
   public var checks: [CheckDefinition]
   public var foreignKeys: [ForeignKeyDefinition]
+  /// Besides those of constraints.
+  public var indexes: [CreateIndex] = []
 
   public init(
     name: ObjectName, ifNotExists: Bool, columns: [ColumnDefinition], primaryKey: [String],
@@ -110,6 +123,7 @@ public struct CheckDefinition: Hashable, Sendable {
   public var name: String?
   /// Of type boolean.
   public var rule: RowExpressionDefinition
+  public var comment: String?
 
   public init(name: String?, rule: RowExpressionDefinition) {
     self.name = name
@@ -191,11 +205,14 @@ public struct ColumnDefinition: Hashable, Sendable {
   public var sequences: [TableID]
   /// A sequence of its own: serial or identity. Then there is no `defaultExpression`.
   public var generator: ColumnGenerator?
+  /// `GENERATED ALWAYS AS (…) STORED`, of the column's type. Then there is no `defaultExpression`; `defaultText` is its text.
+  public var generation: RowExpressionDefinition?
+  public var comment: String?
 
   public init(
     name: String, type: SQLType, isNullable: Bool = true, defaultExpression: [UInt8]? = nil,
     defaultText: String? = nil, constantDefault: Datum? = nil, sequences: [TableID] = [],
-    generator: ColumnGenerator? = nil
+    generator: ColumnGenerator? = nil, generation: RowExpressionDefinition? = nil
   ) {
     self.name = name
     self.type = type
@@ -205,6 +222,7 @@ public struct ColumnDefinition: Hashable, Sendable {
     self.constantDefault = constantDefault
     self.sequences = sequences
     self.generator = generator
+    self.generation = generation
   }
 }
 
@@ -226,6 +244,8 @@ public enum TableAlteration: Hashable, Sendable {
   case validateConstraint(name: String)
   case dropConstraint(name: String, ifExists: Bool, isCascade: Bool = false)
   case renameConstraint(name: String, to: String)
+  /// `ALTER COLUMN … DROP EXPRESSION`.
+  case dropGeneration(column: String, ifExists: Bool)
 }
 
 public struct CreateIndex: Hashable, Sendable {
@@ -239,6 +259,7 @@ public struct CreateIndex: Hashable, Sendable {
   /// Of type boolean; nil: every row has an entry.
   public var predicate: RowExpressionDefinition?
   public var isVisible: Bool
+  public var comment: String?
 
   public init(
     name: String?, ifNotExists: Bool, table: ObjectName, isUnique: Bool, keyColumns: [IndexColumnDefinition],

@@ -26,6 +26,10 @@ struct StageBuilder: Sendable {
     var usedColumns: Set<ColumnID> = []
     /// The expressions of an index, unless another index has them too.
     var computed: [ColumnDescriptor] = []
+    /// Comes with the first stage: others need it before anything is visible.
+    var isEarly = false
+    /// A column that is dropped is maintained until its retention time has passed.
+    var isRetained = false
 
     /// The other table of a foreign key, whose version steps with it.
     var referencedTable: TableID? {
@@ -33,7 +37,10 @@ struct StageBuilder: Sendable {
       return rule.referencedTable
     }
 
-    var next: Transition? { TransitionTable.table(for: kind).next(from: state, towards: target) }
+    var next: Transition? {
+      if isRetained, state == .writeOnly { return nil }
+      return TransitionTable.table(for: kind).next(from: state, towards: target)
+    }
   }
 
   private struct DirectEdit: Sendable {
@@ -44,12 +51,22 @@ struct StageBuilder: Sendable {
   }
 
   private let catalog: CatalogState
+  /// What is dropped can be brought back for a while.
+  private let retainsDropped: Bool
   private var elements: [Element] = []
   private var directEdits: [DirectEdit] = []
   /// Of relations that come into being with everything else.
   private var newRanges: [RangeDescriptor] = []
+  /// Of relations that come back.
+  private var restoredRanges: [RangeID] = []
+  private var namespaceChanges: [(change: PlannedNamespaceChange, label: String)] = []
 
-  init(_ catalog: CatalogState) { self.catalog = catalog }
+  init(_ catalog: CatalogState, retainsDropped: Bool = false) {
+    self.catalog = catalog
+    self.retainsDropped = retainsDropped
+  }
+
+  init(_ context: PlanningContext) { self.init(context.catalog, retainsDropped: context.retainsDropped) }
 
   // MARK: Targets
 
@@ -105,9 +122,44 @@ struct StageBuilder: Sendable {
         computed: table.computedColumns(of: index).filter { !others.contains($0.id) }))
   }
 
-  mutating func drop(_ column: ColumnDescriptor, of table: TableDescriptor) {
+  /// Rows that exist get values of their own.
+  mutating func fill(_ column: ColumnDescriptor, of table: TableDescriptor) {
+    var filled = column
+    filled.isFilled = true
     elements.append(
-      Element(tableID: table.id, subject: .column(column), kind: .column, target: .absent, state: column.state))
+      Element(tableID: table.id, subject: .column(filled), kind: .filledColumn, target: .public, state: column.state))
+  }
+
+  /// A sequence that a filled column takes its values from.
+  mutating func add(_ sequence: TableDescriptor, with range: RangeDescriptor) {
+    elements.append(
+      Element(
+        tableID: sequence.id, subject: .table(sequence), kind: .table, target: .public, state: .absent, range: range,
+        isEarly: true))
+  }
+
+  mutating func drop(_ column: ColumnDescriptor, of table: TableDescriptor) {
+    let isOnItsWayIn = column.isFilled && column.state != .public
+    elements.append(
+      Element(
+        tableID: table.id, subject: .column(column), kind: isOnItsWayIn ? .filledColumn : .column, target: .absent,
+        state: column.state, usedColumns: Set(column.generation?.columns ?? []),
+        isRetained: retainsDropped && column.state == .public && !column.isHidden
+          && table.columns.count <= SchemaLimits.maximumColumns))
+  }
+
+  /// A dropped column whose values are still maintained, under a name.
+  mutating func restore(_ column: ColumnDescriptor, of table: TableDescriptor) {
+    elements.append(
+      Element(
+        tableID: table.id, subject: .column(column), kind: .judgedColumn, target: .public, state: .writeOnly))
+    edit(
+      table.id,
+      [
+        .renameColumn(column.id, column.name),
+        .setDefault(
+          column.id, expression: column.defaultExpression, text: column.defaultText, sequences: column.sequences),
+      ], "column #\(column.id): named \(column.name)")
   }
 
   /// A table or a sequence.
@@ -150,10 +202,23 @@ struct StageBuilder: Sendable {
     edit(table.id, [.createTable(table)], "\(table.isSequence ? "sequence" : "table") \(table.name): absent -> public")
   }
 
+  /// A relation that was dropped, with the ranges it had.
+  mutating func restore(_ table: TableDescriptor) {
+    restoredRanges += table.indexes.map(\.rangeID)
+    edit(
+      table.id, [.createTable(table)], "\(table.isSequence ? "sequence" : "table") \(table.name): dropped -> public",
+      floor: .current)
+  }
+
   mutating func edit(
     _ table: TableID, _ edits: [DescriptorEdit], _ label: String, floor: FloorRule = .unchanged
   ) {
     directEdits.append(DirectEdit(tableID: table, edits: edits, floor: floor, label: label))
+  }
+
+  /// In the entry in which everything else becomes visible or goes out of sight.
+  mutating func change(_ namespace: NamespaceID, _ edits: [NamespaceEdit], _ label: String) {
+    namespaceChanges.append((PlannedNamespaceChange(namespace, edits), label))
   }
 
   // MARK: Stages
@@ -162,6 +227,7 @@ struct StageBuilder: Sendable {
     var working = self
     let tables = Set(
       elements.map(\.tableID) + elements.compactMap(\.referencedTable) + directEdits.map(\.tableID)
+        + namespaceChanges.map(\.change.id).filter { catalog.namespace(id: $0) != nil }.map(TableID.init(queueing:))
     ).sorted()
     var stages: [PlanStage] = []
     while let stage = working.preparation() { stages.append(stage) }
@@ -173,11 +239,12 @@ struct StageBuilder: Sendable {
     let additions: [PlannedAddition] = elements.filter { $0.target != .absent }.compactMap { element in
       switch element.subject {
       case .index(let index): .index(element.tableID, index.id)
-      case .column(let column): .column(element.tableID, column.id)
+      // One that comes back goes on being maintained if it cannot.
+      case .column(let column): column.state == .absent ? .column(element.tableID, column.id) : nil
       case .constraint(let constraint):
         constraint.state == .absent
           ? .constraint(element.tableID, constraint.id) : .validation(element.tableID, constraint.id)
-      case .table: nil
+      case .table(let table): table.isSequence ? .sequence(table.id) : nil
       }
     }
     return Plan(
@@ -188,6 +255,7 @@ struct StageBuilder: Sendable {
   /// Back to where the plan began, from the states its additions have in `catalog`. Its first stage is past turning back.
   static func rollback(of plan: Plan, in catalog: CatalogState) -> Plan {
     var builder = StageBuilder(catalog)
+    var ranges: [RangeID] = []
     for addition in plan.additions {
       switch addition {
       case .index(let tableID, let id):
@@ -199,21 +267,43 @@ struct StageBuilder: Sendable {
       case .constraint(let tableID, let id):
         guard let table = catalog.table(id: tableID), let constraint = table.constraint(id) else { continue }
         builder.drop(constraint, of: table)
+      case .sequence(let id):
+        if let sequence = catalog.table(id: id) { builder.drop(sequence) }
       case .validation(let tableID, let id):
         guard let constraint = catalog.table(id: tableID)?.constraint(id),
           constraint.state == .validating || constraint.state == .backfilling
         else { continue }
         builder.edit(
           tableID, [.setConstraintState(id, .writeOnly)], "\(constraint.label): \(constraint.state) -> writeOnly")
+      case .range(let id): if catalog.range(id: id) != nil { ranges.append(id) }
       }
     }
-    return builder.plan(commandTag: plan.commandTag, notices: [])
+    var back = builder.plan(commandTag: plan.commandTag, notices: [])
+    guard !ranges.isEmpty else { return back }
+    if back.stages.isEmpty {
+      back.stages = [PlanStage(name: ranges.map { "range \($0)" }.joined(separator: ", ") + ": given up", changes: [])]
+    }
+    back.stages[back.stages.count - 1].retiredRanges += ranges
+    return back
   }
 
   private mutating func preparation() -> PlanStage? {
+    // What reads a column of which rows have no values yet waits until they have.
+    var unfilled: [TableID: Set<ColumnID>] = [:]
+    for element in elements {
+      guard element.kind == .filledColumn, case .column(let column) = element.subject,
+        element.next.map({ $0.to != element.target }) ?? false
+      else { continue }
+      unfilled[element.tableID, default: []].insert(column.id)
+    }
     let moving = elements.indices.filter { position in
       let element = elements[position]
-      return element.target != .absent && element.next.map { $0.to != element.target } ?? false
+      guard element.target != .absent, let next = element.next, next.to != element.target || element.isEarly else {
+        return false
+      }
+      guard let columns = unfilled[element.tableID] else { return true }
+      // Copies of rows are made of whole rows, and of the key that they will have.
+      return element.kind != .replacingIndex && columns.isDisjoint(with: element.readColumns)
     }
     return moving.isEmpty ? nil : stage(moving, [])
   }
@@ -222,16 +312,16 @@ struct StageBuilder: Sendable {
     // What is dropped goes out of sight in the same entry in which what is added comes into sight.
     let adding = elements.indices.filter { elements[$0].target != .absent && elements[$0].next != nil }
     let dropping = elements.indices.filter { elements[$0].target == .absent && elements[$0].next != nil }
-    guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty else { return nil }
+    guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty || !namespaceChanges.isEmpty else { return nil }
     var result = stage(dropping + adding, directEdits)
     result.newRanges += newRanges
+    result.restoredRanges = restoredRanges
+    result.namespaceChanges = namespaceChanges.map(\.change).sorted { $0.id < $1.id }
+    result.name = ([result.name].filter { !$0.isEmpty } + namespaceChanges.map(\.label)).joined(separator: "; ")
     return result
   }
 
   private mutating func dismantling() -> PlanStage? {
-    let indexes = elements.indices.filter {
-      elements[$0].target == .absent && elements[$0].kind != .column && elements[$0].next != nil
-    }
     // Columns that an index still in use after this stage needs.
     var needed: [TableID: Set<ColumnID>] = [:]
     for element in elements where element.target == .absent && !element.usedColumns.isEmpty {
@@ -246,7 +336,12 @@ struct StageBuilder: Sendable {
       }
       return !(needed[element.tableID]?.contains(column.id) ?? false)
     }
-    let moving = (indexes + columns).sorted()
+    let others = elements.indices.filter { position in
+      let element = elements[position]
+      if case .column = element.subject { return false }
+      return element.target == .absent && element.next != nil
+    }
+    let moving = (others + columns).sorted()
     return moving.isEmpty ? nil : stage(moving, [])
   }
 
@@ -273,7 +368,8 @@ struct StageBuilder: Sendable {
       }
       names.append("\(element.label): \(transition.from) -> \(transition.to)")
       if transition.waitsForBarrier { result.waitsForBarrier = true }
-      result.work += element.work(for: transition)
+      // One pass over the rows fills all columns of a table.
+      for work in element.work(for: transition) where !result.work.contains(work) { result.work.append(work) }
       if transition.from == .absent, let range = element.range { result.newRanges.append(range) }
       if transition.to == .absent { result.retiredRanges += element.ranges }
       if transition.to == .public, let replaced = element.replacedRange { result.retiredRanges.append(replaced) }
@@ -374,9 +470,19 @@ extension StageBuilder.Element {
       if transition.to == .public, let replacedColumn { return [.replaceColumn(replacedColumn, with: column.id)] }
       let change = DescriptorEdit.setColumnState(column.id, transition.to)
       return target == .absent ? [change, .retireColumn(column.id)] : [change]
-    case .table:
+    case .table(let table):
+      if transition.from == .absent { return [.createTable(table)] }
       return transition.to == .absent ? [.removeTable] : [.startDropping]
     case .constraint(let constraint): return constraint.edits(for: transition)
+    }
+  }
+
+  /// Of its table: whose values in rows it relies on.
+  fileprivate var readColumns: Set<ColumnID> {
+    switch subject {
+    case .column, .table: []
+    case .index(let index): index.columns.union(computed.flatMap { $0.conversion?.columns ?? [] })
+    case .constraint(let constraint): Set(constraint.rule.columns)
     }
   }
 
@@ -393,12 +499,15 @@ extension StageBuilder.Element {
       switch (work, subject) {
       case (.backfill, .index(let index)): .backfill(tableID, index.id)
       case (.validateIndex, .index(let index)): .validateIndex(tableID, index.id)
-      case (.validateNotNull, .column(let column)): .validateNotNull(tableID, column.id)
+      case (.fill, .column): .fill(tableID)
+      case (.validateNotNull, .column(let column)):
+        column.isNullable ? nil : .validateNotNull(tableID, column.id)
       case (.validateNotNull, .constraint(let constraint)):
         constraint.rule.columns.first.map { .validateNotNull(tableID, $0) }
       case (.validateCheck, .constraint(let constraint)): .validateCheck(tableID, constraint.id)
       case (.validateForeignKey, .constraint(let constraint)): .validateForeignKey(tableID, constraint.id)
-      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _), (.validateCheck, _), (.validateForeignKey, _):
+      case (.backfill, _), (.validateIndex, _), (.validateNotNull, _), (.validateCheck, _), (.validateForeignKey, _),
+        (.fill, _):
         nil
       }
     }

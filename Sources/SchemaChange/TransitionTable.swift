@@ -31,6 +31,8 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   case judgedColumn = 8
   /// Of two tables: the one that refers keeps it, both step.
   case foreignKey = 30
+  /// A column of which existing rows get a value each: a volatile default, a sequence, a generation expression.
+  case filledColumn = 40
 }
 
 /// What has to be done with the rows that are there before the next transition.
@@ -40,6 +42,7 @@ public enum TransitionWork: UInt8, Hashable, Sendable {
   case validateNotNull = 2
   case validateCheck = 3
   case validateForeignKey = 30
+  case fill = 40
 }
 
 /// One permitted move of an element.
@@ -89,6 +92,7 @@ public struct TransitionTable: Hashable, Sendable {
     case .replacingColumn: .replacingColumn
     case .judgedColumn: .judgedColumn
     case .foreignKey: .foreignKey
+    case .filledColumn: .filledColumn
     }
   }
 
@@ -170,6 +174,37 @@ public struct TransitionTable: Hashable, Sendable {
         .writeOnly, .public, floor: .unchanged, "rows without the column still read the value in the descriptor"),
     ],
     dropping: column.dropping)
+
+  public static let filledColumn = TransitionTable(
+    kind: .filledColumn,
+    adding: [
+      Transition(
+        .absent, .deleteOnly, floor: .unchanged, barrier: true,
+        "no row has a value yet; who writes a row that exists keeps one that others may have given it"),
+      Transition(
+        .deleteOnly, .writeOnly, floor: .previous, barrier: true,
+        "rows get values as they are written, so every writer that still commits must keep those that rows have"),
+      Transition(
+        .writeOnly, .backfilling, floor: .previous, barrier: true, work: [.fill],
+        "from the entry's timestamp on every row that is written has a value; the others get theirs at that timestamp"),
+      Transition(
+        .backfilling, .validating, floor: .previous, barrier: true, work: [.validateNotNull],
+        "every row has its value, so writers no longer take a NULL for one that is missing"),
+      Transition(
+        .validating, .public, floor: .previous,
+        "whoever still commits leaves a NULL that clients write from here on as it is"),
+    ],
+    dropping: [
+      Transition(
+        .public, .writeOnly, floor: .unchanged, barrier: true,
+        "no new statement reads the column, writers keep its values for those that still do")
+    ]
+      + [ElementState.validating, .backfilling, .writeOnly].map {
+        Transition($0, .deleteOnly, floor: .previous, barrier: true, "nobody reads it, so new rows leave it out")
+      } + [
+        Transition(
+          .deleteOnly, .absent, floor: .previous, "its id is never used again, so values left in rows are never read")
+      ])
 
   public static let requiredColumn = TransitionTable(
     kind: .requiredColumn,

@@ -13,6 +13,8 @@ struct BackfillChunk: Sendable {
   var rowCount = 0
   /// The last source key read.
   var lastKey: [UInt8] = []
+  /// Of rows that are filled: numbers that are missing, of the first sequence that lacks any. Then the chunk is none.
+  var wanted: (sequence: TableID, count: UInt64)?
   /// Where the next chunk starts; nil: the span is done.
   var resumeKey: [UInt8]?
 

@@ -13,12 +13,15 @@ import Wire
   private let store: RangeStore
   private let ranges: RangeClient
   private let locks: LockResolver
+  private let sequences: SequenceAllocator
   private let worker = WorkerThread(name: "backfill")
 
   init(_ store: RangeStore, _ connection: MetadataConnection) {
     self.store = store
-    ranges = RangeClient(connection)
-    locks = LockResolver(ranges)
+    let cluster = Cluster(connection)
+    ranges = cluster.ranges
+    locks = cluster.locks
+    sequences = SequenceAllocator(cluster)
     // Clients first: of this thread only (Linux keeps a priority for each thread).
     worker.submit { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
   }
@@ -43,17 +46,21 @@ import Wire
   private func run(_ request: BackfillRequest, _ sink: RPCSink<BackfillProgress>) async throws {
     do {
       let table = try TableDescriptor(decoding: request.table)
-      guard let index = table.index(IndexID(request.indexID)), index.id != table.primaryIndex.id else {
+      let index = table.index(IndexID(request.indexID))
+      guard request.indexID == 0 || (index != nil && index?.id != table.primaryIndex.id) else {
         throw RPCError(.invalidArgument, "table \(table.name) has no index \(request.indexID) to build")
       }
+      let filling =
+        index == nil ? try RowFilling(table, worker: worker, sequences: sequences) : nil
       let run = BackfillRun(
-        store, ranges: ranges, locks: locks, worker: worker, table: table, index: index, request: request)
+        store, ranges: ranges, locks: locks, worker: worker, table: table, index: index, filling: filling,
+        request: request)
       let began = EventLoop.now
       try await run.run { try await sink.send($0) }
       Log.info(
-        "backfill", "index entries are complete",
+        "backfill", index == nil ? "rows are filled" : "index entries are complete",
         [
-          "index": index.name, "rows": "\(run.rowsDone)",
+          index == nil ? "table" : "index": index?.name ?? table.name, "rows": "\(run.rowsDone)",
           "milliseconds": "\(EventLoop.now.milliseconds(since: began))",
         ])
     } catch let elsewhere as SourceReader.LedElsewhere {

@@ -8,14 +8,19 @@ import Wire
 
 /// One index build over one source range: reads at a timestamp in chunks on a worker thread, hands the entries to the target
 /// range's leader, several batches at a time, and reports a checkpoint behind everything that is durably there.
+///
+/// Or rows of the source range that get values of columns on their way in: then they are what is written, at the timestamp at
+/// which they were read, into the range that they came from.
 @EventLoopActor final class BackfillRun {
   nonisolated static let rowsPerChunk = 2048
   static let maximumChunksInFlight = 4
-  /// While clients use this node: smaller steps, and as much rest as work.
+  /// While clients use this node: smaller steps, and rests between them (`WorkShare`).
   nonisolated static let rowsPerChunkBesideClients = 512
   static let maximumChunksInFlightBesideClients = 1
   static let requestsPerSecondOfClients: UInt64 = 50
-  static let longestRestMilliseconds: UInt64 = 200
+  static let longestRestMilliseconds: UInt64 = 1_000
+  /// A step that waited longer was not at work all the time.
+  static let longestStepMilliseconds: UInt64 = 200
   static let ingestMilliseconds: UInt64 = 30_000
   static let progressMilliseconds: UInt64 = 250
 
@@ -31,18 +36,24 @@ import Wire
   private let locks: LockResolver
   private let worker: WorkerThread
   private let table: TableDescriptor
-  private let index: IndexDescriptor
+  /// nil: the rows themselves.
+  private let index: IndexDescriptor?
+  private let filling: RowFilling?
   private let source: RangeID
+  private let target: RangeID
   private let timestamp: Timestamp
   private let maximumRowsPerSecond: UInt64
   private let reader: SourceReader
-  private var refusesDuplicates: Bool { index.isUnique && !PlantedFault.isPlanted(.uniqueCheckSkipped) }
+  private var refusesDuplicates: Bool {
+    index?.isUnique == true && !PlantedFault.isPlanted(.uniqueCheckSkipped)
+  }
   /// In the order of the source.
   private var chunks: [Chunk] = []
   private var firstChunk = 0
   private var failure: (any Error)?
   private var change: UnsafeContinuation<Void, Never>?
   private var hasClients = false
+  private var share: WorkShare
   private var lastLook: MonotonicTime
   private var lastRequests: UInt64
   private(set) var checkpoint: [UInt8]
@@ -50,8 +61,10 @@ import Wire
 
   init(
     _ store: RangeStore, ranges: RangeClient, locks: LockResolver, worker: WorkerThread, table: TableDescriptor,
-    index: IndexDescriptor, request: BackfillRequest
+    index: IndexDescriptor?, filling: RowFilling? = nil, request: BackfillRequest
   ) {
+    self.filling = filling
+    target = index?.rangeID ?? RangeID(request.sourceRangeID)
     self.store = store
     self.ranges = ranges
     self.locks = locks
@@ -61,6 +74,7 @@ import Wire
     source = RangeID(request.sourceRangeID)
     timestamp = Timestamp(rawValue: request.readTimestamp)
     maximumRowsPerSecond = request.maxRowsPerSecond
+    share = WorkShare(maximumLatencyIncrease: request.maxLatencyIncrease)
     checkpoint = request.checkpoint
     lastLook = EventLoop.now
     lastRequests = store.metrics.clientRequests
@@ -82,6 +96,7 @@ import Wire
     var lastReport = began
     while let start = position {
       let work = EventLoop.now
+      let answeredBefore = store.metrics.answered
       noticeClients(work)
       try await waitForRoom()
       try await pace(rowsRead, since: began)
@@ -90,15 +105,11 @@ import Wire
       }
       guard let readable = admitted else { continue }
       let span = KeySpan(start: start, end: readable.span.end)
-      let (timestamp, table, index) = (timestamp, table, index)
       let skipsRow = PlantedFault.isPlanted(.checkpointOneRowTooFar) && rowsRead == 0 && !checkpoint.isEmpty
       let rowLimit = min(
         skipsRow ? 1 : store.maximumRowsPerChunk, hasClients ? Self.rowsPerChunkBesideClients : Self.rowsPerChunk,
         rowsPerPacedChunk)
-      let chunk = try await worker.run {
-        try BackfillChunk.read(
-          readable.state, span, at: timestamp, table: table, index: index, rowLimit: rowLimit)
-      }
+      let chunk = try await read(readable.state, span, rowLimit: rowLimit)
       rowsRead += UInt64(chunk.rowCount)
       if !skipsRow { send(chunk) }
       if let resumeKey = chunk.resumeKey {
@@ -110,7 +121,7 @@ import Wire
         position = readable.span.end
         admitted = nil
       }
-      if hasClients, position != nil { try await rest(after: work) }
+      if hasClients, position != nil { try await rest(after: work, answeredBefore) }
       if EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds {
         lastReport = EventLoop.now
         try await report(progress(estimate))
@@ -120,7 +131,7 @@ import Wire
       try throwFailure()
       await waitForChange()
     }
-    if refusesDuplicates {
+    if let index, refusesDuplicates {
       try await PrewriteDrain(ranges: ranges, locks: locks).run(index, of: table) {
         guard EventLoop.now.milliseconds(since: lastReport) >= Self.progressMilliseconds else { return }
         lastReport = EventLoop.now
@@ -130,6 +141,17 @@ import Wire
     var last = progress(estimate)
     last.isDone = true
     try await report(last)
+  }
+
+  private func read(
+    _ state: StoreState, _ span: KeySpan, rowLimit: Int
+  ) async throws -> BackfillChunk {
+    let (timestamp, table) = (timestamp, table)
+    if let filling { return try await filling.read(state, span, at: timestamp, rowLimit: rowLimit) }
+    guard let index else { throw SQLError(.internalError, "a backfill of nothing") }
+    return try await worker.run {
+      try BackfillChunk.read(state, span, at: timestamp, table: table, index: index, rowLimit: rowLimit)
+    }
   }
 
   private func progress(_ estimate: UInt64) -> BackfillProgress {
@@ -160,14 +182,18 @@ import Wire
     lastRequests = requests
   }
 
-  /// Lets the entries arrive, then leaves the processors to the clients for as long as the step took.
-  private func rest(after work: MonotonicTime) async throws {
+  /// Lets the entries arrive, then leaves the processors to the clients.
+  private func rest(after work: MonotonicTime, _ answeredBefore: WorkShare.Requests) async throws {
     while firstChunk < chunks.count {
       try throwFailure()
       await waitForChange()
     }
-    let spent = min(EventLoop.now.milliseconds(since: work), Self.longestRestMilliseconds)
-    try await EventLoop.sleep(for: .milliseconds(Int64(max(1, spent))))
+    let answeredAtWork = store.metrics.answered
+    share.worked(answeredAtWork - answeredBefore)
+    let spent = min(EventLoop.now.milliseconds(since: work), Self.longestStepMilliseconds)
+    let rest = min(max(1, share.restMilliseconds(after: spent)), Self.longestRestMilliseconds)
+    try await EventLoop.sleep(for: .milliseconds(Int64(rest)))
+    share.rested(store.metrics.answered - answeredAtWork)
   }
 
   /// A quarter of a second's rows, so that a low limit neither stands still for long nor is made up for in one leap.
@@ -206,8 +232,9 @@ import Wire
   }
 
   private func send(_ batch: [UInt8], of number: Int) {
-    if let target = store.replica(index.rangeID), target.isLeading {
-      let ingestion = Ingestion(timestamp: timestamp, entries: batch, refusesDuplicates: refusesDuplicates)
+    if let target = store.replica(target), target.isLeading {
+      let ingestion = Ingestion(
+        timestamp: timestamp, entries: batch, refusesDuplicates: refusesDuplicates, keepsFirst: filling != nil)
       store.metrics.ingestBytes.increment(by: batch.count)
       target.submit(.ingest(ingestion)) { [self] answer in
         switch answer.failure {
@@ -227,9 +254,10 @@ import Wire
 
   private func sendByCall(_ batch: [UInt8], of number: Int) {
     if failure != nil { return }
-    let request = IngestRequest(timestamp: timestamp.rawValue, entries: batch, refusesDuplicates: refusesDuplicates)
+    let request = IngestRequest(
+      timestamp: timestamp.rawValue, entries: batch, refusesDuplicates: refusesDuplicates, keepsFirst: filling != nil)
     let deadline = EventLoop.now.advanced(byMilliseconds: Self.ingestMilliseconds)
-    ranges.call(RangeService.ingest, range: index.rangeID, request, deadline: deadline) { [self] result in
+    ranges.call(RangeService.ingest, range: target, request, deadline: deadline) { [self] result in
       switch result {
       case .success(let response):
         guard let error = response.error, error.kind != .ok else { return self.batchDone(of: number) }
@@ -263,6 +291,7 @@ import Wire
   }
 
   private func duplicate(of key: [UInt8], in batch: [UInt8]) -> SQLError {
+    guard let index else { return SQLError(.internalError, "a row was refused for another of its key") }
     var entries = ByteReader(batch)
     while !entries.isAtEnd, let found = try? entries.readBytes(), let value = try? entries.readBytes() {
       if found == key[...] {

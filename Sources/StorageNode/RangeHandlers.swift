@@ -34,7 +34,9 @@ import Wire
     store.metrics.reads.increment(by: request.keys.count)
     let view = ReadView(
       request.readTimestamp, own: request.ownStartTimestamp, ignored: request.ignoredStartTimestamps)
-    replica.get(request.keys, view: view) { result in
+    let start = EventLoop.now
+    replica.get(request.keys, view: view) { [store] result in
+      defer { store.metrics.answered(since: start) }
       switch result {
       case .success(let versions):
         reply.succeed(
@@ -134,7 +136,7 @@ import Wire
       let commit = OneRoundCommit(
         start: Timestamp(rawValue: request.startTimestamp), commit: Timestamp(rawValue: request.commitTimestamp),
         mutations: try keyMutations(request.mutations))
-      submit(.commitOneRound(commit), request.header, reply) { CommitOneRoundResponse(error: $0.error) }
+      submit(.commitOneRound(commit), request.header, reply, isCommit: true) { CommitOneRoundResponse(error: $0.error) }
     } catch {
       reply.succeed(CommitOneRoundResponse(error: RangeError(.malformed(error.reason))))
     }
@@ -146,9 +148,10 @@ import Wire
       let prewrite = Prewrite(
         start: Timestamp(rawValue: request.startTimestamp), primaryKey: request.primaryKey,
         primaryRangeID: RangeID(request.primaryRangeID), gatewayID: NodeID(request.gatewayNodeID),
-        timeToLiveMilliseconds: UInt32(clamping: request.lockTTLMilliseconds),
+        timeToLiveMilliseconds: request.isDecidedByJob
+          ? LockRecord.decidedByJob : min(UInt32(clamping: request.lockTTLMilliseconds), LockRecord.decidedByJob - 1),
         mutations: try keyMutations(request.mutations))
-      submit(.prewrite(prewrite), request.header, reply) { answer in
+      submit(.prewrite(prewrite), request.header, reply, isCommit: true) { answer in
         guard case .prewritten(let minimum) = answer else { return PrewriteResponse(error: answer.error) }
         return PrewriteResponse(minimumCommitTimestamp: minimum.rawValue)
       }
@@ -203,7 +206,7 @@ import Wire
     store.metrics.ingestBytes.increment(by: request.entries.count)
     let ingestion = Ingestion(
       timestamp: Timestamp(rawValue: request.timestamp), entries: request.entries,
-      refusesDuplicates: request.refusesDuplicates)
+      refusesDuplicates: request.refusesDuplicates, keepsFirst: request.keepsFirst)
     submit(.ingest(ingestion), request.header, reply) { IngestResponse(error: $0.error) }
   }
 
@@ -216,13 +219,17 @@ import Wire
   }
 
   private func submit<Response>(
-    _ request: RangeRequest, _ header: RangeHeader?, _ reply: RPCReply<Response>,
+    _ request: RangeRequest, _ header: RangeHeader?, _ reply: RPCReply<Response>, isCommit: Bool = false,
     _ response: @escaping @EventLoopActor (RangeAnswer) -> Response
   ) {
     guard case .success(let replica) = replica(header) else {
       return reply.succeed(response(.failed(unknownRange(header))))
     }
-    let pending = replica.submit(request) { reply.succeed(response($0)) }
+    let start = EventLoop.now
+    let pending = replica.submit(request) { [store] in
+      reply.succeed(response($0))
+      if isCommit { store.metrics.answered(since: start) }
+    }
     if let pending { reply.onCancel { replica.cancel(pending) } }
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import EventLoop
 
 /// What a storage node counts.
@@ -16,6 +17,14 @@ import EventLoop
   let backfilledRows = Count()
   let garbageCells = Count()
   let corruptedRanges = Count()
+
+  /// Reads of keys and commits that were answered, and how long that took together.
+  private(set) var answered = WorkShare.Requests()
+
+  func answered(since start: MonotonicTime) {
+    answered.count &+= 1
+    answered.microseconds &+= (EventLoop.now.nanoseconds &- start.nanoseconds) / 1_000
+  }
 
   /// Keys and scans that clients asked for.
   var clientRequests: UInt64 { reads.value &+ scans.value &+ writes.value }

@@ -45,6 +45,11 @@ public struct LockRecord: Hashable, Sendable {
     self.value = value
   }
 
+  /// In place of a time to live: the transaction is decided by a schema change's job, which also ends it (JobHold). Nobody else
+  /// does, however long it is silent, and nobody moves its commit timestamp.
+  public static let decidedByJob = UInt32.max
+  public var isDecidedByJob: Bool { timeToLiveMilliseconds == Self.decidedByJob }
+
   /// Whether a read at `timestamp` cannot know what it should see before the transaction is decided.
   public func blocksRead(at timestamp: Timestamp, own: Timestamp, ignored: [Timestamp]) -> Bool {
     !PlantedFault.isPlanted(.locksIgnoredByReads)

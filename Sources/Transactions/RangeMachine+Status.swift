@@ -29,6 +29,7 @@ extension RangeMachine {
       }
       return rollBackExpired(request, id: id, isLocked: false)
     }
+    if lock.isDecidedByJob { return answer(id, .status(.alive(minimumCommit: lock.minimumCommit))) }
     let isExpired = silence > UInt64(lock.timeToLiveMilliseconds) || goneGateways.contains(lock.gatewayID)
     if isExpired && request.rollBackIfExpired { return rollBackExpired(request, id: id, isLocked: true) }
     guard request.pushAbove != .zero, request.pushAbove < .max, lock.minimumCommit <= request.pushAbove else {
@@ -124,20 +125,34 @@ extension RangeMachine {
         let key = try reader.readBytes()
         let value = try reader.readBytes()
         guard bounds.contains(key) else { throw reader.failure("a key outside of range \(rangeID)") }
-        if request.refusesDuplicates { unique.append((Array(key), Array(value))) }
+        if request.refusesDuplicates || request.keepsFirst { unique.append((Array(key), Array(value))) }
       }
     } catch {
       return answer(id, .failed(.malformed("entries: \(error.reason)")))
     }
+    var kept: [(key: [UInt8], value: [UInt8])] = []
     for (key, value) in unique {
       var other = ingestsInFlight[key]
       if other == nil { other = try snapshot.version(of: key, at: request.timestamp)?.value }
+      if other == nil { kept.append((key, value)) }
+      if request.keepsFirst { continue }
       if let other, other != value { return answer(id, .failed(.duplicateEntry(key: key))) }
+    }
+    var entries = request.entries
+    if request.keepsFirst, kept.count < unique.count {
+      // What is in flight stands before this command in the log: it is there when this one is answered.
+      var writer = ByteWriter(capacity: entries.count)
+      for (key, value) in kept {
+        writer.writeBytes(key)
+        writer.writeBytes(value)
+      }
+      entries = writer.bytes
+      unique = kept
     }
     for (key, value) in unique { ingestsInFlight[key] = value }
     var command = RangeCommand()
     command.ingestTimestamp = request.timestamp
-    command.ingestEntries = request.entries
+    command.ingestEntries = entries
     propose(
       command, keys: [], visibleFrom: nil, Pending(request: id, answer: .done, ingestKeys: unique.map(\.key)))
   }

@@ -172,11 +172,14 @@ public struct Ingestion: Hashable, Sendable {
   public var entries: [UInt8]
   /// Refuse a key that has another value at `timestamp`.
   public var refusesDuplicates: Bool
+  /// Pass over a key that has a version at `timestamp`: a value that was given once stays, however often it is sent.
+  public var keepsFirst: Bool
 
-  public init(timestamp: Timestamp, entries: [UInt8], refusesDuplicates: Bool) {
+  public init(timestamp: Timestamp, entries: [UInt8], refusesDuplicates: Bool, keepsFirst: Bool = false) {
     self.timestamp = timestamp
     self.entries = entries
     self.refusesDuplicates = refusesDuplicates
+    self.keepsFirst = keepsFirst
   }
 }
 

@@ -66,7 +66,7 @@ import Testing
         type: .int2, start: 5, increment: -2, minimum: -32_768, maximum: 7, cache: 9, isCycling: true, generation: 3,
         initialState: SequenceState(lastValue: -4, isCalled: true),
         owner: SequenceOwner(table: TableID(4), column: ColumnID(2), isIdentity: true)), id: TableID(9),
-      databaseID: .defaultDatabase, schemaName: "public", name: "s", range: RangeID(3))
+      databaseID: .defaultDatabase, namespaceID: .public, name: "s", range: RangeID(3))
     #expect(try TableDescriptor(decoding: table.encoded()) == table)
     table.columns[1].sequences = [TableID(1), TableID(2)]
     table.columns[1].identity = .byDefault

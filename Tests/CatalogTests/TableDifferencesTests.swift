@@ -60,6 +60,34 @@ import Testing
       ])
   }
 
+  @Test func anIndexOnItsWayOutHasNoName() {
+    var index = IndexDescriptor(
+      id: IndexID(2), name: "t_a", isUnique: true, state: .public,
+      keyColumns: [IndexKeyColumn(columnID: ColumnID(2))], rangeID: RangeID(2))
+    var steps = [before]
+    for (name, state) in [("t_a", ElementState.public), ("", .writeOnly), ("", .deleteOnly)] {
+      (index.name, index.state) = (name, state)
+      var next = before
+      next.indexes.append(index)
+      steps.append(next)
+    }
+    steps.append(before)
+    #expect(
+      zip(steps.dropFirst(), steps.dropFirst(2)).flatMap { TableDifferences.sentences(from: $0, to: $1) } == [
+        "the name t_a is free",
+        "unique index t_a is no longer readable; writes keep it whole for who still reads it",
+        "unique index #2 is delete-only: deletes remove its entries, nobody adds or reads any", "index #2 is gone",
+      ])
+  }
+
+  @Test func aColumnThatComesBackHasItsName() {
+    var dropped = before
+    dropped.columns[1].name = ""
+    dropped.columns[1].state = .writeOnly
+    #expect(TableDifferences.sentences(from: before, to: dropped).first == "the name a is free")
+    #expect(TableDifferences.sentences(from: dropped, to: before).first == "column a has its name")
+  }
+
   @Test func columnsAndConstraintsAreNamed() {
     #expect(
       sentences {

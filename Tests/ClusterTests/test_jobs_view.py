@@ -91,6 +91,10 @@ def test_a_build_is_steered_while_it_runs(loaded):
         assert person.run(f"ALTER JOB {number} SET (max_rows_per_second = 400)") == "ALTER JOB"
         slow = person.wait(number, lambda job: "rate" in job and int(job["rate"].split()[0]) <= 600, "a low rate")
         assert slow["limit"] == "400 rows/s (max_rows_per_second)"
+        person.run(f"ALTER JOB {number} SET (max_latency_increase = '20%')")
+        bounded = person.job(number)
+        assert bounded["latency"] == "up to 20 % longer for clients (max_latency_increase)"
+        assert bounded["limit"] == slow["limit"]
         person.run(f"PAUSE JOB {number}")
         paused = person.job(number)
         assert paused["state"] == "paused" and paused["waits for"] == f"RESUME JOB {number}"
@@ -118,7 +122,9 @@ def test_parameters_and_statements_are_checked(loaded):
             ("ALTER JOB 1 SET (max_rows_per_second = -1)", "22023"),
             ("ALTER JOB 1 SET (max_rows_per_second = many)", "22023"),
             ("ALTER JOB 1 SET (max_rows_per_day = 1)", "22023"),
-            ("ALTER JOB 1 SET (max_latency_increase = 10)", "0A000"),
+            ("ALTER JOB 1 SET (max_latency_increase = 10001)", "22023"),
+            ("ALTER JOB 1 SET (max_latency_increase = 1, max_latency_increase = 2)", "22023"),
+            ("ALTER JOB 999999 SET (max_latency_increase = 10)", "42704"),
             ("ALTER JOB 1 SET max_rows_per_second = 1", "42601"),
             ("ALTER JOB 999999 SET (max_rows_per_second = 1)", "42704"),
             ("SHOW JOB 999999", "42704"),

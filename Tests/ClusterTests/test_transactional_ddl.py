@@ -212,10 +212,12 @@ def test_changes_sent_again_are_not_judged_by_the_catalog_that_they_have_made(cl
 def test_what_a_block_cannot_do_yet_it_says(cluster, table):
     cluster.execute(f"INSERT INTO {table} VALUES (1, 10, 'a')")
     for statements, feature in (
-        ([f"ALTER TABLE {table} ADD COLUMN c int8", f"UPDATE {table} SET c = 1"], "writes behind a schema change"),
-        ([f"UPDATE {table} SET k = 1", f"ALTER TABLE {table} ADD COLUMN c int8"], "a schema change behind writes"),
+        ([f"CREATE INDEX {table}_i ON {table} (k)", f"UPDATE {table} SET k = 1"], "writing rows of table"),
+        ([f"UPDATE {table} SET k = 1", f"DROP TABLE {table}"], "writing rows of table"),
+        ([f"CREATE TABLE {table}_n (id int8 PRIMARY KEY); INSERT INTO {table}_n VALUES (1)",
+          f"CREATE INDEX ON {table}_n (id)"], "behind writes to it"),
         ([f"ALTER TABLE {table} ALTER v TYPE varchar(9)", f"SELECT * FROM {table}"], "reading table"),
-        ([f"CREATE SEQUENCE {table}_s", f"SELECT nextval('{table}_s')"], "values of a sequence"),
+        ([f"CREATE SEQUENCE {table}_s", f"SELECT setval('{table}_s', 7)"], "setval of a sequence"),
     ):
         with cluster.connect(1) as connection:
             connection.execute("BEGIN")

@@ -15,8 +15,8 @@ from verdict import check
 # From the end of the fault to the end of the last change and to its client's answer.
 END_SECONDS = 60
 PLACING_TRIES = 60
-# Validations are over soon: the fault does not wait for all of them.
-VALIDATION_SECONDS = 0.05
+# Some phases are over soon: the fault does not wait for all of them.
+BRIEF_SECONDS = 0.05
 
 
 class JobMonitor(threading.Thread):
@@ -121,7 +121,7 @@ class Batch:
 
     @staticmethod
     def _patience(cells):
-        return VALIDATION_SECONDS if any(cell.spec.phase.name.startswith("validate") for cell in cells) else HOLD_SECONDS
+        return BRIEF_SECONDS if any(cell.spec.phase.is_brief for cell in cells) else HOLD_SECONDS
 
     # The fault
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 import threading
 import time
 
@@ -19,6 +20,8 @@ HOLD_SECONDS = 1.4
 # A change that a single process delays any longer, besides the work that it has to do, counts as failed, though it ended. (A
 # client behind a gateway that stands still for the whole fault gets its statement through only afterwards.)
 LONGEST_SECONDS = 20
+# Until the statements before COMMIT are done, with nothing in their way.
+BEGIN_SECONDS = 30
 ROLES = [
     "metadata leader", "metadata follower", "gateway with the client", "other gateway", "storage leader",
     "storage follower", "aggregator",
@@ -55,14 +58,22 @@ class Wrong(AssertionError):
     """A cell that ended as it must not."""
 
 
+def names(table):
+    """Those that tables of a cell may have."""
+    return table, f"{table}_new", f"{table}_b"
+
+
 def catalog(connection, table):
-    """What the gateway shows of a table under its old or its new name, with `t` for the name."""
-    names = (table, f"{table}_new")
+    """What the gateway shows of the cell's tables, with `t` for the name."""
     lines = []
-    for name in names:
+    for name in names(table):
         lines += connection.execute(
-            "SELECT table_name, column_name, ordinal_position, column_default, is_nullable, data_type"
-            " FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position", (name,)).fetchall()
+            "SELECT table_schema, table_name, column_name, ordinal_position, column_default, is_nullable, data_type,"
+            " generation_expression FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position",
+            (name,)).fetchall()
+        lines += connection.execute(
+            "SELECT objsubid, description FROM pg_description JOIN pg_class c ON c.oid = objoid WHERE relname = %s"
+            " ORDER BY objsubid", (name,)).fetchall()
         lines += connection.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s ORDER BY indexname", (name,)).fetchall()
         lines += connection.execute(
@@ -74,6 +85,8 @@ def catalog(connection, table):
         lines += connection.execute(
             "SELECT p.conname, p.contype, p.convalidated, p.confupdtype, p.confdeltype FROM pg_constraint p"
             " JOIN pg_class r ON r.oid = p.conrelid WHERE r.relname = %s AND p.contype = 'f' ORDER BY 1", (name,)).fetchall()
+    lines += connection.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s ORDER BY 1", (f"{table}\\_%",)).fetchall()
     return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
 
 
@@ -89,6 +102,8 @@ class Cell:
         self.longest_seconds = LONGEST_SECONDS + (spec.phase.works * changes.WORK_SECONDS if has_work else 0)
         self.before = ""
         self.range = None
+        # The last one of the set-up.
+        self.setup_job = ""
         self.writers = None
         self.pins = []
         self.changer = None
@@ -101,10 +116,14 @@ class Cell:
         self.disturbed_before = []
 
     def sql(self, text, **more):
-        return text.format(t=self.table, rows=self.rows, **more)
+        return text.format(t=self.table, rows=self.rows, job=self.setup_job, **more)
+
+    def lines(self):
+        return [self.sql(line) for line in self.change.lines]
 
     def general(self, text):
-        return text.replace(self.table, "{t}")
+        """Without what is different for another table."""
+        return re.sub(r"^range \d+.*", "ranges", re.sub(r"\btable \d+", "table {t}", text.replace(self.table, "{t}")))
 
     def make_table(self):
         if self.change.makes_table:
@@ -120,8 +139,9 @@ class Cell:
             if not self.change.makes_table:
                 for first in range(1, self.rows + 1, 5_000):
                     connection.execute(self.sql(changes.FILL, first=first, last=min(first + 4_999, self.rows)))
-                for statement in self.change.setup:
-                    connection.execute(self.sql(statement))
+            for statement in self.change.setup:
+                connection.execute(self.sql(statement, first=1, last=self.rows))
+            self.setup_job = connection.execute("SHOW theseus.last_job").fetchone()[0]
             self.before = catalog(connection, self.table)
 
     def begin(self):
@@ -130,8 +150,11 @@ class Cell:
             self.writers = Writers(self.ship, self.table, self.change)
             self.writers.__enter__()
             self.writers.progress(4, seconds=20)
-        self.changer = Changer(self.ship, self.sql(self.change.statement), self.operation)
+        begins_late = self.spec.phase.name == phases.MEANWHILE
+        self.changer = Changer(self.ship, self.lines(), self.operation, begins_late)
         self.changer.start()
+        if not begins_late and not self.changer.is_begun.wait(BEGIN_SECONDS):
+            raise Wrong(f"the transaction was not begun in {BEGIN_SECONDS} s: {self.changer.error}")
         self._idle = [self.ship.connect(2, autocommit=False) for _ in range(3)] if not self.spec.phase.is_instant else []
 
     # On the way to the phase
@@ -163,7 +186,12 @@ class Cell:
             while time.monotonic() < deadline:
                 steps = connection.execute(f"SHOW JOB {self.job} STEPS").fetchall()
                 position = len(steps) - 1
-                if position >= target.position or (steps and steps[-1][4] is not None):
+                is_over = bool(steps) and steps[-1][4] is not None
+                if target.kind == "rows" and position == target.position and not is_over:
+                    if self._waits_for_rows(connection):
+                        self.reached = target.name
+                        return
+                elif position >= target.position or is_over:
                     self.reached = self.general(steps[-1][1]) if steps else None
                     return
                 if position > last:
@@ -176,6 +204,9 @@ class Cell:
                         old.commit()
                 time.sleep(0.003)
         raise Wrong(f"{target.name} was not reached in {self.longest_seconds:.0f} s")
+
+    def _waits_for_rows(self, connection):
+        return any(row[0] == self.job and row[12] == phases.WAITS_FOR_ROWS for row in connection.execute("SHOW JOBS").fetchall())
 
     def _find_job(self, connection):
         return next((row[0] for row in connection.execute("SHOW JOBS").fetchall() if row[1] == self.operation), None)
@@ -222,5 +253,6 @@ class Cell:
 
     def drop(self):
         with self.ship.connect(1) as connection:
-            for name in (self.table, f"{self.table}_new"):
+            for name in names(self.table):
                 connection.execute(f"DROP TABLE IF EXISTS {name}")
+            connection.execute(f"DROP SCHEMA IF EXISTS {self.table}_s, {self.table}_r CASCADE")

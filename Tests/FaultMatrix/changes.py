@@ -7,20 +7,25 @@ import dataclasses
 ROWS = 300
 ROWS_FOR_WORK = 40_000
 BACKFILL_ROWS_PER_SECOND = 20_000
+# Rows that a transaction writes beside its schema changes: so many that a fault can come while they are committed.
+FIRST_OF_TRANSACTION = 60_000_000
+ROWS_OF_TRANSACTION = 20_000
 # What a piece of work over so many rows takes at most, as backfill rests half of the time beside the clients' writes.
 WORK_SECONDS = 2 * ROWS_FOR_WORK / BACKFILL_ROWS_PER_SECOND
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """`{t}` stands for a table name of the cell's own, `{rows}` for the number of its rows, whose ids are 1…rows.
+    """`{t}` stands for a table name of the cell's own, `{rows}` for the number of its rows, whose ids are 1…rows. A change may make
+    or fill a second one, `{t}_b`. `{job}` is the last job of the set-up.
 
     What "public" is, is not written down here: the run does each change once undisturbed and keeps the catalog's text.
     """
 
     name: str
-    statement: str
-    # Run after the table was made and filled.
+    # Several are sent between BEGIN and COMMIT.
+    statement: str | tuple
+    # Run after the table was made and filled, unless the change makes it.
     setup: tuple = ()
     # SQLSTATE that ends the change, which then must leave nothing behind.
     error: str | None = None
@@ -28,22 +33,60 @@ class Change:
     renamed: str | None = None
     # The clients lose the table: 42P01 is the answer they have to expect.
     drops_table: bool = False
+    # No row is left that was there before.
+    empties_table: bool = False
+    # A query that counts the rows which the transaction writes; no other ones are like them.
+    transaction_rows: str | None = None
     # The change makes the table; clients come when it is there.
     makes_table: bool = False
     # A query that counts rows which are wrong once the change is public.
     wrong_rows: str | None = None
 
+    @property
+    def is_transaction(self):
+        return isinstance(self.statement, tuple)
+
+    @property
+    def lines(self):
+        """What the client sends; the last one does the change."""
+        return ("BEGIN", *self.statement, "COMMIT") if self.is_transaction else (self.statement,)
+
 
 TABLE = "CREATE TABLE {t} (id int8 PRIMARY KEY, k int8 NOT NULL, v text, u int8, spare int8)"
 FILL = "INSERT INTO {t} SELECT g, g * 7919 % 1000003, 'row', g, g FROM generate_series({first}, {last}) g"
 INDEX = "CREATE INDEX {t}_old ON {t} (spare)"
+SECOND_TABLE = "CREATE TABLE {t}_b (id int8 PRIMARY KEY, n int8)"
+FILL_SECOND_TABLE = (
+    f"INSERT INTO {{t}}_b SELECT g, g % 7 FROM generate_series({FIRST_OF_TRANSACTION}, {FIRST_OF_TRANSACTION + ROWS_OF_TRANSACTION - 1}) g")
+ROWS_OF_SECOND_TABLE = "SELECT count(*) FROM {t}_b"
 
 CHANGES = [
     Change("CREATE TABLE", TABLE, makes_table=True),
     Change("CREATE TABLE with an identity column", TABLE.replace("spare int8", "spare int8, n int8 GENERATED ALWAYS AS IDENTITY"),
            makes_table=True, wrong_rows="SELECT count(*) - count(DISTINCT n) FROM {t}"),
     Change("DROP TABLE", "DROP TABLE {t}", setup=(INDEX,), drops_table=True),
+    Change("TRUNCATE", "TRUNCATE {t}", setup=(INDEX,), empties_table=True),
+    # The clients' rows take their `spare` from it.
+    Change("TRUNCATE RESTART IDENTITY", "TRUNCATE {t} RESTART IDENTITY", empties_table=True,
+           setup=("CREATE SEQUENCE {t}_s OWNED BY {t}.spare", "ALTER TABLE {t} ALTER COLUMN spare SET DEFAULT nextval('{t}_s')",
+                  "SELECT setval('{t}_s', 1000000)"),
+           wrong_rows="SELECT count(*) - count(DISTINCT spare) + count(*) FILTER (WHERE spare >= 1000000) FROM {t}"),
+    Change("UNDROP TABLE", "UNDROP TABLE {t}", setup=(TABLE, FILL, INDEX, "DROP TABLE {t}"), makes_table=True,
+           wrong_rows="SELECT count(*) - {rows} FROM {t} WHERE spare = u"),
     Change("RENAME TABLE", "ALTER TABLE {t} RENAME TO {t}_new", renamed="{t}_new"),
+    Change("COMMENT ON TABLE", "COMMENT ON TABLE {t} IS 'beside a fault'",
+           wrong_rows="SELECT count(*) - 1 FROM pg_description WHERE objoid = '{t}'::regclass AND description = 'beside a fault'"),
+    Change("COMMENT ON COLUMN", "COMMENT ON COLUMN {t}.spare IS 'beside a fault'",
+           wrong_rows="SELECT count(*) - 1 FROM pg_description WHERE objoid = '{t}'::regclass AND description = 'beside a fault'"),
+    Change("CREATE SCHEMA", "CREATE SCHEMA {t}_s",
+           wrong_rows="SELECT count(*) - 1 FROM pg_namespace WHERE nspname = '{t}_s'"),
+    Change("ALTER SCHEMA RENAME", "ALTER SCHEMA {t}_s RENAME TO {t}_r", setup=("CREATE SCHEMA {t}_s",),
+           wrong_rows="SELECT count(*) - 1 FROM pg_namespace WHERE nspname IN ('{t}_s', '{t}_r')"),
+    Change("DROP SCHEMA CASCADE", "DROP SCHEMA {t}_s CASCADE",
+           setup=("CREATE SCHEMA {t}_s", "CREATE TABLE {t}_s.inside (id int8 PRIMARY KEY, up int8 REFERENCES {t})"),
+           wrong_rows="SELECT count(*) FROM pg_class WHERE relname = 'inside' AND relnamespace IN "
+                      "(SELECT oid FROM pg_namespace WHERE nspname = '{t}_s')"),
+    Change("SET SCHEMA", "ALTER TABLE {t} SET SCHEMA {t}_s", setup=("CREATE SCHEMA {t}_s", INDEX), renamed="{t}_s.{t}"),
     Change("ADD COLUMN, nullable", "ALTER TABLE {t} ADD COLUMN c int8",
            wrong_rows="SELECT count(*) FROM {t} WHERE c IS NOT NULL"),
     Change("ADD COLUMN with DEFAULT", "ALTER TABLE {t} ADD COLUMN c int8 DEFAULT 7",
@@ -53,8 +96,29 @@ CHANGES = [
     Change("ADD COLUMN with constraints",
            "ALTER TABLE {t} ADD COLUMN c int8 DEFAULT 7 CHECK (c > 6), ADD COLUMN d text CONSTRAINT {t}_d UNIQUE",
            wrong_rows="SELECT count(*) FROM {t} WHERE c IS NULL OR c <> 7 OR d IS NOT NULL"),
+    # The rows there are get a value each.
+    Change("ADD COLUMN with a volatile DEFAULT", "ALTER TABLE {t} ADD COLUMN c float8 NOT NULL DEFAULT random()",
+           wrong_rows="SELECT count(*) FROM {t} WHERE c IS NULL OR c < 0 OR c >= 1"),
+    Change("ADD COLUMN BIGSERIAL", "ALTER TABLE {t} ADD COLUMN n bigserial",
+           wrong_rows="SELECT count(*) - count(DISTINCT n) FROM {t}"),
+    Change("ADD COLUMN IDENTITY UNIQUE", "ALTER TABLE {t} ADD COLUMN n int8 GENERATED ALWAYS AS IDENTITY CONSTRAINT {t}_n UNIQUE",
+           wrong_rows="SELECT count(*) - count(DISTINCT n) FROM {t}"),
+    Change("ADD COLUMN GENERATED", "ALTER TABLE {t} ADD COLUMN g int8 GENERATED ALWAYS AS (k * 2) STORED",
+           wrong_rows="SELECT count(*) FROM {t} WHERE g IS DISTINCT FROM k * 2"),
+    Change("ADD COLUMN GENERATED without a value", "ALTER TABLE {t} ADD COLUMN g int8 GENERATED ALWAYS AS (1 / (u - {rows})) STORED",
+           error="22012"),
+    Change("DROP EXPRESSION", "ALTER TABLE {t} ALTER COLUMN g DROP EXPRESSION",
+           setup=("ALTER TABLE {t} ADD COLUMN g int8 GENERATED ALWAYS AS (u * 2) STORED",)),
+    Change("DROP COLUMN CASCADE to a generated one", "ALTER TABLE {t} DROP COLUMN spare CASCADE",
+           setup=("ALTER TABLE {t} ADD COLUMN g int8 GENERATED ALWAYS AS (spare * 2) STORED",)),
     Change("DROP COLUMN", "ALTER TABLE {t} DROP COLUMN spare"),
     Change("DROP COLUMN with its index", "ALTER TABLE {t} DROP COLUMN spare", setup=(INDEX,)),
+    # The clients go on writing the table without it; rows that are there keep their values.
+    Change("UNDROP COLUMN", "UNDROP COLUMN spare ON {t}", setup=(INDEX, "ALTER TABLE {t} DROP COLUMN spare"),
+           wrong_rows="SELECT count(*) FROM {t} WHERE spare IS DISTINCT FROM u"),
+    Change("UNDROP INDEX", "UNDROP INDEX {t}_old", setup=(INDEX, "DROP INDEX {t}_old")),
+    Change("REVERT JOB", "REVERT JOB {job}", setup=(INDEX, "ALTER TABLE {t} ALTER COLUMN spare TYPE text"),
+           wrong_rows="SELECT count(*) FROM {t} WHERE spare IS DISTINCT FROM u"),
     Change("RENAME COLUMN", "ALTER TABLE {t} RENAME COLUMN spare TO extra"),
     Change("RENAME INDEX", "ALTER INDEX {t}_old RENAME TO {t}_young", setup=(INDEX,)),
     Change("SET DEFAULT", "ALTER TABLE {t} ALTER COLUMN spare SET DEFAULT 7"),
@@ -100,4 +164,18 @@ CHANGES = [
     Change("DROP COLUMN with its sequence", "ALTER TABLE {t} DROP COLUMN spare",
            setup=("CREATE SEQUENCE {t}_s OWNED BY {t}.spare",
                   "ALTER TABLE {t} ALTER COLUMN spare SET DEFAULT nextval('{t}_s')")),
+    Change("BEGIN … COMMIT of schema changes",
+           ("CREATE TABLE {t}_b (id int8 PRIMARY KEY, v text UNIQUE)", "ALTER TABLE {t} ADD COLUMN c int8 DEFAULT 7",
+            "CREATE INDEX {t}_i ON {t} (c, k)", "ALTER TABLE {t} RENAME COLUMN spare TO extra"),
+           wrong_rows="SELECT count(*) FROM {t} WHERE c IS NULL OR c <> 7"),
+    Change("BEGIN … COMMIT of rows, a table and a column",
+           (SECOND_TABLE, FILL_SECOND_TABLE, "ALTER TABLE {t} ADD COLUMN c int8 DEFAULT 7", "UPDATE {t} SET c = 8 WHERE id <= 100",
+            "DELETE FROM {t}_b WHERE n = 0", FILL_SECOND_TABLE + " WHERE g % 7 = 0"),
+           transaction_rows=ROWS_OF_SECOND_TABLE,
+           wrong_rows="SELECT count(*) FROM {t} WHERE c <> CASE WHEN id <= 100 THEN 8 ELSE 7 END"),
+    Change("BEGIN … COMMIT of rows and an index", (FILL_SECOND_TABLE, "CREATE UNIQUE INDEX {t}_i ON {t} (k, id)"),
+           setup=(SECOND_TABLE,), transaction_rows=ROWS_OF_SECOND_TABLE),
+    Change("BEGIN … COMMIT of rows and an index over duplicates",
+           (FILL_SECOND_TABLE, "ALTER TABLE {t} ADD COLUMN c int8 DEFAULT 7", "CREATE UNIQUE INDEX {t}_i ON {t} (u)"),
+           setup=(SECOND_TABLE, "UPDATE {t} SET u = 1 WHERE id = {rows}"), transaction_rows=ROWS_OF_SECOND_TABLE, error="23505"),
 ]

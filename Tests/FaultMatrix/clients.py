@@ -28,11 +28,21 @@ class Writers(Traffic):
         self.is_gone = False
         # Longest time to an answer, of whatever kind, by the gateway's port.
         self.longest = {}
+        # When a value was sent, and when the row that holds it was acknowledged: no value is written twice.
+        self.sent_at, self.acknowledged_at = {}, {}
+        # Values of rows that clients found gone, of a change that empties the table.
+        self.gone = []
 
     def execute(self, connection, statement, parameters):
         port, started = connection.info.port, time.monotonic()
+        value = next((parameter for parameter in parameters if isinstance(parameter, str)), None)
+        if value is not None:
+            self.sent_at[value] = time.time()
         try:
-            return self._execute(connection, statement, parameters)
+            done = self._execute(connection, statement, parameters)
+            if value is not None and done.rowcount == 1:
+                self.acknowledged_at[value] = time.time()
+            return done
         finally:
             self.longest[port] = max(self.longest.get(port, 0), time.monotonic() - started)
 
@@ -52,6 +62,23 @@ class Writers(Traffic):
         if self.change.drops_table and error.sqlstate == UNDEFINED_TABLE:
             self.is_gone = True
         return self.is_gone
+
+    def may_be_gone(self, row, before):
+        # Whether it may in truth is seen when it is known when the table was emptied.
+        if self.change.empties_table:
+            self.gone.append((row, before))
+        return self.change.empties_table
+
+    def lost(self, written, emptied_at):
+        """Rows that are not what was acknowledged, by what is there. What was sent before the table was emptied may be gone."""
+        lost, missing = [], [(row, None, possible) for row, possible in self.gone]
+        for row, possible in self.possible.items():
+            value = written.get(row)
+            if value not in possible:
+                (missing if value is None else lost).append((row, value, possible))
+        return lost + [
+            (row, value, possible) for row, value, possible in missing
+            if emptied_at is None or emptied_at < min(self.sent_at[value] for value in possible - {None})]
 
     def _settle(self, connection, row, before):
         if self.is_gone:
@@ -94,10 +121,13 @@ class Pin:
 class Changer(threading.Thread):
     """Sends a change through gateway 1, and again with the same operation id where the answer was lost."""
 
-    def __init__(self, ship, statement, operation):
+    def __init__(self, ship, lines, operation, begins_late):
+        """The last of `lines` does the change; those before it are sent at once, or with it if it `begins_late`."""
         super().__init__(daemon=True)
-        self.ship, self.statement, self.operation = ship, statement, operation
+        self.ship, self.lines, self.operation, self.begins_late = ship, lines, operation, begins_late
+        self.is_begun = threading.Event()
         self.go = threading.Event()
+        # Of the last line.
         self.sent = self.answered = None
         self.is_sent = threading.Event()
         # SQLSTATE; "" is success.
@@ -112,23 +142,34 @@ class Changer(threading.Thread):
         return connection
 
     def run(self):
-        self.go.wait()
+        if self.begins_late:
+            self.go.wait()
         deadline = time.monotonic() + ANSWER_SECONDS
         gateway = 1
         while True:
+            is_last = False
             try:
                 self.attempts += 1
                 if self._connection is None:
                     gateway = 3 - gateway
                     self._connection = self._connect(gateway)
+                for line in self.lines[:-1]:
+                    self._connection.execute(line)
+                is_last = True
+                self.is_begun.set()
+                if not self.go.is_set():
+                    self.go.wait()
+                    deadline = time.monotonic() + ANSWER_SECONDS
                 self.sent = self.sent or time.time()
                 self.is_sent.set()
-                self._connection.execute(self.statement)
+                self._connection.execute(self.lines[-1])
                 self._connection.close()
                 self.result = ""
                 break
             except psycopg.Error as error:
-                if not is_lost(error) or time.monotonic() > deadline:
+                # Before its last line a transaction that is refused has done nothing.
+                may_be_repeated = is_lost(error) or (not is_last and error.sqlstate in RETRYABLE)
+                if not may_be_repeated or time.monotonic() > deadline:
                     self.result, self.error = error.sqlstate or "lost", str(error)
                     break
                 if self._connection is not None:

@@ -1,6 +1,6 @@
 """The fault matrix: every schema change × phase × role × fault × cancel, on a cluster of real processes.
 
-    /usr/bin/python3 Tests/FaultMatrix/matrix.py quick|full [--only TEXT] [--report FILE] [--minutes N]
+    /usr/bin/python3 Tests/FaultMatrix/matrix.py quick|full [--changes NAMES] [--only TEXT] [--report FILE] [--minutes N]
 
 Prints a line for each batch of cells and ends with `N passed, N failed`; exit code 0 only when nothing failed. A cell counts when
 the fault came in its phase; otherwise it is tried again.
@@ -29,71 +29,82 @@ from ship import Ship, faults  # noqa: E402
 CELLS_OF_A_BATCH = 10
 # Of those at most: their statement is to be on its way when the fault comes.
 IN_FLIGHT_OF_A_BATCH = 2
+# Cells that the quick slice has of each change.
+QUICK_CELLS_OF_A_CHANGE = 5
 # A cluster collects tables, jobs and traces; a new one takes its place after so many batches.
 BATCHES_OF_A_CLUSTER = 12
 TRIES = 4
 
 
-def learn(ship):
-    """Does every change once undisturbed: the phases it goes through, and the catalog's text when it is public."""
+def learn(ship, names=("",)):
+    """Does each change once undisturbed: the phases it goes through, and the catalog's text when it is public.
+
+    `names`: only changes whose name has one of these in it.
+    """
     phases_of, expected = {}, {}
     for change in changes.CHANGES:
+        if not any(name in change.name for name in names):
+            continue
         cell = Cell(ship, Spec(change, phases.Phase(None, "", "instant"), ROLES[0], "", False))
         cell.make_table()
         cell.fill()
         with ship.connect() as connection:
-            explained = [row[0] for row in connection.execute("EXPLAIN (DDL) " + cell.sql(change.statement)).fetchall()]
-            found = phases.plan(explained)
+            if not change.is_transaction:
+                explained = [row[0] for row in connection.execute("EXPLAIN (DDL) " + cell.sql(change.statement)).fetchall()]
             connection.execute(f"SET theseus.operation_id = '{cell.operation}'")
             failed = None
             try:
-                connection.execute(cell.sql(change.statement))
+                for line in cell.lines():
+                    connection.execute(line)
             except Exception as error:  # noqa: BLE001: compared below
                 failed = error
             assert getattr(failed, "sqlstate", None) == change.error, f"{change.name}: {failed!r}"
             job = next(row[0] for row in connection.execute("SHOW JOBS").fetchall() if row[1] == cell.operation)
-            done = {row[1] for row in connection.execute(f"SHOW JOB {job} STEPS").fetchall()}
+            done = [row[1] for row in connection.execute(f"SHOW JOB {job} STEPS").fetchall()]
+            found = phases.transaction(done) if change.is_transaction else phases.plan(explained)
             expected[change.name] = catalog(connection, cell.table)
-        assert (expected[change.name] == cell.before) == bool(change.error), f"{change.name} changes nothing that is seen"
+        assert (expected[change.name] == cell.before) == bool(change.error or change.empties_table), f"{change.name} changes nothing that is seen"
         # A change that is refused does not come to the phases behind.
         phases_of[change.name] = [
             dataclasses.replace(phase, name=cell.general(phase.name))
-            for phase in found if phase.is_instant or phase.name in done]
+            for phase in found if phase.is_instant or phase.kind == "rows" or phase.name in done]
         cell.drop()
     return phases_of, expected
 
 
 def every_cell(phases_of):
     for change in changes.CHANGES:
-        for phase in phases_of[change.name]:
+        for phase in phases_of.get(change.name, []):
             for role, fault in itertools.product(ROLES, ["kill", "stop", "cut", "deaf", "mute"]):
                 for cancel in [False] if phase.is_instant else [False, True]:
                     yield Spec(change, phase, role, fault, cancel)
 
 
 def quick_slice(cells):
-    """A few batches that touch every change, every role, every fault, and both with and without cancel."""
+    """A few batches that touch every change, every role, every fault, every pair of both, and both with and without cancel."""
     pairs = [("metadata leader", "kill"), ("metadata follower", "stop"), ("gateway with the client", "kill"),
              ("other gateway", "stop"), ("storage leader", "cut"), ("storage follower", "deaf"), ("aggregator", "mute")]
     chosen = []
     for number, pair in enumerate(pairs):
-        own = [cell for cell in cells if (cell.role, cell.fault) == pair and not cell.phase.name.startswith("validate")]
-        # Every change once, at another phase for each pair.
-        for change in changes.CHANGES:
+        own = [cell for cell in cells if (cell.role, cell.fault) == pair and not cell.phase.is_brief]
+        # Most changes once, at another phase for each pair.
+        for position, change in enumerate(changes.CHANGES):
             of_change = [cell for cell in own if cell.change is change]
+            if not of_change or (position + number) % len(pairs) >= QUICK_CELLS_OF_A_CHANGE:
+                continue
             chosen.append(of_change[(number * 3) % len(of_change)])
     return chosen
 
 
 def batches(specs):
-    """Cells of one role and fault together; validations by themselves, as they are over soon."""
+    """Cells of one role and fault together; brief phases by themselves."""
     groups = {}
     for spec in specs:
-        groups.setdefault((spec.role, spec.fault, spec.phase.name.startswith("validate")), []).append(spec)
-    for (_, _, validates), group in groups.items():
+        groups.setdefault((spec.role, spec.fault, spec.phase.is_brief), []).append(spec)
+    for (_, _, are_brief), group in groups.items():
         flying = [spec for spec in group if spec.phase.name == phases.IN_FLIGHT]
         others = [spec for spec in group if spec.phase.name != phases.IN_FLIGHT]
-        size = 3 if validates else CELLS_OF_A_BATCH
+        size = 3 if are_brief else CELLS_OF_A_BATCH
         while flying or others:
             batch, flying = flying[:IN_FLIGHT_OF_A_BATCH], flying[IN_FLIGHT_OF_A_BATCH:]
             room = size - len(batch)
@@ -124,7 +135,7 @@ class Run:
 
     def run(self):
         self._board()
-        self.phases_of, self.expected = learn(self.ship)
+        self.phases_of, self.expected = learn(self.ship, self.arguments.changes.split(","))
         cells = self.cells = list(every_cell(self.phases_of))
         total = len(cells)
         if self.arguments.slice == "quick":
@@ -208,6 +219,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("slice", choices=["quick", "full"])
     parser.add_argument("--only", help="cells whose name contains all of these, divided by &")
+    parser.add_argument("--changes", default="", help="only changes whose name contains one of these, divided by commas")
     parser.add_argument("--report", help="Markdown file for the result table")
     parser.add_argument("--minutes", type=float, help="begin no batch after so long; what was not attempted is not counted")
     parser.add_argument("--shuffle", type=int, help="seed: another order of the cells, so that a run cut short touched everything")

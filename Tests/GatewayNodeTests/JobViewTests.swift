@@ -93,13 +93,13 @@ import Wire
     #expect(JobView.duration(milliseconds) == text)
   }
 
-  /// Rows a second, or why not.
-  private func limit(_ list: (String, String)...) -> (rows: UInt64?, state: SQLState?) {
+  /// Rows a second and percent, or why not.
+  private func limit(_ list: (String, String)...) -> (rows: UInt64?, percent: UInt32?, state: SQLState?) {
     do throws(SQLError) {
       let parameters = try JobParameters(list.map { JobParameter(name: $0.0, value: $0.1) })
-      return (parameters.maximumRowsPerSecond, nil)
+      return (parameters.maximumRowsPerSecond, parameters.maximumLatencyIncrease, nil)
     } catch {
-      return (nil, error.state)
+      return (nil, nil, error.state)
     }
   }
 
@@ -112,7 +112,14 @@ import Wire
     let twice = limit(("max_rows_per_second", "1"), ("max_rows_per_second", "2"))
     #expect(twice.state == .invalidParameterValue)
     #expect(limit(("nope", "1")).state == .invalidParameterValue)
-    #expect(limit(("max_latency_increase", "1")).state == .featureNotSupported)
+    let latency = limit(("max_latency_increase", "20%"))
+    #expect(latency.percent == 20 && latency.rows == nil && latency.state == nil)
+    let both = limit(("max_latency_increase", "0"), ("max_rows_per_second", "7"))
+    #expect(both.percent == 0 && both.rows == 7)
+    for wrong in ["-1", "1.5", "%", "20 %", "10001", ""] {
+      #expect(limit(("max_latency_increase", wrong)).state == .invalidParameterValue)
+    }
+    #expect(limit(("max_latency_increase", "1"), ("max_latency_increase", "1")).state == .invalidParameterValue)
   }
 
   @Test(arguments: [

@@ -16,6 +16,7 @@ struct LeaderWorld {
   var log: [(id: ProposalID, command: MetadataCommand)] = []
   var answers: [RequestID: [MetadataLeader.Answer]] = [:]
   var work: [JobID: WorkOrder] = [:]
+  var settlements: [JobID: Settlement] = [:]
   var openBarriers: [BarrierID: Barrier] = [:]
   var isConfirmationWanted = false
   var nextRequest: UInt64 = 1
@@ -38,7 +39,10 @@ struct LeaderWorld {
       case .openBarrier(let id, let barrier): openBarriers[id] = barrier
       case .closeBarrier(let id): openBarriers[id] = nil
       case .startWork(let order): work[order.job] = order
-      case .stopWork(let job): work[job] = nil
+      case .settle(let settlement): settlements[settlement.job] = settlement
+      case .stopWork(let job):
+        work[job] = nil
+        settlements[job] = nil
       }
     }
   }
@@ -64,6 +68,7 @@ struct LeaderWorld {
     }
     log = []
     work = [:]
+    settlements = [:]
     openBarriers = [:]
     isConfirmationWanted = false
     leader = MetadataLeader(state: state, now: now, wallMilliseconds: wall)

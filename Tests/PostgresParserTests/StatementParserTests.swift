@@ -52,6 +52,52 @@ func parseOne(_ text: String) throws -> ParsedStatement {
     #expect(try StatementParser.parseOnThisThread(text).isEmpty)
   }
 
+  @Test(arguments: [
+    "SELECT a FROM t as of\n SYSTEM /* now */ TIME '-1s' WHERE b = 2",
+    "SELECT a FROM t WHERE b = 2 AS OF SYSTEM TIME '-1s'",
+    "EXPLAIN SELECT a FROM t AS OF SYSTEM TIME '-1s'",
+  ])
+  func theSystemTimeOfAQueryIsCutOut(_ text: String) throws {
+    let parsed = try parseOne(text)
+    #expect(parsed.asOf == SystemTimeSyntax("-1s"))
+    #expect(parsed.text == text)
+    let plain = try parseOne(
+      text.replacing(/(?i)as of\s+system.*time '-1s'/) { String(repeating: " ", count: $0.output.count) })
+    #expect(parsed.statement == plain.statement)
+  }
+
+  @Test func theSystemTimeOfATransactionIsAmongItsModes() throws {
+    let modes = TransactionModes(isolation: .repeatableRead, isReadOnly: true)
+    var expected = modes
+    expected.asOf = SystemTimeSyntax("1.5")
+    #expect(
+      try parseOne("BEGIN ISOLATION LEVEL REPEATABLE READ AS OF SYSTEM TIME 1.5").statement
+        == .transaction(.begin(expected, isStart: false)))
+    expected.isolation = nil
+    expected.asOf = SystemTimeSyntax("it's")
+    #expect(
+      try parseOne("SET TRANSACTION AS OF SYSTEM TIME 'it''s'").statement == .session(.setTransaction(expected)))
+  }
+
+  /// With the position of the word where it goes wrong, in characters.
+  @Test(arguments: [
+    ("SELECT 'é' AS OF SYSTEM TIME x", 30), ("SELECT 1 AS OF SYSTEM TIME", 23),
+    ("SELECT (SELECT 1 AS OF SYSTEM TIME 1)", 36),
+    ("SELECT 1 AS OF SYSTEM TIME 1 AS OF SYSTEM TIME 2", 48),
+  ])
+  func aSystemTimeInTheWrongPlaceIsASyntaxError(_ text: String, _ position: Int) {
+    let error = #expect(throws: SQLError.self) { try parseOne(text) }
+    #expect(error?.state == .syntaxError && error?.position == position, "\(String(describing: error))")
+  }
+
+  @Test(arguments: ["DELETE FROM t AS OF SYSTEM TIME '-1s'", "COMMIT AS OF SYSTEM TIME '-1s'"])
+  func aSystemTimeOfAnotherStatementIsRefused(_ text: String) {
+    #expect(throws: SQLError.self) { try parseOne(text) }
+  }
+
+  @Test(arguments: ["SELECT a AS of FROM system", "SELECT system FROM t", "SELECT 'AS OF SYSTEM TIME 1'"])
+  func thoseWordsAreNamesElsewhere(_ text: String) throws { #expect(try parseOne(text).asOf == nil) }
+
   @Test func jobStatementsAreKnown() throws {
     let table: [(String, Statement)] = [
       ("SHOW JOBS", .job(.showAll)),
@@ -74,6 +120,21 @@ func parseOne(_ text: String) throws -> ParsedStatement {
       ("admin pause ddl jobs 3", .job(.adminControl(.pause, [JobID(3)]))),
       ("admin resume ddl jobs 3", .job(.adminControl(.resume, [JobID(3)]))),
       ("SHOW SCHEMA AGREEMENT", .job(.showAgreement)),
+      ("show dropped", .job(.showDropped)),
+      (
+        "UNDROP TABLE s.t AS \"New\"", .undrop(.init(kind: .table, name: .init(schema: "s", name: "t"), newName: "New"))
+      ),
+      (
+        "undrop column C on table t",
+        .undrop(.init(kind: .column, name: .init(name: "c"), table: .init(name: "t")))
+      ),
+      ("UNDROP INDEX i", .undrop(.init(kind: .index, name: .init(name: "i")))),
+      (
+        "UNDROP INDEX i ON t AS j",
+        .undrop(.init(kind: .index, name: .init(name: "i"), table: .init(name: "t"), newName: "j"))
+      ),
+      ("REVERT JOB 12", .revertJob(JobID(12))),
+      ("EXPLAIN (DDL) REVERT JOB 12", .explain(ExplainOptions(isSchemaChange: true), .revertJob(JobID(12)))),
       ("SHOW SCHEMA LOG", .job(.showLog(table: nil, limit: nil))),
       (
         "show schema log for table public.\"T\" limit 3",
@@ -144,7 +205,6 @@ func parseOne(_ text: String) throws -> ParsedStatement {
 
   @Test func whatIsNotBuiltSaysItsName() throws {
     let table: [(String, String)] = [
-      ("truncate t restart identity", "TRUNCATE … RESTART IDENTITY is not supported yet"),
       ("copy t from stdin", "COPY is not supported yet"),
       ("create database d", "CREATE DATABASE is not supported yet"),
       ("alter table t alter column a type text collate \"de_DE\"", "collation \"de_DE\" is not supported yet"),

@@ -186,7 +186,7 @@ import Testing
       try change("create index on p (lower(s) desc, (a), (a + 1))")
         == .createIndex(
           CreateIndex(
-            name: nil, ifNotExists: false, table: ObjectName(name: "p"), isUnique: false,
+            name: nil, ifNotExists: false, table: found("p"), isUnique: false,
             keyColumns: [
               IndexColumnDefinition(
                 columnName: "lower", isDescending: true,
@@ -219,7 +219,7 @@ import Testing
         "create unique index i on p (a) include (n) with (visible = off, fillfactor = 70) where s <> 'x' and a > 3")
         == .createIndex(
           CreateIndex(
-            name: "i", ifNotExists: false, table: ObjectName(name: "p"), isUnique: true,
+            name: "i", ifNotExists: false, table: found("p"), isUnique: true,
             keyColumns: [IndexColumnDefinition(columnName: "a")], storedColumns: ["n"],
             predicate: RowExpressionDefinition(
               columns: [.init(name: "a", type: .int4), .init(name: "s", type: .text)],
@@ -228,7 +228,7 @@ import Testing
                 .comparison(.greater, .column(0, .int4), .constant(.integer(3), .int4)),
               ]).encoded), isVisible: false)))
     func visibility(_ isVisible: Bool, ifExists: Bool = false) -> SchemaStatement {
-      .setIndexVisibility(ObjectName(name: "i"), ifExists: ifExists, isVisible: isVisible)
+      .setIndexVisibility(found("i"), ifExists: ifExists, isVisible: isVisible)
     }
     #expect(try change("alter index i set (visible = false)") == visibility(false))
     #expect(try change("alter index if exists i set (visible = 'off')") == visibility(false, ifExists: true))

@@ -5,6 +5,7 @@ import SQLExpressions
 import SQLPlanner
 import SQLSyntax
 import SQLValues
+import SchemaChange
 
 /// A small catalog that the planner tests share.
 ///
@@ -101,3 +102,6 @@ enum PlannerFixture {
     } catch { return error }
   }
 }
+
+/// A name without a schema, as the search path leads to it.
+func found(_ name: String) -> ObjectName { ObjectName(name: name, isFromSearchPath: true) }

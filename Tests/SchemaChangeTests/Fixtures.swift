@@ -10,12 +10,18 @@ struct World {
   var nextRangeID = RangeID(1)
   var storageNodes = [NodeID(11), NodeID(12), NodeID(13), NodeID(14)]
   var absentNodes: Set<NodeID> = []
+  /// Dropped columns stay, and jobs leave their ways back.
+  var retainsDropped = false
+  var waysBack = PersistentMap<JobID, WayBack>()
+  var nextJobID = JobID(1)
 
   mutating func plan(_ statement: SchemaStatement) throws -> Plan {
-    var planner = Planner(
-      PlanningContext(
-        catalog: catalog, nextTableID: nextTableID, nextRangeID: nextRangeID, storageNodes: storageNodes,
-        absentNodes: absentNodes, replicationFactor: 3))
+    var context = PlanningContext(
+      catalog: catalog, nextTableID: nextTableID, nextRangeID: nextRangeID, storageNodes: storageNodes,
+      absentNodes: absentNodes, replicationFactor: 3)
+    context.retainsDropped = retainsDropped
+    context.waysBack = waysBack
+    var planner = Planner(context)
     let plan = try planner.plan(statement)
     nextTableID = planner.context.nextTableID
     nextRangeID = planner.context.nextRangeID
@@ -23,15 +29,25 @@ struct World {
   }
 
   mutating func apply(_ stage: PlanStage) throws {
-    try catalog.apply(
-      SchemaEntry(
-        index: catalog.schemaIndex.next, timestamp: catalog.timestamp.next, databaseID: .defaultDatabase,
-        changes: try stage.changes.map { try $0.change(in: catalog) }, newRanges: stage.newRanges))
+    let entry = try stage.entry(in: catalog, timestamp: catalog.timestamp.next)
+    let restored = entry.changes.filter { $0.from > .none && catalog.table(id: $0.tableID) == nil }
+    try catalog.apply(entry)
+    for table in restored.compactMap(\.descriptor) { waysBack.noteRestored(table) }
   }
 
   mutating func run(_ statement: SchemaStatement) throws {
-    for stage in try plan(statement).stages { try apply(stage) }
+    let plan = try plan(statement)
+    var way = WayBack(job: nextJobID, plan: plan, of: statement, in: catalog, .defaultDatabase)
+    for stage in plan.stages { try apply(stage) }
+    if retainsDropped {
+      way?.finishedMilliseconds = 1000 * nextJobID.rawValue
+      waysBack[nextJobID] = way
+    }
+    nextJobID = JobID(nextJobID.rawValue + 1)
   }
+
+  /// The number of the job that ran last.
+  var lastJob: JobID { JobID(nextJobID.rawValue - 1) }
 
   func table(_ name: String) -> TableDescriptor? { catalog.table(named: name) }
 }

@@ -172,6 +172,7 @@ struct TransactionPlanTests {
   @Test(arguments: 0..<400) func aTransactionLeavesWhatItsStatementsLeave(_ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     var world = try world()
+    world.retainsDropped = seed % 2 == 1
     var alone = world
     var draft = SchemaDraft(catalog: world.catalog, databaseID: .defaultDatabase)
     for _ in 0..<(2 + Int(random.next() % 8)) {

@@ -168,6 +168,14 @@ func prewrite(_ start: UInt64, primary: String, _ mutations: KeyMutation...) -> 
       timeToLiveMilliseconds: 10_000, mutations: mutations))
 }
 
+/// Of a transaction that a schema change's job decides about.
+func prewriteForJob(_ start: UInt64, primary: String, _ mutations: KeyMutation...) -> RangeRequest {
+  .prewrite(
+    Prewrite(
+      start: ts(start), primaryKey: Array(primary.utf8), primaryRangeID: RangeID(1), gatewayID: NodeID(7),
+      timeToLiveMilliseconds: LockRecord.decidedByJob, mutations: mutations))
+}
+
 func commit(_ start: UInt64, _ commit: UInt64, _ keys: String..., primary: Bool = true) -> RangeRequest {
   .commit(
     CommitKeys(start: ts(start), commit: ts(commit), keys: keys.map { Array($0.utf8) }, includesPrimary: primary))

@@ -256,6 +256,24 @@ import Testing
     #expect(try range.run(prewrite(5, primary: "a", put("a", "1", forUpdate: 5))) == .failed(.transactionAborted))
   }
 
+  @Test func whatAJobDecidesAboutNobodyElseEndsOrPushes() throws {
+    var range = RangeHarness()
+    _ = try range.run(prewriteForJob(5, primary: "a", put("a", "1", forUpdate: 5)))
+    range.now = range.now.advanced(byMilliseconds: 3_600_000)
+    range.machine.gatewayChanged(NodeID(7), liveEpoch: nil)
+    range.pump()
+    #expect(try range.run(check(5, primary: "a", pushAbove: 40)) == .status(.alive(minimumCommit: ts(6))))
+    #expect(try range.text("a", at: 40) == "locked")
+    #expect(try range.run(commit(5, 30, "a")) == .done)
+    #expect(try range.text("a", at: 40) == "1")
+    // On the job's way back.
+    _ = try range.run(prewriteForJob(50, primary: "b", put("b", "1", forUpdate: 50)))
+    #expect(try range.run(rollback(50, "b")) == .done)
+    #expect(try range.run(check(50, primary: "b")) == .status(.rolledBack))
+    #expect(
+      try range.run(prewriteForJob(50, primary: "b", put("b", "1", forUpdate: 50))) == .failed(.transactionAborted))
+  }
+
   @Test func aGatewaysEndLetsItsTransactionsBeRolledBack() throws {
     var range = RangeHarness()
     _ = try range.run(prewrite(5, primary: "a", put("a", "1", forUpdate: 5)))
@@ -349,6 +367,32 @@ import Testing
     #expect(
       try range.run(.ingest(Ingestion(timestamp: ts(10), entries: other.bytes, refusesDuplicates: true)))
         == .failed(.duplicateEntry(key: Array("k".utf8))))
+  }
+
+  @Test func rowsThatAreFilledKeepTheirFirstValue() throws {
+    var range = RangeHarness()
+    _ = try range.run(oneRound(5, 8, put("k", "empty", forUpdate: 5)))
+    func filled(_ values: String...) -> RangeRequest {
+      var entries = ByteWriter()
+      for (key, value) in zip(["k", "l"], values) {
+        entries.writeString(key)
+        entries.writeString(value)
+      }
+      return .ingest(
+        Ingestion(timestamp: ts(10), entries: entries.bytes, refusesDuplicates: false, keepsFirst: true))
+    }
+    // An older version is none of this timestamp; the second comes while the first is on its way.
+    let first = range.submit(filled("first"))
+    let second = range.submit(filled("second", "other"))
+    #expect(range.proposals.count == 2)
+    try range.applyAll()
+    #expect(range.answers[first] == .done && range.answers[second] == .done)
+    #expect(try range.text("k", at: 9) == "empty")
+    #expect(try range.text("k", at: 10) == "first")
+    #expect(try range.text("l", at: 10) == "other")
+    #expect(try range.run(filled("third", "third")) == .done)
+    #expect(try range.text("k", at: 10) == "first")
+    #expect(try range.text("l", at: 10) == "other")
   }
 
   @Test func listedLocksIncludeThoseOnTheirWay() throws {

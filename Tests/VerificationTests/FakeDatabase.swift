@@ -17,6 +17,8 @@ enum Bug: Hashable, CaseIterable {
   case appliedThoughFailed
   /// Rows without a value of an added column show no default.
   case wrongDefault
+  /// What a row drew for itself is another value after each write.
+  case drawnAgain
   /// A re-added column has the values of the one that was dropped.
   case ghostValues
   /// Writes while an index is built get no entry.
@@ -31,16 +33,20 @@ enum Bug: Hashable, CaseIterable {
   case renameLost
   /// A dropped table still answers.
   case droppedTableAnswers
+  /// A comment is answered as made and is not there.
+  case commentLost
 }
 
 /// A database in memory with the statement forms that workloads use: snapshot isolation, schema changes as jobs that take
 /// time. One thread at a time (`VirtualTime`).
 final class FakeDatabase: @unchecked Sendable {
-  struct Column {
+  struct Column: Equatable {
     var serial: Int
     var name: String
     var isNullable = true
     var defaultValue: String?
+    var source = ColumnModel.Source.constant
+    var comment: String?
   }
 
   struct Index {
@@ -71,8 +77,17 @@ final class FakeDatabase: @unchecked Sendable {
     var deleted: [Int: Int] = [:]
     var schemaCommit = 0
     var graveyard: [String: Int] = [:]
+    var comment: String?
+    /// What can be brought back, by name; a column with its indexes.
+    var droppedColumns: [String: (column: Column, indexes: [Index])] = [:]
+    var droppedIndexes: [String: Index] = [:]
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
+
+    func hasSchema(of other: Table) -> Bool {
+      comment == other.comment && columns == other.columns && indexes.map(\.name) == other.indexes.map(\.name)
+        && checks.keys.sorted() == other.checks.keys.sorted()
+    }
   }
 
   struct Job {
@@ -82,10 +97,14 @@ final class FakeDatabase: @unchecked Sendable {
     var table: String
     var state: String
     var error: WorkloadError?
+    /// All tables, right before and after.
+    var before: [String: Table] = [:]
+    var after: [String: Table] = [:]
   }
 
   struct State {
     var tables: [String: Table] = [:]
+    var droppedTables: [String: Table] = [:]
     var commit = 0
   }
 
@@ -231,6 +250,9 @@ final class FakeDatabase: @unchecked Sendable {
     }
   }
 
+  /// The state after that commit; nil: forgotten.
+  func state(at commit: Int) -> State? { (history + [state]).last { $0.commit <= commit } }
+
   func install(_ next: State) {
     history.append(state)
     if history.count > 8 { history.removeFirst() }
@@ -241,7 +263,14 @@ final class FakeDatabase: @unchecked Sendable {
   func value(_ table: Table, _ row: Int, _ serial: Int) -> String? {
     if let written = table.rows[row]?.values[serial] { return written }
     if bugs.contains(.wrongDefault) { return nil }
-    return table.columns.first { $0.serial == serial }?.defaultValue
+    guard let column = table.columns.first(where: { $0.serial == serial }) else { return nil }
+    switch column.source {
+    case .constant: return column.defaultValue
+    case .drawn: return String(row % 97 + (bugs.contains(.drawnAgain) ? table.rows[row]?.commit ?? 0 : 0))
+    case .numbered: return String(row)
+    case .doubled:
+      return table.column("k").flatMap { value(table, row, $0.serial) }.flatMap { Int($0) }.map { String($0 * 2) }
+    }
   }
 
   // MARK: - Schema changes

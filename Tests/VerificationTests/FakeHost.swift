@@ -43,6 +43,7 @@ final class FakeClient: SQLClient, @unchecked Sendable {
   private var transaction: FakeDatabase.Transaction?
   private var isFailed = false
   private var operation = ""
+  private var lastJob: Int?
 
   init(_ host: FakeHost) {
     self.host = host
@@ -84,6 +85,7 @@ final class FakeClient: SQLClient, @unchecked Sendable {
       defer { operation = "" }
       var change = FakeSchemaChange(host, statements, text: String(parts[1]), operation: operation)
       rows = try await change.run()
+      lastJob = change.job
     } else {
       for statement in sql.split(separator: ";") {
         rows = try await one(FakeStatement(String(statement)))
@@ -110,7 +112,12 @@ final class FakeClient: SQLClient, @unchecked Sendable {
     var parser = statement
     switch parser.verb {
     case "BEGIN":
-      transaction = database.begin(isRepeatable: statement.text.contains("REPEATABLE"))
+      if let moment = parser.moment {
+        guard let past = database.state(at: moment) else { throw .failed(state: "72000", message: "too old") }
+        transaction = FakeDatabase.Transaction(isRepeatable: true, snapshot: past)
+      } else {
+        transaction = database.begin(isRepeatable: statement.text.contains("REPEATABLE"))
+      }
       return []
     case "ROLLBACK":
       end()
@@ -128,11 +135,15 @@ final class FakeClient: SQLClient, @unchecked Sendable {
     case "SET":
       operation = parser.strings.first ?? ""
       return []
-    case "CREATE", "ALTER", "DROP", "TRUNCATE":
+    case "CREATE", "ALTER", "DROP", "UNDROP", "REVERT", "TRUNCATE", "COMMENT":
       defer { operation = "" }
       var change = FakeSchemaChange(host, [statement], text: statement.text, operation: operation)
-      return try await change.run()
+      let rows = try await change.run()
+      lastJob = change.job
+      return rows
+    case "SHOW" where statement.text == "SHOW theseus.last_job": return [[lastJob.map { "\($0)" } ?? ""]]
     case "SHOW", "PAUSE", "RESUME", "CANCEL": return try FakeSchemaChange.control(&parser, database)
+    case "SELECT" where statement.text.hasSuffix("cluster_logical_timestamp()"): return [["\(database.state.commit)"]]
     default: return try data(statement)
     }
   }

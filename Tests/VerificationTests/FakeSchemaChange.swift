@@ -6,6 +6,8 @@ struct FakeSchemaChange {
   private let statements: [FakeStatement]
   private let text: String
   private let operation: String
+  /// Nil: it has not begun.
+  private(set) var job: Int?
   private var database: FakeDatabase { host.database }
 
   /// - Parameter statements: done in one moment, all or none.
@@ -20,9 +22,11 @@ struct FakeSchemaChange {
     if !operation.isEmpty, !database.bugs.contains(.operationAppliedTwice),
       let known = database.jobs.first(where: { $0.operation == operation })
     {
+      job = known.id
       return try await wait(for: known.id)
     }
     let id = database.makeID()
+    job = id
     database.jobs.append(
       .init(id: id, operation: operation, statement: text, table: "", state: "running"))
     do throws(WorkloadError) {
@@ -42,11 +46,11 @@ struct FakeSchemaChange {
     database.jobs[place].error = error
   }
 
-  private func job(_ id: Int) -> FakeDatabase.Job? { database.jobs.first { $0.id == id } }
+  private func find(_ id: Int) -> FakeDatabase.Job? { database.jobs.first { $0.id == id } }
 
   private func wait(for id: Int) async throws(WorkloadError) -> [[String?]] {
-    while let job = job(id), ["running", "paused"].contains(job.state) { await host.pause(milliseconds: 5) }
-    if let error = job(id)?.error { throw error }
+    while let job = find(id), ["running", "paused"].contains(job.state) { await host.pause(milliseconds: 5) }
+    if let error = find(id)?.error { throw error }
     return []
   }
 
@@ -62,12 +66,16 @@ struct FakeSchemaChange {
     }
     for _ in 0..<Int.random(in: 0...20, using: &database.random) {
       await host.pause(milliseconds: 5)
-      while job(id)?.state == "paused" { await host.pause(milliseconds: 5) }
-      if job(id)?.state == "canceling" { throw .failed(state: "57014", message: "canceled") }
+      while find(id)?.state == "paused" { await host.pause(milliseconds: 5) }
+      if find(id)?.state == "canceling" { throw .failed(state: "57014", message: "canceled") }
     }
+    let before = database.state.tables
     try database.change { (state) throws(WorkloadError) in
       for position in edits.indices { try edits[position].apply(to: &state) }
     }
+    guard let place = database.jobs.firstIndex(where: { $0.id == id }) else { return }
+    database.jobs[place].before = before
+    database.jobs[place].after = database.state.tables
   }
 
   static func control(_ statement: inout FakeStatement, _ database: FakeDatabase) throws(WorkloadError) -> [[String?]] {
@@ -108,7 +116,7 @@ private struct FakeEdit {
   /// An index that is being built takes part in writes.
   mutating func begin() throws(WorkloadError) {
     var parser = statement
-    _ = parser.next()
+    guard parser.next() == "CREATE" else { return }
     let isUnique = parser.take("UNIQUE")
     guard parser.take("INDEX") else { return }
     let name = parser.next()
@@ -158,6 +166,9 @@ private struct FakeEdit {
 
   private mutating func edit(_ state: inout FakeDatabase.State) throws(WorkloadError) {
     let verb = statement.next()
+    // There is every schema.
+    if verb == "CREATE", statement.take("SCHEMA") { return }
+    if verb == "COMMENT" { return try comment(&state) }
     if verb == "CREATE", statement.take("TABLE") { return try createTable(&state) }
     if verb == "CREATE" { return try createIndex(&state) }
     if verb == "TRUNCATE" {
@@ -169,16 +180,21 @@ private struct FakeEdit {
       state.tables[name] = table
       return
     }
+    if verb == "UNDROP" { return try undrop(&state) }
+    if verb == "REVERT" { return try revert(&state) }
     if verb == "DROP", statement.take("TABLE") {
       let name = statement.next()
       guard state.tables[name] != nil else { throw missing(name) }
+      state.droppedTables[name] = state.tables[name]
       if !database.bugs.contains(.droppedTableAnswers) { state.tables[name] = nil }
       return
     }
     if verb == "DROP" {
       try statement.expect("INDEX")
       let name = statement.next()
-      return try onIndex(name, &state) { table, place in table.indexes.remove(at: place) }
+      return try onIndex(name, &state) { table, place in
+        table.droppedIndexes[name] = table.indexes.remove(at: place)
+      }
     }
     if statement.take("INDEX") {
       let name = statement.next()
@@ -191,9 +207,85 @@ private struct FakeEdit {
     try alter(statement.next(), &state)
   }
 
+  private mutating func undrop(_ state: inout FakeDatabase.State) throws(WorkloadError) {
+    let kind = statement.next()
+    let name = statement.next()
+    if kind == "TABLE" {
+      guard let table = state.droppedTables.removeValue(forKey: name) else { throw missing(name) }
+      if state.tables[name] == nil { state.tables[name] = table }
+      return
+    }
+    try statement.expect("ON")
+    let tableName = statement.next()
+    guard var table = state.tables[tableName] else { throw missing(tableName) }
+    if kind == "INDEX" {
+      guard let index = table.droppedIndexes.removeValue(forKey: name) else { throw missing(name) }
+      table.indexes.append(index)
+    } else {
+      guard let dropped = table.droppedColumns.removeValue(forKey: name) else { throw missing(name) }
+      let place = table.columns.firstIndex { $0.serial > dropped.column.serial } ?? table.columns.count
+      table.columns.insert(dropped.column, at: place)
+      table.indexes += dropped.indexes
+      table.schemaCommit = state.commit
+      for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
+    }
+    state.tables[tableName] = table
+  }
+
+  /// Every table that the job changed is what it was, with the rows that it has.
+  private mutating func revert(_ state: inout FakeDatabase.State) throws(WorkloadError) {
+    try statement.expect("JOB")
+    let number = Int(statement.next())
+    guard let job = database.jobs.first(where: { $0.id == number }), job.state == "succeeded" else {
+      throw .failed(state: "55000", message: "no job to be reverted")
+    }
+    for name in job.after.keys.sorted() where !job.before.values.contains(where: { $0.id == job.after[name]?.id }) {
+      throw .failed(state: "0A000", message: "the job created \(name)")
+    }
+    for name in job.before.keys.sorted() {
+      guard var table = job.before[name] else { continue }
+      let after = job.after.first { $0.value.id == table.id }
+      if after?.key == name, after?.value.hasSchema(of: table) ?? false { continue }
+      if let now = state.tables.first(where: { $0.value.id == table.id }) {
+        table.rows = now.value.rows
+        table.deleted = now.value.deleted
+        state.tables[now.key] = nil
+      }
+      table.schemaCommit = state.commit
+      for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
+      state.tables[name] = table
+    }
+  }
+
+  private mutating func comment(_ state: inout FakeDatabase.State) throws(WorkloadError) {
+    try statement.expect("ON")
+    let kind = statement.next()
+    var words = statement.next().split(separator: ".").map(String.init)
+    let column = kind == "COLUMN" ? words.removeLast() : nil
+    let name = words.joined(separator: ".")
+    guard state.tables[name] != nil else { throw missing(name) }
+    try statement.expect("IS")
+    let text = FakeStatement.value(statement.next())
+    if database.has(.commentLost, percent: 50) { return }
+    guard let column else {
+      state.tables[name]?.comment = text
+      return
+    }
+    guard let place = state.tables[name]?.columns.firstIndex(where: { $0.name == column }) else {
+      throw .failed(state: "42703", message: "no \(column)")
+    }
+    state.tables[name]?.columns[place].comment = text
+  }
+
+  /// With the schema that another name has.
+  private static func name(_ name: String, besides other: String) -> String {
+    other.contains(".") ? "\(other.split(separator: ".")[0]).\(name)" : name
+  }
+
   private func onIndex(
-    _ name: String, _ state: inout FakeDatabase.State, _ body: (inout FakeDatabase.Table, Int) -> Void
+    _ qualifiedName: String, _ state: inout FakeDatabase.State, _ body: (inout FakeDatabase.Table, Int) -> Void
   ) throws(WorkloadError) {
+    let name = qualifiedName.split(separator: ".").last.map(String.init) ?? ""
     for key in state.tables.keys.sorted() {
       if let place = state.tables[key]?.indexes.firstIndex(where: { $0.name == name }), var table = state.tables[key] {
         body(&table, place)
@@ -253,8 +345,11 @@ private struct FakeEdit {
   private mutating func alter(_ name: String, _ state: inout FakeDatabase.State) throws(WorkloadError) {
     guard var table = state.tables[name] else { throw missing(name) }
     // Renames leave transactions alone; everything else refuses those that began before.
-    if statement.take("RENAME", "TO") {
-      let new = statement.next()
+    let isMoved = statement.take("SET", "SCHEMA")
+    if isMoved || statement.take("RENAME", "TO") {
+      let word = statement.next()
+      let inSchema = name.split(separator: ".").last.map(String.init) ?? ""
+      let new = isMoved ? (word == "public" ? inSchema : "\(word).\(inSchema)") : Self.name(word, besides: name)
       if state.tables[new] != nil { throw .failed(state: "42P07", message: "\(new) exists") }
       if database.has(.renameLost, percent: 30) { return }
       state.tables[name] = nil
@@ -274,7 +369,14 @@ private struct FakeEdit {
       var new = FakeDatabase.Column(serial: database.makeID(), name: column)
       if database.bugs.contains(.ghostValues), let old = table.graveyard[column] { new.serial = old }
       if statement.take("NOT", "NULL") { new.isNullable = false }
-      if statement.take("DEFAULT") { new.defaultValue = FakeStatement.value(statement.next()) }
+      if statement.take("DEFAULT", "floor") {
+        new.source = .drawn
+      } else if statement.take("DEFAULT") {
+        new.defaultValue = FakeStatement.value(statement.next())
+      } else if statement.take("GENERATED", "ALWAYS", "AS") {
+        new.source = statement.take("IDENTITY") ? .numbered : .doubled
+        if new.source == .numbered { new.isNullable = false }
+      }
       table.columns.append(new)
       if statement.take("CONSTRAINT") {
         table.indexes.append(.init(name: statement.next(), columns: [new.serial], isUnique: true))
@@ -317,6 +419,7 @@ private struct FakeEdit {
       try statement.expect("DROP", "COLUMN")
       let column = statement.next()
       guard let old = table.column(column) else { throw .failed(state: "42703", message: "no \(column)") }
+      table.droppedColumns[column] = (old, table.indexes.filter { $0.columns.contains(old.serial) })
       table.columns.removeAll { $0.serial == old.serial }
       table.indexes.removeAll { $0.columns.contains(old.serial) }
       table.checks = table.checks.filter { $0.value.column != old.serial }

@@ -39,6 +39,11 @@ struct FakeStatement {
 
   var verb: String { tokens.first ?? "" }
   var strings: [String] { tokens.filter { $0.hasPrefix("'") }.map { String($0.dropFirst().dropLast()) } }
+  /// Of the table that a schema and a name in two strings mean.
+  var qualifiedName: String {
+    guard strings.count > 1, strings[0] != "public" else { return strings.last ?? "" }
+    return "\(strings[0]).\(strings[1])"
+  }
   var isAtEnd: Bool { position >= tokens.count }
   var peek: String { isAtEnd ? "" : tokens[position] }
 
@@ -65,6 +70,12 @@ struct FakeStatement {
     var words = [next()]
     while take(",") { words.append(next()) }
     return words
+  }
+
+  /// `AS OF SYSTEM TIME n` at the end.
+  var moment: Int? {
+    guard tokens.count > 5, Array(tokens.suffix(5).dropLast()) == ["AS", "OF", "SYSTEM", "TIME"] else { return nil }
+    return Int(tokens[tokens.count - 1])
   }
 
   /// The value of a literal; nil for NULL.
@@ -170,12 +181,16 @@ struct FakeQuery {
     try statement.expect("FROM")
     let source = statement.next()
     if source == "information_schema.columns" {
-      let columns = state.tables[statement.strings.first ?? ""]?.columns ?? []
+      let columns = state.tables[statement.qualifiedName]?.columns ?? []
       return columns.map { [$0.name] }
     }
     if source == "pg_indexes" {
-      let wanted = statement.strings.first ?? ""
+      let wanted = statement.qualifiedName
       return (state.tables[wanted]?.indexes ?? []).map { [$0.name] } + [["\(wanted)_pkey"]]
+    }
+    if source == "pg_description" {
+      let found = state.tables[statement.strings.first ?? ""]
+      return ([found?.comment] + (found?.columns ?? []).map(\.comment)).compactMap { $0 }.map { [$0] }
     }
     try open(source, state)
     for column in columns where column != "id" { _ = try serial(column) }

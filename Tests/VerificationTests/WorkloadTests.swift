@@ -43,8 +43,8 @@ import Verification
       case .dirtyRead: ["register", "list-append"]
       case .readSkew: ["bank", "list-append"]
       case .lostCommit, .appliedThoughFailed: ["register", "list-append", "schema"]
-      case .wrongDefault, .ghostValues, .missingEntry, .orphanEntry, .uniqueNotEnforced, .constraintNotEnforced,
-        .jobNeverEnds:
+      case .wrongDefault, .drawnAgain, .ghostValues, .missingEntry, .orphanEntry, .uniqueNotEnforced,
+        .constraintNotEnforced, .jobNeverEnds, .commentLost:
         ["schema"]
       case .operationAppliedTwice: ["schema", "schema answers"]
       case .renameLost, .droppedTableAnswers: ["schema", "schema answers", "schema final reads answers"]

@@ -126,6 +126,12 @@ static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__sch
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__schema_log_response(void) {
   return &theseus__v1__schema_log_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__dropped_object_info(void) {
+  return &theseus__v1__dropped_object_info__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__list_dropped_response(void) {
+  return &theseus__v1__list_dropped_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *wire_descriptor_theseus__v1__ack_confirmation(void) {
   return &theseus__v1__ack_confirmation__descriptor;
 }

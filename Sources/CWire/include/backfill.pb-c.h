@@ -61,6 +61,9 @@ struct  Theseus__V1__BackfillRequest
    * Catalog.TableDescriptor in core encoding.
    */
   ProtobufCBinaryData table;
+  /*
+   * 0: no index, but the rows themselves get the values of columns on their way in.
+   */
   uint64_t index_id;
   uint64_t read_timestamp;
   /*
@@ -68,10 +71,14 @@ struct  Theseus__V1__BackfillRequest
    */
   ProtobufCBinaryData checkpoint;
   uint64_t max_rows_per_second;
+  /*
+   * Percent by which the mean time of clients' requests may grow for this work (0: it rests as long as it works).
+   */
+  uint32_t max_latency_increase;
 };
 #define THESEUS__V1__BACKFILL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__backfill_request__descriptor) \
-    , 0, 0, {0,NULL}, 0, 0, {0,NULL}, 0 }
+    , 0, 0, {0,NULL}, 0, 0, {0,NULL}, 0, 0 }
 
 
 struct  Theseus__V1__BackfillProgress

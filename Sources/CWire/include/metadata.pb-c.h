@@ -51,6 +51,8 @@ typedef struct Theseus__V1__SchemaLogRequest Theseus__V1__SchemaLogRequest;
 typedef struct Theseus__V1__SchemaLogTable Theseus__V1__SchemaLogTable;
 typedef struct Theseus__V1__SchemaLogEntry Theseus__V1__SchemaLogEntry;
 typedef struct Theseus__V1__SchemaLogResponse Theseus__V1__SchemaLogResponse;
+typedef struct Theseus__V1__DroppedObjectInfo Theseus__V1__DroppedObjectInfo;
+typedef struct Theseus__V1__ListDroppedResponse Theseus__V1__ListDroppedResponse;
 
 
 /* --- enums --- */
@@ -81,7 +83,15 @@ typedef enum _Theseus__V1__JobControl {
   /*
    * Sets max_rows_per_second.
    */
-  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT = 4
+  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT = 4,
+  /*
+   * The rows of the job's transaction are prewritten: makes them visible together with its schema changes.
+   */
+  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_DECIDE = 5,
+  /*
+   * Sets max_latency_increase.
+   */
+  THESEUS__V1__JOB_CONTROL__JOB_CONTROL_LIMIT_LATENCY_INCREASE = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(THESEUS__V1__JOB_CONTROL)
 } Theseus__V1__JobControl;
 
@@ -356,10 +366,18 @@ struct  Theseus__V1__DDLRequest
   uint64_t bounded_wait_milliseconds;
   uint64_t gateway_node_id;
   protobuf_c_boolean explain_only;
+  /*
+   * Of a transaction that writes rows too: its start timestamp (0: it does not), the session of its gateway, and its primary
+   * key, if that is in a range that is there already.
+   */
+  uint64_t rows_start_timestamp;
+  uint64_t session_epoch;
+  ProtobufCBinaryData primary_key;
+  uint64_t primary_range_id;
 };
 #define THESEUS__V1__DDLREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ddlrequest__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, 0 }
 
 
 struct  Theseus__V1__DDLProgress
@@ -385,10 +403,23 @@ struct  Theseus__V1__DDLProgress
   ProtobufCBinaryData *explanation;
   size_t n_stages;
   Theseus__V1__ExplainedStage **stages;
+  /*
+   * All is prepared but the rows of this transaction: JOB_CONTROL_DECIDE is waited for (0: it is not).
+   */
+  uint64_t awaited_rows_start_timestamp;
+  /*
+   * Catalog.TableDescriptor of what the job creates, ascending by id; with awaited_rows_start_timestamp.
+   */
+  size_t n_created_tables;
+  ProtobufCBinaryData *created_tables;
+  /*
+   * Of a final message: what the rows of the job's transaction were committed at (0: there were none, or they were not).
+   */
+  uint64_t rows_commit_timestamp;
 };
 #define THESEUS__V1__DDLPROGRESS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ddlprogress__descriptor) \
-    , 0, NULL, 0, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0,NULL }
+    , 0, NULL, 0, {0,NULL}, 0, {0,NULL}, NULL, 0,NULL, 0,NULL, 0, 0,NULL, 0 }
 
 
 /*
@@ -526,10 +557,14 @@ struct  Theseus__V1__JobInfo
    */
   uint64_t work_rows_done;
   uint64_t work_rows_total;
+  /*
+   * Percent (0: not set).
+   */
+  uint32_t max_latency_increase;
 };
 #define THESEUS__V1__JOB_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__job_info__descriptor) \
-    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0,NULL, {0,NULL}, 0, 0 }
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0,NULL, {0,NULL}, 0, 0, 0 }
 
 
 /*
@@ -594,10 +629,26 @@ struct  Theseus__V1__ControlJobRequest
    * 0: without a limit.
    */
   uint64_t max_rows_per_second;
+  /*
+   * Of JOB_CONTROL_DECIDE.
+   */
+  uint64_t rows_start_timestamp;
+  size_t n_pins;
+  Theseus__V1__TablePin **pins;
+  /*
+   * The lowest timestamp that every range of the rows accepts.
+   */
+  uint64_t minimum_timestamp;
+  ProtobufCBinaryData primary_key;
+  uint64_t primary_range_id;
+  /*
+   * Percent; 0: not set.
+   */
+  uint32_t max_latency_increase;
 };
 #define THESEUS__V1__CONTROL_JOB_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__control_job_request__descriptor) \
-    , 0, THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED, 0 }
+    , 0, THESEUS__V1__JOB_CONTROL__JOB_CONTROL_UNSPECIFIED, 0, 0, 0,NULL, 0, {0,NULL}, 0, 0 }
 
 
 struct  Theseus__V1__ControlJobResponse
@@ -605,10 +656,14 @@ struct  Theseus__V1__ControlJobResponse
   ProtobufCMessage base;
   Theseus__V1__SQLErrorMessage *error;
   Theseus__V1__JobInfo *job;
+  /*
+   * After JOB_CONTROL_DECIDE: what the rows are committed at.
+   */
+  uint64_t commit_timestamp;
 };
 #define THESEUS__V1__CONTROL_JOB_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__control_job_response__descriptor) \
-    , NULL, NULL }
+    , NULL, NULL, 0 }
 
 
 struct  Theseus__V1__ClusterStatus
@@ -740,6 +795,40 @@ struct  Theseus__V1__SchemaLogResponse
 };
 #define THESEUS__V1__SCHEMA_LOG_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_log_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Theseus__V1__DroppedObjectInfo
+{
+  ProtobufCMessage base;
+  /*
+   * table, column, index or sequence
+   */
+  ProtobufCBinaryData kind;
+  uint64_t table_id;
+  ProtobufCBinaryData table_name;
+  ProtobufCBinaryData name;
+  uint64_t job_id;
+  uint64_t dropped_milliseconds;
+  uint64_t until_milliseconds;
+  ProtobufCBinaryData schema_name;
+};
+#define THESEUS__V1__DROPPED_OBJECT_INFO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__dropped_object_info__descriptor) \
+    , {0,NULL}, 0, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL} }
+
+
+struct  Theseus__V1__ListDroppedResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Newest first.
+   */
+  size_t n_objects;
+  Theseus__V1__DroppedObjectInfo **objects;
+};
+#define THESEUS__V1__LIST_DROPPED_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__list_dropped_response__descriptor) \
     , 0,NULL }
 
 
@@ -1408,6 +1497,44 @@ Theseus__V1__SchemaLogResponse *
 void   theseus__v1__schema_log_response__free_unpacked
                      (Theseus__V1__SchemaLogResponse *message,
                       ProtobufCAllocator *allocator);
+/* Theseus__V1__DroppedObjectInfo methods */
+void   theseus__v1__dropped_object_info__init
+                     (Theseus__V1__DroppedObjectInfo         *message);
+size_t theseus__v1__dropped_object_info__get_packed_size
+                     (const Theseus__V1__DroppedObjectInfo   *message);
+size_t theseus__v1__dropped_object_info__pack
+                     (const Theseus__V1__DroppedObjectInfo   *message,
+                      uint8_t             *out);
+size_t theseus__v1__dropped_object_info__pack_to_buffer
+                     (const Theseus__V1__DroppedObjectInfo   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__DroppedObjectInfo *
+       theseus__v1__dropped_object_info__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__dropped_object_info__free_unpacked
+                     (Theseus__V1__DroppedObjectInfo *message,
+                      ProtobufCAllocator *allocator);
+/* Theseus__V1__ListDroppedResponse methods */
+void   theseus__v1__list_dropped_response__init
+                     (Theseus__V1__ListDroppedResponse         *message);
+size_t theseus__v1__list_dropped_response__get_packed_size
+                     (const Theseus__V1__ListDroppedResponse   *message);
+size_t theseus__v1__list_dropped_response__pack
+                     (const Theseus__V1__ListDroppedResponse   *message,
+                      uint8_t             *out);
+size_t theseus__v1__list_dropped_response__pack_to_buffer
+                     (const Theseus__V1__ListDroppedResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Theseus__V1__ListDroppedResponse *
+       theseus__v1__list_dropped_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   theseus__v1__list_dropped_response__free_unpacked
+                     (Theseus__V1__ListDroppedResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Theseus__V1__RegisterRequest_Closure)
@@ -1515,6 +1642,12 @@ typedef void (*Theseus__V1__SchemaLogEntry_Closure)
 typedef void (*Theseus__V1__SchemaLogResponse_Closure)
                  (const Theseus__V1__SchemaLogResponse *message,
                   void *closure_data);
+typedef void (*Theseus__V1__DroppedObjectInfo_Closure)
+                 (const Theseus__V1__DroppedObjectInfo *message,
+                  void *closure_data);
+typedef void (*Theseus__V1__ListDroppedResponse_Closure)
+                 (const Theseus__V1__ListDroppedResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1559,6 +1692,8 @@ extern const ProtobufCMessageDescriptor theseus__v1__schema_log_request__descrip
 extern const ProtobufCMessageDescriptor theseus__v1__schema_log_table__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__schema_log_entry__descriptor;
 extern const ProtobufCMessageDescriptor theseus__v1__schema_log_response__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__dropped_object_info__descriptor;
+extern const ProtobufCMessageDescriptor theseus__v1__list_dropped_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -348,10 +348,14 @@ struct  Theseus__V1__PrewriteRequest
   uint64_t lock_ttl_milliseconds;
   size_t n_mutations;
   Theseus__V1__Mutation **mutations;
+  /*
+   * The transaction changes the schema too: its job decides, and nobody ends its locks before.
+   */
+  protobuf_c_boolean is_decided_by_job;
 };
 #define THESEUS__V1__PREWRITE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__prewrite_request__descriptor) \
-    , NULL, 0, {0,NULL}, 0, 0, 0, 0,NULL }
+    , NULL, 0, {0,NULL}, 0, 0, 0, 0,NULL, 0 }
 
 
 struct  Theseus__V1__PrewriteResponse
@@ -490,10 +494,14 @@ struct  Theseus__V1__IngestRequest
    * Refuse a key that has another value at timestamp (RANGE_KEY_EXISTS): the entries of a unique index.
    */
   protobuf_c_boolean refuses_duplicates;
+  /*
+   * Pass over a key that has a version at timestamp: rows that are given values.
+   */
+  protobuf_c_boolean keeps_first;
 };
 #define THESEUS__V1__INGEST_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ingest_request__descriptor) \
-    , NULL, 0, {0,NULL}, 0 }
+    , NULL, 0, {0,NULL}, 0, 0 }
 
 
 struct  Theseus__V1__IngestResponse

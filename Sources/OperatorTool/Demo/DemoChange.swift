@@ -20,7 +20,21 @@ struct DemoChange: Sendable {
     DemoChange("build a unique index", "CREATE UNIQUE INDEX ships_name ON ships (name)"),
     DemoChange("drop a column", "ALTER TABLE ships DROP COLUMN remark"),
     DemoChange("rename a column", "ALTER TABLE ships RENAME COLUMN port TO harbour"),
+    DemoChange("change the type of an indexed column", "ALTER TABLE ships ALTER COLUMN owner TYPE int8"),
+    DemoChange(
+      "add a foreign key", "ALTER TABLE ships ADD CONSTRAINT ships_owner_fkey FOREIGN KEY (owner) REFERENCES owners"),
+    DemoChange("make a column unique", "ALTER TABLE ships ADD CONSTRAINT ships_id UNIQUE (id)"),
+    DemoChange("change the primary key", "ALTER TABLE ships DROP CONSTRAINT ships_pkey, ADD PRIMARY KEY (name)"),
   ]
+
+  /// What clients may count on once it is done.
+  enum Promise { case indexOfOwners, indexOfNames }
+
+  var promise: Promise? {
+    if statement.hasPrefix("CREATE INDEX ships_owner ") { return .indexOfOwners }
+    if statement.hasPrefix("CREATE UNIQUE INDEX ships_name ") { return .indexOfNames }
+    return nil
+  }
 
   private init(_ title: String, _ statement: String) {
     self.title = title

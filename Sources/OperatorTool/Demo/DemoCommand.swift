@@ -91,8 +91,11 @@ import PostgresClient
         changes.append(
           await observe(template, "demo-\(number + 1)", on: connection, under: traffic, warmUp: warmUp))
         connection.close()
-        if number == 1 { traffic.ownerIndexIsPublic = true }
-        if number == 2 { traffic.nameIndexIsPublic = true }
+        switch template.promise {
+        case .indexOfOwners: traffic.ownerIndexIsPublic = true
+        case .indexOfNames: traffic.nameIndexIsPublic = true
+        case nil: break
+        }
       }
       traffic.beginWindow()
       try? await EventLoop.sleep(for: warmUp)
@@ -136,9 +139,12 @@ import PostgresClient
     defer { connection.close() }
     try await connection.query(
       """
-      CREATE TABLE ships (id int8 PRIMARY KEY, name text NOT NULL, owner int8 NOT NULL, balance int8 NOT NULL, \
+      CREATE TABLE ships (id int8 PRIMARY KEY, name text NOT NULL, owner int4 NOT NULL, balance int8 NOT NULL, \
       remark text, port text DEFAULT 'Piraeus')
       """)
+    try await connection.query("CREATE TABLE owners (id int8 PRIMARY KEY)")
+    try await connection.query(
+      "INSERT INTO owners SELECT g FROM generate_series(0, \(DemoModel.ownerCount - 1)) g")
     let start = EventLoop.now
     let loader = BulkLoader(endpoints: endpoints, connections: 4, rowsPerStatement: 500)
     try await loader.load(into: "ships (id, name, owner, balance, remark)", ids: 1...rows) { id in

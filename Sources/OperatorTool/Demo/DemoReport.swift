@@ -16,9 +16,8 @@ import EventLoop
   static func show(_ changes: [DemoChange], _ traffic: DemoTraffic) {
     var rows = [
       [
-        "change", "steps", "duration ms", "backfilled rows", "rows/s", "statements", "failed", "p50 before",
-        "p50 during",
-        "p99 before", "p99 during",
+        "change", "steps", "duration ms", "backfilled rows", "rows/s", "statements", "failed", "repeated",
+        "p50 before", "p50 during", "p99 before", "p99 during",
       ]
     ]
     for change in changes {
@@ -26,7 +25,8 @@ import EventLoop
         change.title, change.job.map { "\($0.steps.count)" } ?? "–", "\(change.durationMilliseconds)",
         change.job.map { "\($0.rowsDone)" } ?? "–",
         change.backfilledRowsPerSecond.map { LatencyHistogram.decimals($0, 0) } ?? "–", "\(change.during.statements)",
-        "\(change.during.failed)", LatencyHistogram.text(change.before.latencies.quantile(0.5)),
+        "\(change.during.failed)", "\(change.during.repeated)",
+        LatencyHistogram.text(change.before.latencies.quantile(0.5)),
         LatencyHistogram.text(change.during.latencies.quantile(0.5)),
         LatencyHistogram.text(change.before.latencies.quantile(0.99)),
         LatencyHistogram.text(change.during.latencies.quantile(0.99)),
@@ -36,8 +36,8 @@ import EventLoop
     Console.line(Console.table(rows))
     let total = traffic.total
     Console.line(
-      "\n\(total.statements) statements in all, \(total.failed) failed; p50 "
-        + "\(LatencyHistogram.text(total.latencies.quantile(0.5))), p99 "
+      "\n\(total.statements) statements in all, \(total.failed) failed, \(total.repeated) transactions begun again (40001); "
+        + "p50 \(LatencyHistogram.text(total.latencies.quantile(0.5))), p99 "
         + LatencyHistogram.text(total.latencies.quantile(0.99)))
     for failure in traffic.failures { Console.line("  failed: \(failure)") }
   }

@@ -12,6 +12,8 @@ import PostgresClient
     var latencies = LatencyHistogram()
     var statements = 0
     var failed = 0
+    /// Transactions of several statements that were told to begin again (40001), and did.
+    var repeated = 0
   }
 
   private(set) var model: DemoModel
@@ -103,7 +105,7 @@ import PostgresClient
   }
 
   private func prepare(_ connection: PostgresConnection) async throws(PostgresClientError) {
-    try await connection.prepare("read", "SELECT name, owner, balance FROM ships WHERE id = $1")
+    try await connection.prepare("read", "SELECT name, owner::text, balance FROM ships WHERE id = $1")
     try await connection.prepare("rename", "UPDATE ships SET name = $2, owner = $3 WHERE id = $1")
     try await connection.prepare("insert", "INSERT INTO ships (id, name, owner, balance) VALUES ($1, $2, $3, $4)")
     try await connection.prepare("delete", "DELETE FROM ships WHERE id = $1")
@@ -144,6 +146,11 @@ import PostgresClient
       count(from: start, failure: "\(what): \(error)")
       return nil
     }
+  }
+
+  private func countRepetition() {
+    total.repeated += 1
+    window.repeated += 1
   }
 
   /// An answer that contradicts what is known counts as a failed statement, too.
@@ -230,31 +237,49 @@ extension DemoTraffic {
     finish(id, nil, result)
   }
 
-  /// Two rows in one transaction of four statements.
+  /// Two rows in one transaction of four statements, which clients have to begin again when they are told so.
   private func transfer(_ connection: PostgresConnection, _ from: Int, _ to: Int) async {
     guard from != to, var source = model[from], var target = model[to] else { return await read(connection, from) }
     source.balance -= 1
     target.balance += 1
+    while true {
+      switch await tryTransfer(connection, from, to) {
+      case .done:
+        model.acknowledge(from, source)
+        model.acknowledge(to, target)
+        return
+      case .refused: countRepetition()
+      case .failed: return
+      case .unknown:
+        model.forget(from)
+        model.forget(to)
+        return
+      }
+    }
+  }
+
+  private enum TransferOutcome { case done, refused, failed, unknown }
+
+  private func tryTransfer(_ connection: PostgresConnection, _ from: Int, _ to: Int) async -> TransferOutcome {
     let statements = [
       "BEGIN", "UPDATE ships SET balance = balance - 1 WHERE id = \(from)",
       "UPDATE ships SET balance = balance + 1 WHERE id = \(to)", "COMMIT",
     ]
     for statement in statements {
-      let result = await attempt("in a transaction, \(statement)") { () async throws(PostgresClientError) in
-        try await connection.query(statement)
+      let start = EventLoop.now
+      do throws(PostgresClientError) {
+        let result = try await connection.query(statement)
+        count(from: start, failure: nil)
+        if statement.hasPrefix("UPDATE"), result.affectedRows != 1 { complain("\(statement): \(result.commandTag)") }
+        if statement == "COMMIT", result.commandTag == "ROLLBACK" { return .failed }
+      } catch {
+        let isRefused = error.state == .serializationFailure
+        count(from: start, failure: isRefused ? nil : "in a transaction, \(statement): \(error)")
+        if !isRefused, statement == "COMMIT" { return .unknown }
+        if statement != "COMMIT", connection.isOpen { _ = try? await connection.query("ROLLBACK") }
+        return isRefused ? .refused : .failed
       }
-      guard let result, result.commandTag != "ROLLBACK" else {
-        if statement == "COMMIT" {
-          model.forget(from)
-          model.forget(to)
-        } else if connection.isOpen {
-          _ = try? await connection.query("ROLLBACK")
-        }
-        return
-      }
-      if statement.hasPrefix("UPDATE"), result.affectedRows != 1 { complain("\(statement): \(result.commandTag)") }
     }
-    model.acknowledge(from, source)
-    model.acknowledge(to, target)
+    return .done
   }
 }

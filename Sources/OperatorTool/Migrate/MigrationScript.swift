@@ -19,7 +19,6 @@ struct MigrationScript {
     var texts: [String]
     var parts: [String] = []
     var changes: [String] = []
-    var writesRows = false
   }
 
   func statements(_ parsed: [ParsedStatement]) throws(ToolError) -> [MigrationStatement] {
@@ -77,16 +76,8 @@ struct MigrationScript {
       }
     }
     if role == .schemaChange { block?.changes.append(parsed.text) }
-    if role == .data, !Self.isSelect(parsed.statement) { block?.writesRows = true }
-    if block?.writesRows == true, block?.changes.isEmpty == false {
-      throw refusal(line, "rows are written and the schema is changed inside one BEGIN … COMMIT: make two of it")
-    }
     block?.texts.append(parsed.text)
     block?.parts.append(parsed.text)
-  }
-
-  private static func isSelect(_ statement: Statement) -> Bool {
-    if case .select = statement { true } else { false }
   }
 
   private func plain(_ kind: MigrationStatement.Kind, _ statement: ParsedStatement, _ line: Int) -> MigrationStatement {
@@ -102,8 +93,9 @@ struct MigrationScript {
     switch parsed.statement {
     case .select, .insert, .update, .delete: return .data
     case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
-      .alterSequence:
+      .alterSequence, .object, .undrop:
       return .schemaChange
+    case .revertJob: throw refusal(line, "job numbers have no place in a migration")
     case .explain, .checkTable: return .report
     case .session(let statement): return try role(of: statement, line)
     case .transaction(let statement): return try role(of: statement, line)

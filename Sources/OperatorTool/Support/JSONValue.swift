@@ -1,4 +1,5 @@
 import Basics
+
 /// A JSON document (RFC 8259): what `cluster.json` and `theseus bench --json` are written in.
 enum JSONValue: Hashable, Sendable {
   case null

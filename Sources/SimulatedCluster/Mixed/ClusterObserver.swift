@@ -83,7 +83,10 @@ import Verification
       let before = old.index(index.id)?.state ?? .absent
       return index.state == .backfilling && before.rawValue < ElementState.backfilling.rawValue
     }
-    return starts ? .backfillStart : .compatible
+    let fills = new.columns.contains { column in
+      column.state == .backfilling && old.column(column.id)?.state != .backfilling
+    }
+    return starts || fills ? .backfillStart : .compatible
   }
 
   private func changed(_ job: JobRecord) {

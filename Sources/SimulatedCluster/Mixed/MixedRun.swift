@@ -167,6 +167,8 @@ import Verification
     if options.seed % 2 == 0 { workloads.append(SharedTableWorkload(limits: limits(1, 60, 50...300))) }
     if options.seed % 2 == 1 { workloads.append(SequenceWorkload(limits: limits(3, 100, 0...200))) }
     if options.seed % 3 != 2 { workloads.append(ForeignKeyWorkload(limits: limits(4, 120, 0...200))) }
+    if options.seed % 3 == 1 { workloads.append(CounterWorkload(limits: limits(4, 60, 0...60))) }
+    if options.seed % 4 > 1 { workloads.append(ReleaseWorkload(limits: limits(3, 60, 0...300))) }
     return Mix(workloads)
   }
 }

@@ -34,9 +34,13 @@ public struct BankWorkload: Workload {
   public func traffic(_ host: any WorkloadHost) async -> TrafficRecord<BankAction> {
     TrafficRecord(
       await limits.run(of: name, host) { context in
-        await context.loop(limits) {
-          if context.chance(35) { return await snapshot(context) }
-          return await transfer(context)
+        var past: String?
+        return await context.loop(limits) {
+          let operation =
+            context.chance(35)
+            ? await snapshot(context, asOf: context.chance(40) ? past : nil) : await transfer(context)
+          if context.chance(20) { past = await moment(context) }
+          return operation
         }
       })
   }
@@ -74,10 +78,19 @@ public struct BankWorkload: Workload {
     return (rows.first?.first ?? nil).flatMap { Int($0) }
   }
 
-  private func snapshot(_ context: ClientContext) async -> Operation<BankAction> {
+  /// A timestamp to come back to.
+  private func moment(_ context: ClientContext) async -> String? {
+    guard case .success(let rows) = await context.execute("SELECT cluster_logical_timestamp()") else { return nil }
+    return rows.first?.first ?? nil
+  }
+
+  /// `past`: the moment that is looked at, with the schema of then; nil: now.
+  private func snapshot(_ context: ClientContext, asOf past: String?) async -> Operation<BankAction> {
     let invoked = context.now
     let isAccountByAccount = context.chance(50)
-    let result = await context.transaction(Self.beginSnapshot) {
+    let begin = past.map { "BEGIN AS OF SYSTEM TIME \($0)" } ?? Self.beginSnapshot
+    // The past is kept for a while only.
+    let result = await context.transaction(begin, allowing: past == nil ? [] : ["72000"]) {
       (client) async throws(WorkloadError) -> [Int: Int]? in
       var balances: [Int: Int] = [:]
       if isAccountByAccount {

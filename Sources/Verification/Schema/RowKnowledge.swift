@@ -1,18 +1,45 @@
 /// What a row can be, as its only writer knows it.
 enum RowState: Hashable {
   case absent
-  /// Values that were written, by the column's serial; the others are the columns' defaults.
+  /// Values that were written or, where rows draw them, seen, by the column's serial; the others are the columns' defaults.
   case present([Int: String?])
 
-  func value(of column: ColumnModel) -> String? {
-    guard case .present(let values) = self else { return nil }
-    return values[column.serial] ?? column.defaultValue
+  /// Whether the row's value can be this one.
+  func permits(_ value: String?, of column: ColumnModel, in table: TableModel) -> Bool {
+    guard case .present(let values) = self else { return value == nil }
+    if let known = values[column.serial] { return known == value }
+    switch column.source {
+    case .constant: return value == column.defaultValue
+    case .drawn, .numbered: return value.flatMap { Int($0) } != nil
+    case .doubled: return value == doubledKey(in: table)
+    }
+  }
+
+  private func doubledKey(in table: TableModel) -> String? {
+    guard case .present(let values) = self, let key = table.column("k") else { return nil }
+    return (values[key.serial] ?? key.defaultValue).flatMap { Int($0) }.map { String($0 * 2) }
+  }
+
+  /// With a value that was seen: from then on it is the only one.
+  func learning(_ value: String?, of column: ColumnModel) -> RowState {
+    guard case .present(var values) = self, column.source == .drawn || column.source == .numbered,
+      values[column.serial] == nil
+    else { return self }
+    values[column.serial] = .some(value)
+    return .present(values)
   }
 
   func text(_ table: TableModel) -> String {
-    guard case .present = self else { return "absent" }
-    return table.columns.filter { $0.name != "id" }.map { "\($0.name)=\(value(of: $0) ?? "NULL")" }
-      .joined(separator: " ")
+    guard case .present(let values) = self else { return "absent" }
+    return table.columns.filter { $0.name != "id" }.map { column in
+      let value: String? =
+        switch column.source {
+        case .constant: values[column.serial] ?? column.defaultValue
+        case .drawn, .numbered: values[column.serial] ?? .some("a number")
+        case .doubled: doubledKey(in: table)
+        }
+      return "\(column.name)=\(value ?? "NULL")"
+    }.joined(separator: " ")
   }
 
   /// After a write that was answered as it says; nil: it cannot have been answered so.

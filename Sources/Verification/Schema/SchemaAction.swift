@@ -10,8 +10,8 @@ public enum SchemaAction: Sendable, CustomStringConvertible {
   /// `SELECT id … WHERE column = value AND k >= leastKey`, when nobody writes any more.
   case lookup(table: String, column: String, value: String?, leastKey: Int? = nil, ids: [Int])
   case count(table: String, Int)
-  /// Names of columns and secondary indexes, and what the database's own check says of them.
-  case names(table: String, columns: [String], indexes: [String])
+  /// Names of columns and secondary indexes, comments on the table and its columns.
+  case names(table: String, columns: [String], indexes: [String], comments: [String])
   case check(table: String, [[String?]])
   case jobs([JobRow])
   /// PAUSE, RESUME, CANCEL.
@@ -26,8 +26,9 @@ public enum SchemaAction: Sendable, CustomStringConvertible {
     case .lookup(let table, let column, let value, let leastKey, let ids):
       "rows of \(table) with \(column) = \(value ?? "NULL")\(leastKey.map { " and k >= \($0)" } ?? ""): \(ids.sorted())"
     case .count(let table, let count): "count of \(table): \(count)"
-    case .names(let table, let columns, let indexes):
-      "names of \(table): columns \(columns.joined(separator: " ")), indexes \(indexes.joined(separator: " "))"
+    case .names(let table, let columns, let indexes, let comments):
+      "names of \(table): columns \(columns.joined(separator: " ")), indexes \(indexes.joined(separator: " ")), "
+        + "comments \(comments.joined(separator: ", "))"
     case .check(let table, let rows):
       "CHECK TABLE \(table): "
         + rows.map { $0.map { $0 ?? "NULL" }.joined(separator: " ") }.joined(separator: ", ")

@@ -7,19 +7,31 @@ extension SchemaChangeWorkload {
     let other = await context.host.client(preferredGateway: context.number + 1)
     let own = (0..<slots).filter { $0 % max(1, schemaClients) == context.number - limits.clients }
     var tables: [Int: TableModel] = [:]
+    var dropped: [Int: TableModel] = [:]
+    var revertible: [Int: RevertibleChange] = [:]
+    var jobs: Set<String> = []
     var lost: Set<Int> = []
     var operations: [Operation<SchemaAction>] = []
     while operations.count < changesPerClient, !context.isOver {
       guard let slot = context.pick(own.filter { !lost.contains($0) }) else { break }
-      guard let made = await choose(slot, tables[slot], context, board) else { break }
+      guard
+        let (kind, made) = await choose(slot, tables[slot], dropped[slot], revertible[slot], context, board)
+      else { break }
       let change = SchemaChange(
         slot: slot, sql: made.sql,
         operation: context.chance(85) ? "\(operationPrefix)\(context.number):\(operations.count)" : "",
         after: made.after, possibleErrors: made.possibleErrors)
       let operation = await send(change, context)
       operations.append(operation)
+      // A change that found everything as it should be has left none.
+      let job = await lastJob(context).flatMap { jobs.insert($0).inserted ? $0 : nil }
       switch operation.outcome {
       case .ok:
+        dropped[slot] = made.after == nil ? tables[slot] : nil
+        revertible[slot] = nil
+        if let job, let before = tables[slot], let errors = SchemaStatementKind.errorsOfRevert(kind, made.sql) {
+          revertible[slot] = RevertibleChange(job: job, before: before, possibleErrors: errors)
+        }
         tables[slot] = made.after
         await board.set(slot, made.after)
         if !change.operation.isEmpty, context.chance(25) { await sendAgain(operation, context, other) }
@@ -32,12 +44,21 @@ extension SchemaChangeWorkload {
     return Record(operations, surprises: context.surprises)
   }
 
-  /// A statement that applies to the table, by weight.
+  /// The number of the job that this session has done last.
+  private func lastJob(_ context: ClientContext) async -> String? {
+    guard case .success(let rows) = await context.execute("SHOW theseus.last_job") else { return nil }
+    return rows.first?.first.flatMap { $0 }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// A statement that applies to the table, by weight, with the name of its kind.
   private func choose(
-    _ slot: Int, _ table: TableModel?, _ context: ClientContext, _ board: SchemaBoard
-  ) async -> SchemaStatementKind.Made? {
+    _ slot: Int, _ table: TableModel?, _ dropped: TableModel?, _ last: RevertibleChange?, _ context: ClientContext,
+    _ board: SchemaBoard
+  ) async -> (kind: String, made: SchemaStatementKind.Made)? {
     var choice = StatementContext(
-      random: context.random, tableNames: tableNames(slot), nextSerial: await board.serials(8))
+      random: context.random, tableNames: tableNames(slot), schema: schema, nextSerial: await board.serials(8))
+    choice.droppedTable = dropped
+    choice.lastChange = last
     defer { context.random = choice.random }
     var kinds = statements
     while !kinds.isEmpty {
@@ -47,7 +68,7 @@ extension SchemaChangeWorkload {
           ticket -= kind.weight
           return ticket < 0
         } ?? 0
-      if let made = kinds[position].make(table, &choice) { return made }
+      if let made = kinds[position].make(table, &choice) { return (kinds[position].name, made) }
       kinds.remove(at: position)
     }
     return nil
@@ -153,7 +174,7 @@ extension SchemaChangeWorkload {
 enum SchemaErrors {
   /// Missing or double names, values that must be unique or not null, a job's state.
   static let judgedByChecker: Set<String> = [
-    "42P01", "42703", "42704", "42P07", "42701", "23505", "23502", "23514", "55000",
+    "42P01", "42703", "42704", "42P07", "42701", "23505", "23502", "23514", "428C9", "55000",
   ]
   /// The job has ended, or was never there.
   static let ofJobControl: Set<String> = ["55000", "42704"]

@@ -15,7 +15,10 @@ extension SchemaChangeWorkload {
       for (slot, table) in SchemaTimeline(record.history).last {
         for context in [session, other] {
           if let table { try await look(at: table, context, &operations) }
-          for name in tableNames(slot) where name != table?.name { await lookForLeftover(name, context) }
+          let names = tableNames(slot)
+          for name in names + names.map({ "\(schema).\($0)" }) where name != table?.name {
+            await lookForLeftover(name, context)
+          }
         }
       }
       record.surprises += other.surprises
@@ -83,12 +86,18 @@ extension SchemaChangeWorkload {
     func texts(_ rows: [[String?]]) -> [String] { rows.compactMap { $0.first ?? nil } }
     var invoked = session.now
     let columns = try await session.insist(
-      "SELECT column_name FROM information_schema.columns WHERE table_name = '\(table.name)' ORDER BY ordinal_position")
-    let indexes = try await session.insist("SELECT indexname FROM pg_indexes WHERE tablename = '\(table.name)'")
+      "SELECT column_name FROM information_schema.columns WHERE table_schema = '\(table.schema ?? "public")' "
+        + "AND table_name = '\(table.nameInSchema)' ORDER BY ordinal_position")
+    let indexes = try await session.insist(
+      "SELECT indexname FROM pg_indexes WHERE schemaname = '\(table.schema ?? "public")' "
+        + "AND tablename = '\(table.nameInSchema)'")
+    let comments = try await session.insist(
+      "SELECT description FROM pg_description WHERE objoid = '\(table.name)'::regclass ORDER BY objsubid")
     operations.append(
       finish(
         .names(
-          table: table.name, columns: texts(columns), indexes: texts(indexes).filter { !$0.hasSuffix("_pkey") }),
+          table: table.name, columns: texts(columns), indexes: texts(indexes).filter { !$0.hasSuffix("_pkey") },
+          comments: texts(comments)),
         invoked, session))
 
     invoked = session.now

@@ -50,12 +50,13 @@ extension SchemaChangeWorkload {
     guard dice >= 45, let row = context.pick(rows) else {
       let id = own.fresh()
       let columns = table.columns.filter { column in
-        column.name != "id" && (SchemaStatementKind.baseColumns.contains(column.name) || context.chance(60))
+        column.name != "id" && column.isGivenByWrites
+          && (SchemaStatementKind.baseColumns.contains(column.name) || context.chance(60))
       }
       return RowWrite(.insert, table: table.name, id: id, values: columns.map { value($0, &own, context) })
     }
     if dice < 85 {
-      let columns = table.columns.filter { $0.name != "id" }.shuffled(using: &context.random)
+      let columns = table.columns.filter { $0.name != "id" && $0.isGivenByWrites }.shuffled(using: &context.random)
       let chosen = columns.prefix(Int.random(in: 1...2, using: &context.random))
       return RowWrite(.update, table: table.name, id: row.id, values: chosen.map { value($0, &own, context) })
     }

@@ -38,11 +38,16 @@ public struct SchemaChangeWorkload: Workload {
   /// Names that tables of a slot may have.
   func tableNames(_ slot: Int) -> [String] { ["x", "y", "z"].map { "\(name)_\(slot)\($0)" } }
 
+  /// Where its tables may be besides `public`.
+  var schema: String { "\(name)_aside" }
+
   /// Begins every operation id of this workload.
   var operationPrefix: String { "\(name):" }
 
   /// Tables are made by the clients.
-  public func setUp(_ session: ClientContext) async throws(WorkloadError) {}
+  public func setUp(_ session: ClientContext) async throws(WorkloadError) {
+    try await session.create("CREATE SCHEMA IF NOT EXISTS \(schema)")
+  }
 
   public func traffic(_ host: any WorkloadHost) async -> Record {
     let board = SchemaBoard()

@@ -11,7 +11,11 @@ extension SchemaModelCheck.Run {
       if let scan = scans[name], scan.rows.count != count {
         add("table \(name) has \(scan.rows.count) rows and counts \(count)", [operation])
       }
-    case .names(let name, let columns, let indexes): checkNames(name, columns, indexes, operation)
+    case .names(let name, let columns, let indexes, let comments):
+      checkNames(name, columns, indexes, operation)
+      if let table = lastTable(name), table.comments != comments {
+        add("table \(name) has the comments \(comments) and must have \(table.comments)", [operation])
+      }
     case .check(_, let rows):
       for row in rows where row.count != 4 || row[1] != row[2] || row[3] != "t" {
         add("CHECK TABLE says that an index does not agree with the rows", [operation])
@@ -50,6 +54,12 @@ extension SchemaModelCheck.Run {
         )
       }
     }
+    for (position, name) in columns.enumerated() where table.column(name)?.source == .numbered {
+      let numbers = rows.compactMap { $0.count == columns.count + 1 ? $0[position + 1] : nil }
+      if Set(numbers).count < numbers.count {
+        add("two rows of \(table.name) have the same number \(name)", [operation])
+      }
+    }
     for index in table.indexes where index.isUnique { checkUnique(index, table, columns, rows, operation) }
   }
 
@@ -60,10 +70,19 @@ extension SchemaModelCheck.Run {
     if states.isEmpty {
       return add("row \(id) of \(table.name) is there, and nobody wrote it or it was deleted", [operation])
     }
-    let isPossible = states.contains { state in
-      values.allSatisfy { pair in table.column(pair.column).map { state.value(of: $0) == pair.value } ?? true }
+    let possible = states.filter { state in
+      values.allSatisfy { pair in
+        table.column(pair.column).map { state.permits(pair.value, of: $0, in: table) } ?? true
+      }
     }
-    if isPossible { return }
+    if !possible.isEmpty {
+      let learned = possible.map { state in
+        values.reduce(state) { state, pair in
+          table.column(pair.column).map { state.learning(pair.value, of: $0) } ?? state
+        }
+      }
+      return knowledge.narrow(table, id, to: Set(learned))
+    }
     let shown = values.map { "\($0.column)=\($0.value ?? "NULL")" }.joined(separator: " ")
     let known = states.map { $0.text(table) }.sorted().joined(separator: " or ")
     add("row \(id) of \(table.name) is \(shown) and can only be \(known)", [operation])

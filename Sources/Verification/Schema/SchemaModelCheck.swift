@@ -116,6 +116,11 @@ public struct SchemaModelCheck: Sendable {
             state == "23514" ? !table.checks.isEmpty : table.columns.contains { !$0.isNullable && $0.name != "id" }
           }
       }
+      if state == "428C9" {
+        return rules(write.table, operation).contains { table in
+          write.values.contains { value in table.column(value.column).map { !$0.isGivenByWrites } ?? false }
+        }
+      }
       guard state == "23505" else { return false }
       return rules(write.table, operation).contains { table in
         if write.kind == .insert, knowledge[table, write.id] != [.absent] { return true }
@@ -160,7 +165,7 @@ public struct SchemaModelCheck: Sendable {
       if meanings.isEmpty { return add("a read succeeded with names that no schema of the time had", [operation]) }
       var isExplained = false
       for table in meanings {
-        let fitting = knowledge[table, read.id].filter { Self.rows(read, $0, table) == read.rows }
+        let fitting = Set(knowledge[table, read.id].compactMap { Self.learning(from: read, $0, table) })
         if !fitting.isEmpty {
           isExplained = true
           if meanings.count == 1 { knowledge.narrow(table, read.id, to: fitting) }
@@ -173,11 +178,24 @@ public struct SchemaModelCheck: Sendable {
           + Set(known).sorted().joined(separator: " or "), [operation])
     }
 
-    /// What the read finds if the row is in that state.
-    private static func rows(_ read: RowRead, _ state: RowState, _ table: TableModel) -> [[String?]] {
-      guard case .present = state, let column = table.column(read.condition.column) else { return [] }
-      if column.name != "id", state.value(of: column) != read.condition.value { return [] }
-      return [[String(read.id)] + read.columns.map { name in table.column(name).flatMap { state.value(of: $0) } }]
+    /// What the row's state is known to be if the read found it in this one; nil: it cannot have.
+    private static func learning(from read: RowRead, _ state: RowState, _ table: TableModel) -> RowState? {
+      guard case .present = state, let column = table.column(read.condition.column),
+        column.name == "id" || state.permits(read.condition.value, of: column, in: table)
+      else { return read.rows.isEmpty ? state : nil }
+      guard read.rows.count == 1, let row = read.rows.first, row.count == read.columns.count + 1,
+        row[0] == String(read.id)
+      else { return nil }
+      var learned = state
+      for (name, value) in zip(read.columns, row.dropFirst()) {
+        guard let column = table.column(name) else {
+          if value != nil { return nil }
+          continue
+        }
+        guard state.permits(value, of: column, in: table) else { return nil }
+        learned = learned.learning(value, of: column)
+      }
+      return learned
     }
   }
 }

@@ -5,8 +5,14 @@ public struct StatementContext {
   public var random: SeededGenerator
   /// Names that tables of this slot may have.
   public var tableNames: [String]
+  /// Where its tables may be besides `public`.
+  public var schema: String
   /// A number never used before.
   public var nextSerial: Int
+  /// The table of this slot that was dropped last, if it was the last thing that happened to it.
+  public var droppedTable: TableModel?
+  /// Of this slot, if it can be taken back and nothing has happened since.
+  public var lastChange: RevertibleChange?
 
   mutating func serial() -> Int {
     nextSerial += 1
@@ -18,6 +24,14 @@ public struct StatementContext {
   mutating func free(_ names: [String], besides taken: [String]) -> String? {
     pick(names.filter { !taken.contains($0) })
   }
+}
+
+/// A change that was done, as `REVERT JOB` needs it.
+public struct RevertibleChange: Sendable {
+  public var job: String
+  public var before: TableModel
+  /// SQLSTATEs that may answer its revert.
+  public var possibleErrors: Set<String>
 }
 
 /// One kind of schema statement. To add a statement to the workload, add a row to `all`: its text, and what it makes of the table.
@@ -68,13 +82,27 @@ public struct SchemaStatementKind: Sendable {
         ColumnModel(serial: context.serial(), name: "v", kind: .text),
       ]
       let serial = context.serial()
+      let qualified = Int.random(in: 0..<5, using: &context.random) == 0 ? "\(context.schema).\(name)" : name
       let key = PrimaryKeyModel(name: "\(name)_\(serial)_pkey", column: columns[0].serial)
       return Made(
-        sql: "CREATE TABLE \(name) (id int8 CONSTRAINT \(key.name) PRIMARY KEY, k int8 NOT NULL, u int8, v text)",
-        after: TableModel(serial: serial, name: name, columns: columns, primaryKey: key))
+        sql: "CREATE TABLE \(qualified) (id int8 CONSTRAINT \(key.name) PRIMARY KEY, k int8 NOT NULL, u int8, v text)",
+        after: TableModel(serial: serial, name: qualified, columns: columns, primaryKey: key))
     },
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
       table.map { Made(sql: "DROP TABLE \($0.name)", after: nil) }
+    },
+    // As it was: the rows, the indexes, and what can be brought back of it.
+    SchemaStatementKind("UNDROP TABLE", weight: 20) { table, context in
+      guard table == nil, let dropped = context.droppedTable else { return nil }
+      return Made(sql: "UNDROP TABLE \(dropped.name)", after: dropped)
+    },
+    // What a transaction did, or a revert, is many things. Under which names something was dropped depends on them.
+    SchemaStatementKind("REVERT JOB", weight: 24) { _, context in
+      guard let last = context.lastChange else { return nil }
+      var after = last.before
+      after.droppedColumns = []
+      after.droppedIndexes = []
+      return Made(sql: "REVERT JOB \(last.job)", after: after, possibleErrors: last.possibleErrors)
     },
     // Rows of before are of another table: nobody may see them again.
     alter("TRUNCATE", weight: 2) { table, context in
@@ -82,9 +110,27 @@ public struct SchemaStatementKind: Sendable {
       return ("TRUNCATE \(table.name)", [])
     },
     alter("RENAME TABLE", weight: 4) { table, context in
-      guard let name = context.free(context.tableNames, besides: [table.name]) else { return nil }
-      defer { table.name = name }
+      guard let name = context.free(context.tableNames, besides: [table.nameInSchema]) else { return nil }
+      defer { table.name = table.qualified(name) }
       return ("ALTER TABLE \(table.name) RENAME TO \(name)", [])
+    },
+    // There and back: its indexes go along.
+    alter("SET SCHEMA", weight: 5) { table, context in
+      let old = table.name
+      let isPublic = table.schema == nil
+      table.name = isPublic ? "\(context.schema).\(old)" : table.nameInSchema
+      return ("ALTER TABLE \(old) SET SCHEMA \(isPublic ? context.schema : "public")", [])
+    },
+    alter("COMMENT ON TABLE", weight: 3) { table, context in
+      table.comment = comment(&context)
+      return ("COMMENT ON TABLE \(table.name) IS \(table.comment.map { "'\($0)'" } ?? "NULL")", [])
+    },
+    alter("COMMENT ON COLUMN", weight: 4) { table, context in
+      guard let position = table.columns.indices.randomElement(using: &context.random) else { return nil }
+      let text = comment(&context)
+      table.columns[position].comment = text
+      let column = "\(table.name).\(table.columns[position].name)"
+      return ("COMMENT ON COLUMN \(column) IS \(text.map { "'\($0)'" } ?? "NULL")", [])
     },
     alter("ADD COLUMN", weight: 8) { table, context in add(&table, &context, "") { $0 } },
     alter("ADD COLUMN DEFAULT", weight: 8) { table, context in
@@ -97,6 +143,27 @@ public struct SchemaStatementKind: Sendable {
       add(&table, &context, " NOT NULL DEFAULT ") { column in
         column.defaultValue = "\(column.serial + 9000)"
         column.isNullable = false
+        return column
+      }
+    },
+    // The rows of before get a value each.
+    alter("ADD COLUMN volatile DEFAULT", weight: 8) { table, context in
+      add(&table, &context, " DEFAULT floor(random() * 1000000)") { column in
+        column.source = .drawn
+        return column
+      }
+    },
+    alter("ADD COLUMN IDENTITY", weight: 6) { table, context in
+      add(&table, &context, " GENERATED ALWAYS AS IDENTITY", kind: .integer) { column in
+        column.source = .numbered
+        column.isNullable = false
+        column.hasUniqueValues = true
+        return column
+      }
+    },
+    alter("ADD COLUMN GENERATED", weight: 6) { table, context in
+      add(&table, &context, " GENERATED ALWAYS AS (k * 2) STORED", kind: .integer) { column in
+        column.source = .doubled
         return column
       }
     },
@@ -115,10 +182,32 @@ public struct SchemaStatementKind: Sendable {
         let column = context.pick(
           table.columns.filter { !baseColumns.contains($0.name) && $0.serial != table.primaryKey.column })
       else { return nil }
+      let indexes = table.indexes.filter { $0.columns.contains(column.serial) }
+      table.droppedColumns.removeAll { $0.column.name == column.name }
+      table.droppedIndexes.removeAll { index in indexes.contains { $0.name == index.name } }
+      if indexes.allSatisfy({ $0.columns == [column.serial] }) {
+        table.droppedColumns.append(DroppedColumnModel(column: column, indexes: indexes))
+      }
       table.columns.removeAll { $0 == column }
       table.indexes.removeAll { $0.columns.contains(column.serial) }
       table.checks.removeAll { $0.column == column.serial }
       return ("ALTER TABLE \(table.name) DROP COLUMN \(column.name)", [])
+    },
+    // With its values: those of rows that were changed meanwhile, and its default in rows that are new. One that may not be NULL
+    // may be so in such rows.
+    alter("UNDROP COLUMN", weight: 12) { table, context in
+      let names = Set(table.columns.map(\.name))
+      let indexNames = Set(table.indexes.map(\.name))
+      let possible = table.droppedColumns.filter { dropped in
+        !names.contains(dropped.column.name) && !dropped.indexes.contains { indexNames.contains($0.name) }
+      }
+      guard let dropped = context.pick(possible) else { return nil }
+      table.droppedColumns.removeAll { $0 == dropped }
+      // In its old place: columns stand in the order of their creation.
+      let place = table.columns.firstIndex { $0.serial > dropped.column.serial } ?? table.columns.count
+      table.columns.insert(dropped.column, at: place)
+      table.indexes += dropped.indexes
+      return ("UNDROP COLUMN \(dropped.column.name) ON \(table.name)", ["23502"])
     },
     alter("RENAME COLUMN", weight: 6) { table, context in
       guard
@@ -141,7 +230,7 @@ public struct SchemaStatementKind: Sendable {
     alter("DROP NOT NULL", weight: 5) { table, context in
       guard
         let position = table.columns.indices.filter({
-          !table.columns[$0].isNullable && table.columns[$0].name != "id"
+          !table.columns[$0].isNullable && table.columns[$0].name != "id" && table.columns[$0].source != .numbered
             && table.columns[$0].serial != table.primaryKey.column
         }).randomElement(using: &context.random)
       else { return nil }
@@ -153,7 +242,8 @@ public struct SchemaStatementKind: Sendable {
       guard
         let position = table.columns.indices.filter({ position in
           let column = table.columns[position]
-          return column.name != "k" && (column.kind == .integer || column.defaultValue == nil)
+          return column.name != "k" && column.source == .constant
+            && (column.kind == .integer || column.defaultValue == nil)
         }).randomElement(using: &context.random)
       else { return nil }
       let name = table.columns[position].name
@@ -168,7 +258,7 @@ public struct SchemaStatementKind: Sendable {
         let position = table.columns.firstIndex(of: column)
       else { return nil }
       let old = table.primaryKey.name
-      table.primaryKey = PrimaryKeyModel(name: "\(table.name)_\(context.serial())_pkey", column: column.serial)
+      table.primaryKey = PrimaryKeyModel(name: "\(table.nameInSchema)_\(context.serial())_pkey", column: column.serial)
       table.columns[position].isNullable = false
       return (
         "ALTER TABLE \(table.name) DROP CONSTRAINT \(old), "
@@ -178,7 +268,7 @@ public struct SchemaStatementKind: Sendable {
     // Of the column `k`, whose values are below 40: sometimes a row stands in the way, sometimes a write is refused.
     alter("ADD CHECK", weight: 6) { table, context in
       guard let column = table.column("k"),
-        let name = context.free((1...3).map { "\(table.name)_check_\($0)" }, besides: table.checks.map(\.name))
+        let name = context.free((1...3).map { "\(table.nameInSchema)_check_\($0)" }, besides: table.checks.map(\.name))
       else { return nil }
       let bound = Int.random(in: 36...41, using: &context.random)
       table.checks.append(CheckModel(name: name, column: column.serial, bound: bound))
@@ -228,7 +318,7 @@ public struct SchemaStatementKind: Sendable {
     },
     alter("ALTER INDEX visibility", weight: 4) { table, context in
       guard let index = context.pick(table.indexes) else { return nil }
-      return ("ALTER INDEX \(index.name) SET (visible = \(Bool.random(using: &context.random)))", [])
+      return ("ALTER INDEX \(table.qualified(index.name)) SET (visible = \(Bool.random(using: &context.random)))", [])
     },
     alter("CREATE UNIQUE INDEX", weight: 10) { table, context in
       guard let column = context.pick(table.columns.filter { $0.hasUniqueValues && $0.name != "id" }) else {
@@ -243,7 +333,19 @@ public struct SchemaStatementKind: Sendable {
     alter("DROP INDEX", weight: 10) { table, context in
       guard let index = context.pick(table.indexes) else { return nil }
       table.indexes.removeAll { $0 == index }
-      return ("DROP INDEX \(index.name)", [])
+      table.droppedIndexes.removeAll { $0.name == index.name }
+      table.droppedIndexes.append(index)
+      return ("DROP INDEX \(table.qualified(index.name))", [])
+    },
+    // Of a column that has another type by now it is another index.
+    alter("UNDROP INDEX", weight: 6) { table, context in
+      let names = Set(table.indexes.map(\.name))
+      let columns = Set(table.columns.map(\.serial))
+      let possible = table.droppedIndexes.filter { !names.contains($0.name) && columns.isSuperset(of: $0.columns) }
+      guard let index = context.pick(possible) else { return nil }
+      table.droppedIndexes.removeAll { $0 == index }
+      table.indexes.append(index)
+      return ("UNDROP INDEX \(index.name) ON \(table.name)", ["55000", "23505", "42704"])
     },
     alter("RENAME INDEX", weight: 4) { table, context in
       guard let position = table.indexes.indices.randomElement(using: &context.random),
@@ -251,7 +353,7 @@ public struct SchemaStatementKind: Sendable {
       else { return nil }
       let old = table.indexes[position].name
       table.indexes[position].name = name
-      return ("ALTER INDEX \(old) RENAME TO \(name)", [])
+      return ("ALTER INDEX \(table.qualified(old)) RENAME TO \(name)", [])
     },
     alter("BEGIN … COMMIT", weight: 16) { table, context in
       let before = table.columns
@@ -266,33 +368,59 @@ public struct SchemaStatementKind: Sendable {
       }
       // The rows there are have no value for it: refused if there are any, and if it comes with an index or a check.
       if table.columns.contains(where: { column in
-        !column.isNullable && column.defaultValue == nil && !before.contains { $0.serial == column.serial }
+        !column.isNullable && column.defaultValue == nil && column.source == .constant
+          && !before.contains { $0.serial == column.serial }
       }) {
         errors.formUnion(["23502", "0A000"])
       }
+      // Under which names something was dropped depends on what else the transaction does.
+      table.droppedColumns = []
+      table.droppedIndexes = []
       return statements.isEmpty ? nil : ("BEGIN; \(statements.joined(separator: "; ")); COMMIT", errors)
     },
   ]
 
+  /// What may stand in the way of taking such a statement back: rows, or that it is not possible. nil: it is not tried.
+  static func errorsOfRevert(_ kind: String, _ sql: String) -> Set<String>? {
+    switch kind {
+    // A table that was not there before, rows that went; one that may have changed nothing leaves no job.
+    case "CREATE TABLE", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility": nil
+    case "DROP COLUMN", "DROP NOT NULL": ["23502"]
+    case "DROP CONSTRAINT": ["23514"]
+    case "DROP INDEX": ["23505"]
+    case "ALTER COLUMN TYPE": sql.contains("USING") ? ["0A000"] : []
+    case "REVERT JOB": ["0A000", "23502", "23505", "23514"]
+    case "BEGIN … COMMIT": ["0A000", "23502", "23505", "23514", "42701", "42P07"]
+    default: []
+    }
+  }
+
   /// Several of these on one table fit into one transaction.
   private static let combinable: Set<String> = [
-    "RENAME TABLE", "ADD COLUMN", "ADD COLUMN DEFAULT", "ADD COLUMN NOT NULL DEFAULT", "DROP COLUMN", "RENAME COLUMN",
+    "RENAME TABLE", "SET SCHEMA", "COMMENT ON TABLE", "COMMENT ON COLUMN", "ADD COLUMN", "ADD COLUMN DEFAULT",
+    "ADD COLUMN NOT NULL DEFAULT", "ADD COLUMN volatile DEFAULT", "ADD COLUMN IDENTITY", "ADD COLUMN GENERATED",
+    "DROP COLUMN", "RENAME COLUMN",
     "SET NOT NULL", "DROP NOT NULL", "ADD CHECK", "DROP CONSTRAINT", "CREATE INDEX", "CREATE INDEX on two columns",
     "CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX over duplicates", "DROP INDEX", "RENAME INDEX",
   ]
 
   // MARK: - Parts of statements
 
+  /// Every text is another one.
+  private static func comment(_ context: inout StatementContext) -> String? {
+    Int.random(in: 0..<4, using: &context.random) == 0 ? nil : "note \(context.serial())"
+  }
+
   private static func indexNames(_ context: StatementContext) -> [String] {
     (1...5).map { "\(context.tableNames.first ?? "t")_index_\($0)" }
   }
 
   private static func add(
-    _ table: inout TableModel, _ context: inout StatementContext, _ clause: String,
+    _ table: inout TableModel, _ context: inout StatementContext, _ clause: String, kind given: ColumnModel.Kind? = nil,
     _ complete: (inout ColumnModel) -> ColumnModel
   ) -> (sql: String, errors: Set<String>)? {
     guard let name = context.free(columnNames, besides: table.columns.map(\.name)) else { return nil }
-    let kind: ColumnModel.Kind = Bool.random(using: &context.random) ? .integer : .text
+    let kind: ColumnModel.Kind = given ?? (Bool.random(using: &context.random) ? .integer : .text)
     var column = ColumnModel(serial: context.serial(), name: name, kind: kind)
     column = complete(&column)
     table.columns.append(column)

@@ -1,12 +1,17 @@
 /// A table as one of its clients knows it. Numbers tell tables and columns of the same name apart.
 public struct TableModel: Hashable, Sendable {
   public var serial: Int
+  /// As statements name it: with its schema, unless that is `public`.
   public var name: String
   public var columns: [ColumnModel]
   /// Without the primary key's.
   public var indexes: [IndexModel]
   public var checks: [CheckModel]
   public var primaryKey: PrimaryKeyModel
+  public var comment: String?
+  /// What can be brought back, in the order in which it was dropped.
+  public var droppedColumns: [DroppedColumnModel] = []
+  public var droppedIndexes: [IndexModel] = []
 
   public init(
     serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = [], checks: [CheckModel] = [],
@@ -20,6 +25,15 @@ public struct TableModel: Hashable, Sendable {
     self.primaryKey = primaryKey
   }
 
+  /// nil: `public`.
+  var schema: String? { name.contains(".") ? name.split(separator: ".").first.map(String.init) : nil }
+  var nameInSchema: String { name.split(separator: ".").last.map(String.init) ?? name }
+  /// A name of its schema, as statements need it.
+  func qualified(_ other: String) -> String { schema.map { "\($0).\(other)" } ?? other }
+
+  /// Its comment and those of its columns, in order.
+  var comments: [String] { ([comment] + columns.map(\.comment)).compactMap { $0 } }
+
   public func column(_ name: String) -> ColumnModel? { columns.first { $0.name == name } }
   public func column(serial: Int) -> ColumnModel? { columns.first { $0.serial == serial } }
 }
@@ -32,6 +46,18 @@ public struct ColumnModel: Hashable, Sendable {
     var sql: String { self == .integer ? "int8" : "text" }
   }
 
+  /// Where a row's value comes from that no write gives.
+  public enum Source: Hashable, Sendable {
+    /// The column's default.
+    case constant
+    /// A number of the row's own (`DEFAULT floor(random() * …)`): what it is turns out with the first read.
+    case drawn
+    /// As `drawn`, but no two rows have the same, and no write gives one (`GENERATED ALWAYS AS IDENTITY`).
+    case numbered
+    /// Twice what `k` is; no write gives one (`GENERATED ALWAYS AS (k * 2) STORED`).
+    case doubled
+  }
+
   /// Unique in the table's whole life.
   public var serial: Int
   public var name: String
@@ -41,10 +67,12 @@ public struct ColumnModel: Hashable, Sendable {
   public var defaultValue: String?
   /// Whether no two rows ever get the same value, so that a unique index cannot be refused.
   public var hasUniqueValues: Bool
+  public var source: Source
+  public var comment: String?
 
   public init(
     serial: Int, name: String, kind: Kind, isNullable: Bool = true, defaultValue: String? = nil,
-    hasUniqueValues: Bool = false
+    hasUniqueValues: Bool = false, source: Source = .constant
   ) {
     self.serial = serial
     self.name = name
@@ -52,10 +80,25 @@ public struct ColumnModel: Hashable, Sendable {
     self.isNullable = isNullable
     self.defaultValue = defaultValue
     self.hasUniqueValues = hasUniqueValues
+    self.source = source
   }
+
+  public var isGivenByWrites: Bool { source == .constant || source == .drawn }
 
   /// One that takes the type of the column: the client may not know the newest.
   func literal(_ value: String?) -> String { value.map { "'\($0)'" } ?? "NULL" }
+}
+
+/// A column that was dropped: rows keep its values, whatever becomes of them meanwhile.
+public struct DroppedColumnModel: Hashable, Sendable {
+  public var column: ColumnModel
+  /// Of this column alone; they went with it.
+  public var indexes: [IndexModel]
+
+  public init(column: ColumnModel, indexes: [IndexModel]) {
+    self.column = column
+    self.indexes = indexes
+  }
 }
 
 public struct PrimaryKeyModel: Hashable, Sendable {
@@ -119,8 +162,10 @@ extension TableModel {
   func permits(_ write: RowWrite) -> Bool {
     if write.kind == .delete { return true }
     for column in columns where column.name != "id" {
-      let given = write.values.first { $0.column == column.name }
-      if given == nil, write.kind == .update { continue }
+      // What follows from another column is as that is.
+      let name = column.source == .doubled ? "k" : column.name
+      let given = write.values.first { $0.column == name }
+      if given == nil, write.kind == .update || column.source == .drawn || column.source == .numbered { continue }
       if !permits(given.map(\.value) ?? column.defaultValue, in: column) { return false }
     }
     return true

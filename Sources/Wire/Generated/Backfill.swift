@@ -54,11 +54,14 @@ public struct BackfillRequest: WireMessage {
   public var sourceRangeID: UInt64
   /// Catalog.TableDescriptor in core encoding.
   public var table: [UInt8]
+  /// 0: no index, but the rows themselves get the values of columns on their way in.
   public var indexID: UInt64
   public var readTimestamp: UInt64
   /// Last source key done; empty: from the start.
   public var checkpoint: [UInt8]
   public var maxRowsPerSecond: UInt64
+  /// Percent by which the mean time of clients' requests may grow for this work (0: it rests as long as it works).
+  public var maxLatencyIncrease: UInt32
 
   public init() {
     self.jobID = 0
@@ -68,6 +71,7 @@ public struct BackfillRequest: WireMessage {
     self.readTimestamp = 0
     self.checkpoint = []
     self.maxRowsPerSecond = 0
+    self.maxLatencyIncrease = 0
   }
 
   public init(
@@ -77,7 +81,8 @@ public struct BackfillRequest: WireMessage {
     indexID: UInt64 = 0,
     readTimestamp: UInt64 = 0,
     checkpoint: [UInt8] = [],
-    maxRowsPerSecond: UInt64 = 0
+    maxRowsPerSecond: UInt64 = 0,
+    maxLatencyIncrease: UInt32 = 0
   ) {
     self.jobID = jobID
     self.sourceRangeID = sourceRangeID
@@ -86,6 +91,7 @@ public struct BackfillRequest: WireMessage {
     self.readTimestamp = readTimestamp
     self.checkpoint = checkpoint
     self.maxRowsPerSecond = maxRowsPerSecond
+    self.maxLatencyIncrease = maxLatencyIncrease
   }
 }
 
@@ -103,6 +109,7 @@ extension BackfillRequest: PackedMessage {
     message.pointee.read_timestamp = self.readTimestamp
     message.pointee.checkpoint = arena.bytes(self.checkpoint)
     message.pointee.max_rows_per_second = self.maxRowsPerSecond
+    message.pointee.max_latency_increase = self.maxLatencyIncrease
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -113,6 +120,7 @@ extension BackfillRequest: PackedMessage {
     self.readTimestamp = message.pointee.read_timestamp
     self.checkpoint = Reading.bytes(message.pointee.checkpoint)
     self.maxRowsPerSecond = message.pointee.max_rows_per_second
+    self.maxLatencyIncrease = message.pointee.max_latency_increase
   }
 }
 

@@ -38,6 +38,9 @@ public enum MetadataService {
   /// The newest entries of the schema log, in words.
   public static let schemaLog = RPCMethod<SchemaLogRequest, SchemaLogResponse>(
     "/theseus.v1.Metadata/SchemaLog", .unary)
+  /// What was dropped and can still be brought back.
+  public static let listDropped = RPCMethod<Empty, ListDroppedResponse>(
+    "/theseus.v1.Metadata/ListDropped", .unary)
 }
 
 public enum TimestampsOutcome: RawRepresentable, Hashable, Sendable {
@@ -107,6 +110,8 @@ public enum JobControl: RawRepresentable, Hashable, Sendable {
   case resume
   case cancel
   case limit
+  case decide
+  case limitLatencyIncrease
   /// A value that a newer release knows.
   case unrecognized(Int32)
 
@@ -117,6 +122,8 @@ public enum JobControl: RawRepresentable, Hashable, Sendable {
     case 2: self = .resume
     case 3: self = .cancel
     case 4: self = .limit
+    case 5: self = .decide
+    case 6: self = .limitLatencyIncrease
     default: self = .unrecognized(rawValue)
     }
   }
@@ -128,6 +135,8 @@ public enum JobControl: RawRepresentable, Hashable, Sendable {
     case .resume: 2
     case .cancel: 3
     case .limit: 4
+    case .decide: 5
+    case .limitLatencyIncrease: 6
     case .unrecognized(let value): value
     }
   }
@@ -860,6 +869,12 @@ public struct DDLRequest: WireMessage {
   public var boundedWaitMilliseconds: UInt64
   public var gatewayNodeID: UInt64
   public var explainOnly: Bool
+  /// Of a transaction that writes rows too: its start timestamp (0: it does not), the session of its gateway, and its primary
+  /// key, if that is in a range that is there already.
+  public var rowsStartTimestamp: UInt64
+  public var sessionEpoch: UInt64
+  public var primaryKey: [UInt8]
+  public var primaryRangeID: UInt64
 
   public init() {
     self.operationID = ""
@@ -870,6 +885,10 @@ public struct DDLRequest: WireMessage {
     self.boundedWaitMilliseconds = 0
     self.gatewayNodeID = 0
     self.explainOnly = false
+    self.rowsStartTimestamp = 0
+    self.sessionEpoch = 0
+    self.primaryKey = []
+    self.primaryRangeID = 0
   }
 
   public init(
@@ -880,7 +899,11 @@ public struct DDLRequest: WireMessage {
     isAsynchronous: Bool = false,
     boundedWaitMilliseconds: UInt64 = 0,
     gatewayNodeID: UInt64 = 0,
-    explainOnly: Bool = false
+    explainOnly: Bool = false,
+    rowsStartTimestamp: UInt64 = 0,
+    sessionEpoch: UInt64 = 0,
+    primaryKey: [UInt8] = [],
+    primaryRangeID: UInt64 = 0
   ) {
     self.operationID = operationID
     self.database = database
@@ -890,6 +913,10 @@ public struct DDLRequest: WireMessage {
     self.boundedWaitMilliseconds = boundedWaitMilliseconds
     self.gatewayNodeID = gatewayNodeID
     self.explainOnly = explainOnly
+    self.rowsStartTimestamp = rowsStartTimestamp
+    self.sessionEpoch = sessionEpoch
+    self.primaryKey = primaryKey
+    self.primaryRangeID = primaryRangeID
   }
 }
 
@@ -908,6 +935,10 @@ extension DDLRequest: PackedMessage {
     message.pointee.bounded_wait_milliseconds = self.boundedWaitMilliseconds
     message.pointee.gateway_node_id = self.gatewayNodeID
     message.pointee.explain_only = self.explainOnly ? 1 : 0
+    message.pointee.rows_start_timestamp = self.rowsStartTimestamp
+    message.pointee.session_epoch = self.sessionEpoch
+    message.pointee.primary_key = arena.bytes(self.primaryKey)
+    message.pointee.primary_range_id = self.primaryRangeID
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -919,6 +950,10 @@ extension DDLRequest: PackedMessage {
     self.boundedWaitMilliseconds = message.pointee.bounded_wait_milliseconds
     self.gatewayNodeID = message.pointee.gateway_node_id
     self.explainOnly = message.pointee.explain_only != 0
+    self.rowsStartTimestamp = message.pointee.rows_start_timestamp
+    self.sessionEpoch = message.pointee.session_epoch
+    self.primaryKey = Reading.bytes(message.pointee.primary_key)
+    self.primaryRangeID = message.pointee.primary_range_id
   }
 }
 
@@ -935,6 +970,12 @@ public struct DDLProgress: WireMessage {
   public var job: JobInfo?
   public var explanation: [String]
   public var stages: [ExplainedStage]
+  /// All is prepared but the rows of this transaction: JOB_CONTROL_DECIDE is waited for (0: it is not).
+  public var awaitedRowsStartTimestamp: UInt64
+  /// Catalog.TableDescriptor of what the job creates, ascending by id; with awaited_rows_start_timestamp.
+  public var createdTables: [[UInt8]]
+  /// Of a final message: what the rows of the job's transaction were committed at (0: there were none, or they were not).
+  public var rowsCommitTimestamp: UInt64
 
   public init() {
     self.isFinal = false
@@ -946,6 +987,9 @@ public struct DDLProgress: WireMessage {
     self.job = nil
     self.explanation = []
     self.stages = []
+    self.awaitedRowsStartTimestamp = 0
+    self.createdTables = []
+    self.rowsCommitTimestamp = 0
   }
 
   public init(
@@ -957,7 +1001,10 @@ public struct DDLProgress: WireMessage {
     commandTag: String = "",
     job: JobInfo? = nil,
     explanation: [String] = [],
-    stages: [ExplainedStage] = []
+    stages: [ExplainedStage] = [],
+    awaitedRowsStartTimestamp: UInt64 = 0,
+    createdTables: [[UInt8]] = [],
+    rowsCommitTimestamp: UInt64 = 0
   ) {
     self.isFinal = isFinal
     self.error = error
@@ -968,6 +1015,9 @@ public struct DDLProgress: WireMessage {
     self.job = job
     self.explanation = explanation
     self.stages = stages
+    self.awaitedRowsStartTimestamp = awaitedRowsStartTimestamp
+    self.createdTables = createdTables
+    self.rowsCommitTimestamp = rowsCommitTimestamp
   }
 }
 
@@ -989,6 +1039,10 @@ extension DDLProgress: PackedMessage {
     message.pointee.explanation = arena.strings(self.explanation)
     message.pointee.n_stages = self.stages.count
     message.pointee.stages = arena.messages(self.stages)
+    message.pointee.awaited_rows_start_timestamp = self.awaitedRowsStartTimestamp
+    message.pointee.n_created_tables = self.createdTables.count
+    message.pointee.created_tables = arena.byteStrings(self.createdTables)
+    message.pointee.rows_commit_timestamp = self.rowsCommitTimestamp
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1001,6 +1055,9 @@ extension DDLProgress: PackedMessage {
     self.job = try Reading.message(message.pointee.job)
     self.explanation = try Reading.strings(message.pointee.explanation, message.pointee.n_explanation)
     self.stages = try Reading.messages(message.pointee.stages, message.pointee.n_stages)
+    self.awaitedRowsStartTimestamp = message.pointee.awaited_rows_start_timestamp
+    self.createdTables = Reading.byteStrings(message.pointee.created_tables, message.pointee.n_created_tables)
+    self.rowsCommitTimestamp = message.pointee.rows_commit_timestamp
   }
 }
 
@@ -1255,6 +1312,8 @@ public struct JobInfo: WireMessage {
   /// Rows of the piece of work under way, where rows_done counts another one.
   public var workRowsDone: UInt64
   public var workRowsTotal: UInt64
+  /// Percent (0: not set).
+  public var maxLatencyIncrease: UInt32
 
   public init() {
     self.jobID = 0
@@ -1283,6 +1342,7 @@ public struct JobInfo: WireMessage {
     self.database = ""
     self.workRowsDone = 0
     self.workRowsTotal = 0
+    self.maxLatencyIncrease = 0
   }
 
   public init(
@@ -1311,7 +1371,8 @@ public struct JobInfo: WireMessage {
     tableIDs: [UInt64] = [],
     database: String = "",
     workRowsDone: UInt64 = 0,
-    workRowsTotal: UInt64 = 0
+    workRowsTotal: UInt64 = 0,
+    maxLatencyIncrease: UInt32 = 0
   ) {
     self.jobID = jobID
     self.operationID = operationID
@@ -1339,6 +1400,7 @@ public struct JobInfo: WireMessage {
     self.database = database
     self.workRowsDone = workRowsDone
     self.workRowsTotal = workRowsTotal
+    self.maxLatencyIncrease = maxLatencyIncrease
   }
 }
 
@@ -1378,6 +1440,7 @@ extension JobInfo: PackedMessage {
     message.pointee.database = arena.string(self.database)
     message.pointee.work_rows_done = self.workRowsDone
     message.pointee.work_rows_total = self.workRowsTotal
+    message.pointee.max_latency_increase = self.maxLatencyIncrease
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1407,6 +1470,7 @@ extension JobInfo: PackedMessage {
     self.database = try Reading.string(message.pointee.database)
     self.workRowsDone = message.pointee.work_rows_done
     self.workRowsTotal = message.pointee.work_rows_total
+    self.maxLatencyIncrease = message.pointee.max_latency_increase
   }
 }
 
@@ -1562,21 +1626,48 @@ public struct ControlJobRequest: WireMessage {
   public var control: JobControl
   /// 0: without a limit.
   public var maxRowsPerSecond: UInt64
+  /// Of JOB_CONTROL_DECIDE.
+  public var rowsStartTimestamp: UInt64
+  public var pins: [TablePin]
+  /// The lowest timestamp that every range of the rows accepts.
+  public var minimumTimestamp: UInt64
+  public var primaryKey: [UInt8]
+  public var primaryRangeID: UInt64
+  /// Percent; 0: not set.
+  public var maxLatencyIncrease: UInt32
 
   public init() {
     self.jobID = 0
     self.control = .unspecified
     self.maxRowsPerSecond = 0
+    self.rowsStartTimestamp = 0
+    self.pins = []
+    self.minimumTimestamp = 0
+    self.primaryKey = []
+    self.primaryRangeID = 0
+    self.maxLatencyIncrease = 0
   }
 
   public init(
     jobID: UInt64 = 0,
     control: JobControl = .unspecified,
-    maxRowsPerSecond: UInt64 = 0
+    maxRowsPerSecond: UInt64 = 0,
+    rowsStartTimestamp: UInt64 = 0,
+    pins: [TablePin] = [],
+    minimumTimestamp: UInt64 = 0,
+    primaryKey: [UInt8] = [],
+    primaryRangeID: UInt64 = 0,
+    maxLatencyIncrease: UInt32 = 0
   ) {
     self.jobID = jobID
     self.control = control
     self.maxRowsPerSecond = maxRowsPerSecond
+    self.rowsStartTimestamp = rowsStartTimestamp
+    self.pins = pins
+    self.minimumTimestamp = minimumTimestamp
+    self.primaryKey = primaryKey
+    self.primaryRangeID = primaryRangeID
+    self.maxLatencyIncrease = maxLatencyIncrease
   }
 }
 
@@ -1590,30 +1681,48 @@ extension ControlJobRequest: PackedMessage {
     message.pointee.job_id = self.jobID
     message.pointee.control = Theseus__V1__JobControl(UInt32(bitPattern: self.control.rawValue))
     message.pointee.max_rows_per_second = self.maxRowsPerSecond
+    message.pointee.rows_start_timestamp = self.rowsStartTimestamp
+    message.pointee.n_pins = self.pins.count
+    message.pointee.pins = arena.messages(self.pins)
+    message.pointee.minimum_timestamp = self.minimumTimestamp
+    message.pointee.primary_key = arena.bytes(self.primaryKey)
+    message.pointee.primary_range_id = self.primaryRangeID
+    message.pointee.max_latency_increase = self.maxLatencyIncrease
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.jobID = message.pointee.job_id
     self.control = JobControl(rawValue: Int32(bitPattern: message.pointee.control.rawValue))
     self.maxRowsPerSecond = message.pointee.max_rows_per_second
+    self.rowsStartTimestamp = message.pointee.rows_start_timestamp
+    self.pins = try Reading.messages(message.pointee.pins, message.pointee.n_pins)
+    self.minimumTimestamp = message.pointee.minimum_timestamp
+    self.primaryKey = Reading.bytes(message.pointee.primary_key)
+    self.primaryRangeID = message.pointee.primary_range_id
+    self.maxLatencyIncrease = message.pointee.max_latency_increase
   }
 }
 
 public struct ControlJobResponse: WireMessage {
   public var error: SQLErrorMessage?
   public var job: JobInfo?
+  /// After JOB_CONTROL_DECIDE: what the rows are committed at.
+  public var commitTimestamp: UInt64
 
   public init() {
     self.error = nil
     self.job = nil
+    self.commitTimestamp = 0
   }
 
   public init(
     error: SQLErrorMessage? = nil,
-    job: JobInfo? = nil
+    job: JobInfo? = nil,
+    commitTimestamp: UInt64 = 0
   ) {
     self.error = error
     self.job = job
+    self.commitTimestamp = commitTimestamp
   }
 }
 
@@ -1626,11 +1735,13 @@ extension ControlJobResponse: PackedMessage {
   func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
     if let value = self.error { message.pointee.error = arena.message(value) }
     if let value = self.job { message.pointee.job = arena.message(value) }
+    message.pointee.commit_timestamp = self.commitTimestamp
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.error = try Reading.message(message.pointee.error)
     self.job = try Reading.message(message.pointee.job)
+    self.commitTimestamp = message.pointee.commit_timestamp
   }
 }
 
@@ -2011,5 +2122,108 @@ extension SchemaLogResponse: PackedMessage {
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.entries = try Reading.messages(message.pointee.entries, message.pointee.n_entries)
+  }
+}
+
+public struct DroppedObjectInfo: WireMessage {
+  /// table, column, index or sequence
+  public var kind: String
+  public var tableID: UInt64
+  public var tableName: String
+  public var name: String
+  public var jobID: UInt64
+  public var droppedMilliseconds: UInt64
+  public var untilMilliseconds: UInt64
+  public var schemaName: String
+
+  public init() {
+    self.kind = ""
+    self.tableID = 0
+    self.tableName = ""
+    self.name = ""
+    self.jobID = 0
+    self.droppedMilliseconds = 0
+    self.untilMilliseconds = 0
+    self.schemaName = ""
+  }
+
+  public init(
+    kind: String = "",
+    tableID: UInt64 = 0,
+    tableName: String = "",
+    name: String = "",
+    jobID: UInt64 = 0,
+    droppedMilliseconds: UInt64 = 0,
+    untilMilliseconds: UInt64 = 0,
+    schemaName: String = ""
+  ) {
+    self.kind = kind
+    self.tableID = tableID
+    self.tableName = tableName
+    self.name = name
+    self.jobID = jobID
+    self.droppedMilliseconds = droppedMilliseconds
+    self.untilMilliseconds = untilMilliseconds
+    self.schemaName = schemaName
+  }
+}
+
+extension DroppedObjectInfo: PackedMessage {
+  typealias Packed = Theseus__V1__DroppedObjectInfo
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__dropped_object_info()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.kind = arena.string(self.kind)
+    message.pointee.table_id = self.tableID
+    message.pointee.table_name = arena.string(self.tableName)
+    message.pointee.name = arena.string(self.name)
+    message.pointee.job_id = self.jobID
+    message.pointee.dropped_milliseconds = self.droppedMilliseconds
+    message.pointee.until_milliseconds = self.untilMilliseconds
+    message.pointee.schema_name = arena.string(self.schemaName)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.kind = try Reading.string(message.pointee.kind)
+    self.tableID = message.pointee.table_id
+    self.tableName = try Reading.string(message.pointee.table_name)
+    self.name = try Reading.string(message.pointee.name)
+    self.jobID = message.pointee.job_id
+    self.droppedMilliseconds = message.pointee.dropped_milliseconds
+    self.untilMilliseconds = message.pointee.until_milliseconds
+    self.schemaName = try Reading.string(message.pointee.schema_name)
+  }
+}
+
+public struct ListDroppedResponse: WireMessage {
+  /// Newest first.
+  public var objects: [DroppedObjectInfo]
+
+  public init() {
+    self.objects = []
+  }
+
+  public init(
+    objects: [DroppedObjectInfo] = []
+  ) {
+    self.objects = objects
+  }
+}
+
+extension ListDroppedResponse: PackedMessage {
+  typealias Packed = Theseus__V1__ListDroppedResponse
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    wire_descriptor_theseus__v1__list_dropped_response()
+  }
+
+  func fill(_ message: UnsafeMutablePointer<Packed>, _ arena: Arena) {
+    message.pointee.n_objects = self.objects.count
+    message.pointee.objects = arena.messages(self.objects)
+  }
+
+  init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
+    self.objects = try Reading.messages(message.pointee.objects, message.pointee.n_objects)
   }
 }

@@ -859,6 +859,8 @@ public struct PrewriteRequest: WireMessage {
   public var gatewayNodeID: UInt64
   public var lockTTLMilliseconds: UInt64
   public var mutations: [Mutation]
+  /// The transaction changes the schema too: its job decides, and nobody ends its locks before.
+  public var isDecidedByJob: Bool
 
   public init() {
     self.header = nil
@@ -868,6 +870,7 @@ public struct PrewriteRequest: WireMessage {
     self.gatewayNodeID = 0
     self.lockTTLMilliseconds = 0
     self.mutations = []
+    self.isDecidedByJob = false
   }
 
   public init(
@@ -877,7 +880,8 @@ public struct PrewriteRequest: WireMessage {
     primaryRangeID: UInt64 = 0,
     gatewayNodeID: UInt64 = 0,
     lockTTLMilliseconds: UInt64 = 0,
-    mutations: [Mutation] = []
+    mutations: [Mutation] = [],
+    isDecidedByJob: Bool = false
   ) {
     self.header = header
     self.startTimestamp = startTimestamp
@@ -886,6 +890,7 @@ public struct PrewriteRequest: WireMessage {
     self.gatewayNodeID = gatewayNodeID
     self.lockTTLMilliseconds = lockTTLMilliseconds
     self.mutations = mutations
+    self.isDecidedByJob = isDecidedByJob
   }
 }
 
@@ -904,6 +909,7 @@ extension PrewriteRequest: PackedMessage {
     message.pointee.lock_ttl_milliseconds = self.lockTTLMilliseconds
     message.pointee.n_mutations = self.mutations.count
     message.pointee.mutations = arena.messages(self.mutations)
+    message.pointee.is_decided_by_job = self.isDecidedByJob ? 1 : 0
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -914,6 +920,7 @@ extension PrewriteRequest: PackedMessage {
     self.gatewayNodeID = message.pointee.gateway_node_id
     self.lockTTLMilliseconds = message.pointee.lock_ttl_milliseconds
     self.mutations = try Reading.messages(message.pointee.mutations, message.pointee.n_mutations)
+    self.isDecidedByJob = message.pointee.is_decided_by_job != 0
   }
 }
 
@@ -1305,24 +1312,29 @@ public struct IngestRequest: WireMessage {
   public var entries: [UInt8]
   /// Refuse a key that has another value at timestamp (RANGE_KEY_EXISTS): the entries of a unique index.
   public var refusesDuplicates: Bool
+  /// Pass over a key that has a version at timestamp: rows that are given values.
+  public var keepsFirst: Bool
 
   public init() {
     self.header = nil
     self.timestamp = 0
     self.entries = []
     self.refusesDuplicates = false
+    self.keepsFirst = false
   }
 
   public init(
     header: RangeHeader? = nil,
     timestamp: UInt64 = 0,
     entries: [UInt8] = [],
-    refusesDuplicates: Bool = false
+    refusesDuplicates: Bool = false,
+    keepsFirst: Bool = false
   ) {
     self.header = header
     self.timestamp = timestamp
     self.entries = entries
     self.refusesDuplicates = refusesDuplicates
+    self.keepsFirst = keepsFirst
   }
 }
 
@@ -1337,6 +1349,7 @@ extension IngestRequest: PackedMessage {
     message.pointee.timestamp = self.timestamp
     message.pointee.entries = arena.bytes(self.entries)
     message.pointee.refuses_duplicates = self.refusesDuplicates ? 1 : 0
+    message.pointee.keeps_first = self.keepsFirst ? 1 : 0
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1344,6 +1357,7 @@ extension IngestRequest: PackedMessage {
     self.timestamp = message.pointee.timestamp
     self.entries = Reading.bytes(message.pointee.entries)
     self.refusesDuplicates = message.pointee.refuses_duplicates != 0
+    self.keepsFirst = message.pointee.keeps_first != 0
   }
 }
 

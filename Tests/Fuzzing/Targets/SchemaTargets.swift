@@ -82,11 +82,8 @@ private func runStatement(_ bytes: [UInt8]) {
   var catalog = fuzzCatalog
   for stage in plan.stages {
     do {
-      var entry = SchemaEntry(
-        index: catalog.schemaIndex.next, timestamp: Timestamp(rawValue: catalog.timestamp.rawValue + 1),
-        databaseID: .defaultDatabase, changes: [], newRanges: stage.newRanges)
-      for change in stage.changes { entry.changes.append(try change.change(in: catalog)) }
-      try catalog.apply(entry)
+      try catalog.apply(
+        try stage.entry(in: catalog, timestamp: Timestamp(rawValue: catalog.timestamp.rawValue + 1)))
     } catch {
       return require(false, "stage \(stage.name) of \(statement): \(error)")
     }
@@ -146,7 +143,7 @@ private let firstEntry = SchemaEntry(
 private let fuzzSequence = TableDescriptor(
   sequence: SequenceDescriptor(
     type: .int4, maximum: 1_000, owner: SequenceOwner(table: fuzzTable.id, column: fuzzTable.columns[0].id)),
-  id: TableID(12), databaseID: .defaultDatabase, schemaName: "public", name: "s", range: RangeID(3))
+  id: TableID(12), databaseID: .defaultDatabase, namespaceID: .public, name: "s", range: RangeID(3))
 
 let fuzzCatalog: CatalogState = {
   var catalog = CatalogState()
@@ -168,6 +165,11 @@ private let fuzzEntry: SchemaEntry = {
   entry.operationID = OperationID("release-17")
   entry.jobID = JobID(1)
   entry.removedRanges = [RangeID(2)]
+  let namespace = NamespaceDescriptor(id: NamespaceID(9), databaseID: .defaultDatabase, name: "app", comment: "a note")
+  entry.namespaceChanges = [NamespaceChange(id: namespace.id, from: .none, descriptor: namespace)]
+  entry.databaseChanges = [
+    DatabaseDescriptor(id: .defaultDatabase, name: "defaultdb", version: DescriptorVersion(2), comment: "a note")
+  ]
   return entry
 }()
 
@@ -194,6 +196,16 @@ private let fuzzStatements: [SchemaStatement] = {
     name: "u", type: .int8, defaultExpression: Expression.nextValue(ofSequence: 12, as: .int8).encoded,
     sequences: [TableID(12)])
   return [
+    .comment(CommentStatement(.column(t, "name"), text: "a note")),
+    .comment(CommentStatement(.index(ObjectName(name: "t_name_idx")), text: nil)),
+    .comment(CommentStatement(.schema("public"), text: "a note")),
+    .comment(CommentStatement(.database("defaultdb"), text: "a note")),
+    .namespace(.create("app", ifNotExists: true)), .namespace(.rename("public", to: "app")),
+    .namespace(.drop(["public"], ifExists: true, isCascade: true)),
+    .setSchema(
+      SetSchemaStatement(
+        relation: ObjectName(schema: "public", name: "t", isFromSearchPath: true), isSequence: false, ifExists: true,
+        schema: "public")),
     .createTable(
       CreateTable(
         name: ObjectName(name: "n"), ifNotExists: true, columns: [column, ColumnDefinition(name: "k", type: .int8)],
@@ -232,6 +244,8 @@ private let fuzzStatements: [SchemaStatement] = {
     .dropIndexes(names: [ObjectName(name: "t_name_idx")], ifExists: false),
     .renameIndex(ObjectName(name: "t_name_idx"), to: "i", ifExists: true),
     .truncateTables(names: [t]),
+    .undrop(Undrop(.table, t, newName: "u")), .undrop(Undrop(.column, ObjectName(name: "price"), table: t)),
+    .undrop(Undrop(.index, ObjectName(name: "i"))), .revertJob(JobID(7)),
     .alterTable(
       t, ifExists: false,
       changes: [
@@ -315,13 +329,31 @@ private let fuzzCommands: [MetadataCommand] = [
     SchemaStep(
       entry: fuzzEntry, job: fuzzJob, retiredRanges: [RangeID(1)], nextTableID: TableID(12), nextRangeID: RangeID(3),
       wallMilliseconds: 9)),
+  .change(fuzzStepBack),
 ]
+
+/// A job begins that brings something back, and leaves its own way back.
+private let fuzzStepBack: SchemaStep = {
+  var step = SchemaStep(nextTableID: TableID(12), nextRangeID: RangeID(3), wallMilliseconds: 9)
+  step.restoredRanges = [RangeID(1)]
+  step.forgottenWaysBack = [JobID(4)]
+  let table = firstEntry.changes.first?.descriptor
+  step.wayBack = WayBack(
+    job: JobID(1), databaseID: .defaultDatabase,
+    tables: [
+      WayBack.Table(id: TableID(11), before: table, after: nil, lastVersion: TableVersion(3)),
+      WayBack.Table(id: TableID(12), before: table, after: table, lastVersion: TableVersion(4)),
+    ], hasUsing: true)
+  let namespace = NamespaceDescriptor(id: NamespaceID(13), databaseID: .defaultDatabase, name: "s", comment: "c")
+  step.wayBack?.namespaces = [WayBack.Namespace(id: NamespaceID(13), before: namespace, after: nil)]
+  return step
+}()
 
 let fuzzMetadata: MetadataState = {
   var state = MetadataState()
   let first = SchemaStep(
     entry: firstEntry, nextTableID: TableID(12), nextRangeID: RangeID(3), wallMilliseconds: 1)
-  for command in [.change(first)] + fuzzCommands.prefix(4) {
+  for command in [.change(first)] + fuzzCommands.prefix(4) + [.change(fuzzStepBack)] {
     do { try state.apply(command) } catch { fatalError("\(error)") }
   }
   return state

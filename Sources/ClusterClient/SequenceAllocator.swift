@@ -1,16 +1,15 @@
 import Basics
 import Catalog
-import ClusterClient
 import EventLoop
 import KeyValue
 import SQLValues
 
-/// Takes numbers of sequences for all sessions of this gateway, a block at a time.
+/// Takes numbers of sequences for all sessions of a gateway, or for rows that a storage node fills, a block at a time.
 ///
 /// A block is taken by a transaction of its own over the one row that holds the counter, and its numbers are handed out only
 /// when that has surely committed: so none is handed out twice, whatever dies. What is lost is a gap: a block of a gateway
 /// that ends, or one whose commit was not answered. A block also ends with the version of the sequence it was taken at.
-@EventLoopActor final class SequenceAllocator {
+@EventLoopActor public final class SequenceAllocator {
   private struct Held {
     var block: SequenceBlock
     let version: TableVersion
@@ -34,11 +33,11 @@ import SQLValues
   static let maximumAttempts = 40
   static let lockingAttempt = 2
 
-  init(_ cluster: Cluster) { self.cluster = cluster }
+  public init(_ cluster: Cluster) { self.cluster = cluster }
 
   /// The next number. `version`: of the sequence as the statement sees it; blocks of older ones are void. Throws `retry` when
   /// the sequence is gone.
-  func next(
+  public func next(
     _ id: TableID, version: TableVersion, commitPatience: UInt64, _ control: StatementControl
   ) async throws(TransactionFault) -> Int64 {
     while true {
@@ -59,7 +58,15 @@ import SQLValues
   }
 
   /// The sequence starts anew.
-  func forget(_ id: TableID) { held[id] = nil }
+  /// A block of its own, of up to `count` numbers (fewer at the end of a cycle, and beyond a limit). Throws `retry` when the
+  /// sequence is gone.
+  public func take(
+    _ count: UInt64, of id: TableID, commitPatience: UInt64, _ control: StatementControl
+  ) async throws(TransactionFault) -> SequenceBlock {
+    try await commitBlock(id, count: max(1, count), commitPatience: commitPatience, control).block
+  }
+
+  public func forget(_ id: TableID) { held[id] = nil }
 
   /// Takes a block, gives those who wait their share, and answers its first number.
   private func takeBlock(
@@ -92,14 +99,15 @@ import SQLValues
     let cache: Int64
   }
 
+  /// `count`: nil for as many as the sequence caches, and all who wait.
   private func commitBlock(
-    _ id: TableID, commitPatience: UInt64, _ control: StatementControl
+    _ id: TableID, count: UInt64? = nil, commitPatience: UInt64, _ control: StatementControl
   ) async throws(TransactionFault) -> Taken {
     var transaction = Transaction(cluster, isolation: .readCommitted, locksEarly: false)
     var attempt = 0
     while true {
       do throws(TransactionFault) {
-        guard let taken = try await tryBlock(id, transaction, commitPatience: commitPatience, control) else {
+        guard let taken = try await tryBlock(id, count, transaction, commitPatience: commitPatience, control) else {
           transaction.rollback()
           throw .schemaChanged(id, name: nil, pinned: nil, floor: TableVersion(rawValue: .max))
         }
@@ -138,7 +146,7 @@ import SQLValues
 
   /// One try; nil: there is no such sequence any more.
   private func tryBlock(
-    _ id: TableID, _ transaction: Transaction, commitPatience: UInt64, _ control: StatementControl
+    _ id: TableID, _ count: UInt64?, _ transaction: Transaction, commitPatience: UInt64, _ control: StatementControl
   ) async throws(TransactionFault) -> Taken? {
     let snapshot: ReadSnapshot
     do throws(SQLError) {
@@ -156,7 +164,7 @@ import SQLValues
     do throws(SQLError) {
       let before = try stored.first.flatMap { $0 }.map { (bytes) throws(SQLError) in try row.decode(bytes) }
       let wanted = min(
-        max(UInt64(clamping: sequence.cache), UInt64(1 + (waiters[id]?.count ?? 0))), Self.maximumBlock)
+        count ?? max(UInt64(clamping: sequence.cache), UInt64(1 + (waiters[id]?.count ?? 0))), Self.maximumBlock)
       (block, state) = try sequence.taking(wanted, after: before ?? sequence.initialState, name: table.name)
     } catch {
       throw .failed(error)
@@ -171,14 +179,14 @@ import SQLValues
 }
 
 /// The counter of a sequence's generation as it is stored.
-struct SequenceRow {
-  let range: RangeID
-  let key: [UInt8]
+public struct SequenceRow {
+  public let range: RangeID
+  public let key: [UInt8]
   private let table: TableDescriptor
   private let generation: Datum
   private let encoder: IndexEntryEncoder
 
-  init(_ table: TableDescriptor, _ sequence: SequenceDescriptor) {
+  public init(_ table: TableDescriptor, _ sequence: SequenceDescriptor) {
     self.table = table
     generation = .integer(Int64(truncatingIfNeeded: sequence.generation))
     encoder = IndexEntryEncoder(table: table, index: table.primaryIndex, rowColumns: table.columns.map(\.id))
@@ -186,11 +194,11 @@ struct SequenceRow {
     key = encoder.key(of: [generation])
   }
 
-  func encode(_ state: SequenceState) -> [UInt8] {
+  public func encode(_ state: SequenceState) -> [UInt8] {
     encoder.value(of: [generation, .integer(state.lastValue), .integer(0), .boolean(state.isCalled)])
   }
 
-  func decode(_ bytes: [UInt8]) throws(SQLError) -> SequenceState {
+  public func decode(_ bytes: [UInt8]) throws(SQLError) -> SequenceState {
     do throws(MalformedBytes) {
       let row = try RowLayout(table: table, columnIDs: table.columns.map(\.id)).decode(bytes)
       guard row.count == 4, case .integer(let last) = row[1], case .boolean(let isCalled) = row[3] else {

@@ -1,0 +1,95 @@
+import Basics
+import CPgQuery
+import SQLSyntax
+
+extension TreeConverter {
+  /// nil: another kind of statement.
+  func objectStatement(_ node: NodePointer) throws(SQLError) -> ObjectStatementSyntax? {
+    switch node.pointee.node_case {
+    case PG_QUERY__NODE__NODE_COMMENT_STMT: return .comment(try comment(node.pointee.comment_stmt.pointee))
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: return try createSchema(node.pointee.create_schema_stmt.pointee)
+    case PG_QUERY__NODE__NODE_ALTER_OBJECT_SCHEMA_STMT:
+      return .setSchema(try setSchema(node.pointee.alter_object_schema_stmt.pointee))
+    case PG_QUERY__NODE__NODE_RENAME_STMT
+    where node.pointee.rename_stmt.pointee.rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
+      let rename = node.pointee.rename_stmt.pointee
+      return .renameSchema(string(rename.subname), to: string(rename.newname))
+    case PG_QUERY__NODE__NODE_DROP_STMT
+    where node.pointee.drop_stmt.pointee.remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
+      let drop = node.pointee.drop_stmt.pointee
+      return .dropSchemas(
+        strings(drop.objects, drop.n_objects), ifExists: drop.missing_ok != 0,
+        isCascade: drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
+    default: return nil
+    }
+  }
+
+  private func createSchema(_ create: PgQuery__CreateSchemaStmt) throws(SQLError) -> ObjectStatementSyntax {
+    if create.n_schema_elts > 0 { throw .unsupported("CREATE SCHEMA with what is to be in it") }
+    // `AUTHORIZATION role`: every role owns everything here, but a schema without a name has the role's.
+    guard let name = optionalString(create.schemaname) ?? optionalString(create.authrole?.pointee.rolename) else {
+      throw .unsupported("CREATE SCHEMA AUTHORIZATION of whoever is there")
+    }
+    return .createSchema(name, ifNotExists: create.if_not_exists != 0)
+  }
+
+  private func setSchema(_ alter: PgQuery__AlterObjectSchemaStmt) throws(SQLError) -> SetSchemaSyntax {
+    guard
+      alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE
+        || alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE
+    else { throw .unsupported("SET SCHEMA of this kind of object") }
+    return SetSchemaSyntax(
+      relation: try relation(alter.relation), isSequence: alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE,
+      ifExists: alter.missing_ok != 0, schema: string(alter.newschema))
+  }
+
+  private func comment(_ comment: PgQuery__CommentStmt) throws(SQLError) -> CommentSyntax {
+    guard let object = comment.object else { throw Self.malformed }
+    func names() throws(SQLError) -> [String] {
+      guard object.pointee.node_case == PG_QUERY__NODE__NODE_LIST else { throw Self.malformed }
+      return strings(object.pointee.list.pointee.items, object.pointee.list.pointee.n_items)
+    }
+    func name() throws(SQLError) -> String {
+      guard let name = stringValue(object) else { throw Self.malformed }
+      return name
+    }
+    /// The last of the names, and the relation that those before it are.
+    func part() throws(SQLError) -> (RelationNameSyntax, String) {
+      let all = try names()
+      guard all.count > 1, let last = all.last else {
+        throw SQLError(.syntaxError, "column name must be qualified")
+      }
+      return (try relation(Array(all.dropLast())), last)
+    }
+    let target: CommentSyntax.Target
+    switch comment.objtype {
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: target = .table(try relation(try names()))
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: target = .sequence(try relation(try names()))
+    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: target = .index(try relation(try names()))
+    case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN:
+      let (relation, column) = try part()
+      target = .column(relation, column)
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT:
+      let (relation, constraint) = try part()
+      target = .constraint(relation, constraint)
+    case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA: target = .schema(try name())
+    case PG_QUERY__OBJECT_TYPE__OBJECT_DATABASE: target = .database(try name())
+    default: throw .unsupported("COMMENT ON this kind of object")
+    }
+    return CommentSyntax(target: target, text: optionalString(comment.comment))
+  }
+
+  // MARK: LIKE
+
+  /// What says how PostgreSQL stores and estimates (compression, storage, statistics) means nothing here.
+  func like(_ clause: PgQuery__TableLikeClause, behind columnCount: Int) throws(SQLError) -> TableLikeSyntax {
+    var options: TableLikeSyntax.Options = []
+    // The bits of PostgreSQL's TableLikeOption.
+    let bits: [(bit: UInt32, option: TableLikeSyntax.Options)] = [
+      (1 << 0, .comments), (1 << 2, .constraints), (1 << 3, .defaults), (1 << 4, .generated), (1 << 5, .identity),
+      (1 << 6, .indexes),
+    ]
+    for known in bits where clause.options & known.bit != 0 { options.insert(known.option) }
+    return TableLikeSyntax(table: try relation(clause.relation), options: options, columnCount: columnCount)
+  }
+}

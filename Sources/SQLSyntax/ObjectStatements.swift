@@ -1,0 +1,44 @@
+/// Statements about objects other than the rows and the shape of one table.
+public enum ObjectStatementSyntax: Hashable, Sendable {
+  case comment(CommentSyntax)
+  case createSchema(String, ifNotExists: Bool)
+  case dropSchemas([String], ifExists: Bool, isCascade: Bool)
+  case renameSchema(String, to: String)
+  case setSchema(SetSchemaSyntax)
+}
+
+/// `COMMENT ON … IS …`.
+public struct CommentSyntax: Hashable, Sendable {
+  public enum Target: Hashable, Sendable {
+    case table(RelationNameSyntax)
+    case sequence(RelationNameSyntax)
+    case index(RelationNameSyntax)
+    case column(RelationNameSyntax, String)
+    case constraint(RelationNameSyntax, String)
+    case schema(String)
+    case database(String)
+  }
+  public var target: Target
+  /// nil: `NULL`.
+  public var text: String?
+
+  public init(target: Target, text: String?) {
+    self.target = target
+    self.text = text
+  }
+}
+
+/// `ALTER {TABLE | SEQUENCE} … SET SCHEMA …`.
+public struct SetSchemaSyntax: Hashable, Sendable {
+  public var relation: RelationNameSyntax
+  public var isSequence: Bool
+  public var ifExists: Bool
+  public var schema: String
+
+  public init(relation: RelationNameSyntax, isSequence: Bool, ifExists: Bool, schema: String) {
+    self.relation = relation
+    self.isSequence = isSequence
+    self.ifExists = ifExists
+    self.schema = schema
+  }
+}

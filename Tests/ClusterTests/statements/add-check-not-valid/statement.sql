@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD CONSTRAINT @owned CHECK (owner >= 0) NOT VALID;

@@ -1,0 +1,1 @@
+SELECT count(part) = 19 FROM @ships WHERE id <= 20;

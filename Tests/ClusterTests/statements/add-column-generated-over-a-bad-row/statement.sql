@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD COLUMN part int8 GENERATED ALWAYS AS (10 / (id - 7)) STORED;

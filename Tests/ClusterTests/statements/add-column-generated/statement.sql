@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD COLUMN double int8 GENERATED ALWAYS AS (owner * 2) STORED;

@@ -1,0 +1,1 @@
+SELECT count(*) = count(DISTINCT number) FROM @ships;

@@ -1,0 +1,1 @@
+SELECT count(*) = count(luck) AND count(DISTINCT luck) > 15 FROM @ships;

@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD COLUMN luck float8 NOT NULL DEFAULT random();

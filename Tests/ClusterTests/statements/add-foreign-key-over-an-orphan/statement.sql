@@ -1,0 +1,1 @@
+ALTER TABLE @crew ADD CONSTRAINT @sails FOREIGN KEY (ship) REFERENCES @ships;

@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD CONSTRAINT @one_name UNIQUE (name, owner);

@@ -1,0 +1,1 @@
+SELECT increment_by = 7 FROM pg_sequences WHERE sequencename = '@numbers';

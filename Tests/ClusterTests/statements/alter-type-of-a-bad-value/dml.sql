@@ -1,0 +1,1 @@
+INSERT INTO @ships (id, name, owner) VALUES (1000 + #, '7#', #);

@@ -1,0 +1,1 @@
+ALTER TABLE @ships ALTER COLUMN name TYPE int8 USING name::int8;

@@ -1,0 +1,1 @@
+SELECT col_description('@ships'::regclass, 2) = 'painted on';

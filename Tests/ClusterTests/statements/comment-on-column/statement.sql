@@ -1,0 +1,1 @@
+COMMENT ON COLUMN @ships.name IS 'painted on';

@@ -1,0 +1,1 @@
+SELECT obj_description('@ships'::regclass, 'pg_class') = 'what sails';

@@ -1,0 +1,1 @@
+COMMENT ON TABLE @ships IS 'what sails';

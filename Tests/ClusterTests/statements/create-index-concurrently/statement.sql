@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY @by_owner ON @ships (owner);

@@ -1,0 +1,1 @@
+CREATE INDEX @by_port ON @ships (port DESC, owner) INCLUDE (name);

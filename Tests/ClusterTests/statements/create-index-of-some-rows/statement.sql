@@ -1,0 +1,1 @@
+CREATE INDEX @odd ON @ships (port) WHERE owner % 2 = 1;

@@ -1,0 +1,1 @@
+CREATE INDEX @shout ON @ships (upper(name));

@@ -1,0 +1,1 @@
+CREATE INDEX @by_owner ON @ships (owner);

@@ -1,0 +1,1 @@
+CREATE TABLE @boats (LIKE @ships INCLUDING ALL, oars int8);

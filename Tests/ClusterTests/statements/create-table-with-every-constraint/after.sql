@@ -1,0 +1,1 @@
+SELECT count(*) = 4 FROM information_schema.columns WHERE table_name = '@crew';

@@ -1,0 +1,1 @@
+CREATE TABLE @crew (id serial PRIMARY KEY, n int8 GENERATED ALWAYS AS IDENTITY, what text);

@@ -1,0 +1,1 @@
+CREATE TABLE @crew (id int8 PRIMARY KEY, name text);

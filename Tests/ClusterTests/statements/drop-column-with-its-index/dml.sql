@@ -1,0 +1,1 @@
+UPDATE @ships SET port = # WHERE id = 1 + # % 20;

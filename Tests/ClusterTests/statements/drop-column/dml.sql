@@ -1,0 +1,1 @@
+UPDATE @ships SET owner = # WHERE id = 1 + # % 20;

@@ -1,0 +1,1 @@
+ALTER TABLE @crew DROP CONSTRAINT @sails;

@@ -1,0 +1,1 @@
+INSERT INTO @crew (id, ship) VALUES (1000 + #, 1 + # % 20);

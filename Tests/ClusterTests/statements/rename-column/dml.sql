@@ -1,0 +1,1 @@
+INSERT INTO @ships (id, name) VALUES (1000 + #, 'x');

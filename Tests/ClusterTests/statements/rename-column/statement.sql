@@ -1,0 +1,1 @@
+ALTER TABLE @ships RENAME COLUMN owner TO holder;

@@ -1,0 +1,1 @@
+ALTER TABLE @ships RENAME CONSTRAINT @owned TO @possessed;

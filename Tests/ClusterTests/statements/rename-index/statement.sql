@@ -1,0 +1,1 @@
+ALTER INDEX @by_owner RENAME TO @of_owner;

@@ -1,0 +1,1 @@
+SELECT is_nullable = 'NO' FROM information_schema.columns WHERE table_name = '@ships' AND column_name = 'name';

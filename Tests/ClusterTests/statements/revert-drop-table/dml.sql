@@ -1,0 +1,1 @@
+UPDATE @crew SET rank = # WHERE id = 1 + # % 20;

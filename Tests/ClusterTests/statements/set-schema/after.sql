@@ -1,0 +1,1 @@
+SELECT count(*) = 4 FROM @yard.@ships WHERE owner = 2;

@@ -1,0 +1,1 @@
+ALTER TABLE @ships SET SCHEMA @yard;

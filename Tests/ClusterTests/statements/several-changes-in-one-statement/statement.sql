@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD COLUMN flag text DEFAULT 'x', ADD COLUMN mast int8 CHECK (mast < 9), ALTER COLUMN owner SET NOT NULL, DROP COLUMN port;

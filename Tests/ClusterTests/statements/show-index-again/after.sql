@@ -1,0 +1,1 @@
+SELECT indexdef NOT LIKE '%visible%' FROM pg_indexes WHERE indexname = '@by_owner';

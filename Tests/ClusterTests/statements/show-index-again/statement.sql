@@ -1,0 +1,1 @@
+ALTER INDEX @by_owner SET (visible = true);

@@ -1,0 +1,1 @@
+SELECT count(*) IN (0, 20) FROM @ships;

@@ -1,0 +1,1 @@
+UNDROP COLUMN name ON @ships;

@@ -1,0 +1,1 @@
+SELECT count(*) > 19 FROM @ships WHERE port = 3;

@@ -1,0 +1,1 @@
+UNDROP COLUMN port ON @ships;

@@ -1,0 +1,1 @@
+UNDROP INDEX @one_name;

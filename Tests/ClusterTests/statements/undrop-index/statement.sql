@@ -1,0 +1,1 @@
+UNDROP INDEX @by_owner;

@@ -1,0 +1,1 @@
+SELECT convalidated = false FROM pg_constraint WHERE conname = '@aboard';

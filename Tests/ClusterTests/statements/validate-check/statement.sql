@@ -1,0 +1,1 @@
+ALTER TABLE @ships VALIDATE CONSTRAINT @owned;
