@@ -216,7 +216,7 @@ public enum CommitTimestamp: Hashable, Sendable {
     let granted = Timestamp(rawValue: answer.timestamp)
     let minimum = Timestamp(rawValue: commit.request.minimum)
     if granted >= minimum { return commit.completion(.success(.granted(granted))) }
-    // The minimum lies ahead of the oracle's present: wait until it has passed (the oracle never jumps).
+    // The minimum lies further ahead than the oracle goes for anybody: wait until the clock has caught up.
     let missing = minimum.physicalMilliseconds - granted.physicalMilliseconds + 1
     let now = EventLoop.now
     guard missing <= ClientLimits.commitMinimumWaitMilliseconds, missing < commit.deadline.millisecondsLeft(at: now)

@@ -3,7 +3,8 @@ import Catalog
 
 public struct CommitTimestampQuery: Hashable, Sendable {
   public var pins: [(table: TableID, version: TableVersion)]
-  /// The commit timestamp should be at least this; the oracle does not run ahead of the present for it, so the answer may be smaller.
+  /// The commit timestamp should be at least this; the oracle runs only so far ahead of the clock for it, so the answer may be
+  /// smaller (`TimestampOracle.maximumLeadMilliseconds`).
   public var minimum: Timestamp
   /// Above the reads of its request, not below: the transaction's own read is among them.
   public var followsReads: Bool

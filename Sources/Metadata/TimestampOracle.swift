@@ -8,6 +8,10 @@ import Basics
 public struct TimestampOracle: Hashable, Sendable {
   /// How far ahead of the clock a window reaches.
   public static let windowMilliseconds: UInt64 = 3_000
+  /// How far ahead of the clock the oracle may go for whoever needs a timestamp above a bound. A new leader of the metadata
+  /// starts up to one window ahead, and a range that changes its leader asks for up to a second more: without this lead its
+  /// writes would wait until the clock has caught up with both.
+  public static let maximumLeadMilliseconds: UInt64 = 2 * windowMilliseconds
   /// How far above the present an entry's timestamp lies, to leave room for what is asked for meanwhile.
   public static let entryLead = Timestamp(physicalMilliseconds: 4).rawValue
   /// Timestamps between two entries that are under way at once.
@@ -38,9 +42,10 @@ public struct TimestampOracle: Hashable, Sendable {
     return Timestamp(rawValue: first)
   }
 
-  /// Raises the last issued timestamp to at least `floor`, if that is in the present and in the window.
+  /// Raises the last issued timestamp to at least `floor`, if that is in the window and not too far ahead of the clock.
   public mutating func skip(to floor: Timestamp, ceiling: Timestamp?, wallMilliseconds: UInt64) {
-    guard floor > last, floor.physicalMilliseconds <= wallMilliseconds, floor <= bound,
+    let (latest, overflow) = wallMilliseconds.addingReportingOverflow(Self.maximumLeadMilliseconds)
+    guard floor > last, floor.physicalMilliseconds <= (overflow ? .max : latest), floor <= bound,
       ceiling.map({ floor < $0 }) ?? true
     else { return }
     last = floor

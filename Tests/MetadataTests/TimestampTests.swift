@@ -193,7 +193,7 @@ import Testing
     #expect(world.answers[request] == [.tryAgain("more than 100000 timestamps in one request")])
   }
 
-  @Test func minimumInThePresentIsHonouredAndTheFutureIsNot() {
+  @Test func minimumNotFarAheadOfTheClockIsHonoured() {
     var world = world()
     world.advance(milliseconds: 10)
     let now = Timestamp(physicalMilliseconds: world.wall)
@@ -205,8 +205,11 @@ import Testing
     }
     let wanted = Timestamp(rawValue: now.rawValue + 500)
     #expect((commit(wanted) ?? .zero) >= wanted)
-    let future = Timestamp(physicalMilliseconds: world.wall + 1_000)
-    #expect((commit(future) ?? .max) < future)
+    // As a range asks whose leader is new.
+    let ahead = Timestamp(physicalMilliseconds: world.wall + 1_000)
+    #expect((commit(ahead) ?? .zero) >= ahead)
+    let beyond = Timestamp(physicalMilliseconds: world.wall + TimestampOracle.maximumLeadMilliseconds + 1)
+    #expect((commit(beyond) ?? .max) < beyond)
   }
 }
 
@@ -223,6 +226,27 @@ import Testing
     #expect(oracle.take(1, ceiling: nil, wallMilliseconds: 99) == nil)
     #expect(oracle.take(0, ceiling: nil, wallMilliseconds: 0) == nil)
     #expect(oracle.take(UInt64.max, ceiling: nil, wallMilliseconds: 0) == nil)
+  }
+
+  @Test func goesAheadOfTheClockOnlySoFarAndNeverBeyondItsWindow() {
+    let lead = TimestampOracle.maximumLeadMilliseconds
+    // A new leader, a window ahead of the clock.
+    var oracle = TimestampOracle(startingAbove: Timestamp(physicalMilliseconds: 3_100))
+    oracle.skip(to: Timestamp(physicalMilliseconds: 3_200), ceiling: nil, wallMilliseconds: 100)
+    #expect(oracle.last == Timestamp(physicalMilliseconds: 3_100), "nothing is reserved")
+    oracle.applied(bound: Timestamp(physicalMilliseconds: 9_000))
+    oracle.skip(to: Timestamp(physicalMilliseconds: 4_100), ceiling: nil, wallMilliseconds: 100)
+    #expect(oracle.last == Timestamp(physicalMilliseconds: 4_100))
+    oracle.skip(
+      to: Timestamp(physicalMilliseconds: 4_200), ceiling: Timestamp(physicalMilliseconds: 4_150), wallMilliseconds: 100
+    )
+    oracle.skip(to: Timestamp(physicalMilliseconds: 101 + lead), ceiling: nil, wallMilliseconds: 100)
+    oracle.skip(to: Timestamp(physicalMilliseconds: 4_000), ceiling: nil, wallMilliseconds: 100)
+    #expect(oracle.last == Timestamp(physicalMilliseconds: 4_100))
+    oracle.skip(to: Timestamp(physicalMilliseconds: 100 + lead), ceiling: nil, wallMilliseconds: 100)
+    #expect(oracle.last == Timestamp(physicalMilliseconds: 100 + lead))
+    oracle.skip(to: Timestamp(physicalMilliseconds: 8_999), ceiling: nil, wallMilliseconds: .max)
+    #expect(oracle.last == Timestamp(physicalMilliseconds: 8_999))
   }
 
   @Test func entriesUnderWayKeepTheirDistance() {
