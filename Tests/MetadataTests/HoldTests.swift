@@ -105,7 +105,8 @@ import Testing
     #expect(world.state.catalog.table(named: "t")?.columns.count == 2)
 
     // Not below what the ranges accept.
-    let early = decide(&world, job.id, minimum: Timestamp(physicalMilliseconds: world.wall + 900))
+    let farAhead = world.wall + TimestampOracle.maximumLeadMilliseconds + 900
+    let early = decide(&world, job.id, minimum: Timestamp(physicalMilliseconds: farAhead))
     guard case .tryAgain? = world.answers[early]?.last else {
       Issue.record("decided below the minimum")
       return
