@@ -2774,7 +2774,7 @@ const ProtobufCMessageDescriptor theseus__v1__ack_batch__descriptor =
   (ProtobufCMessageInit) theseus__v1__ack_batch__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors[12] =
+static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors[13] =
 {
   {
     "operation_id",
@@ -2920,6 +2920,18 @@ static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "on_block",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLRequest, on_block),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
   5,   /* field[5] = bounded_wait_milliseconds */
@@ -2927,6 +2939,7 @@ static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
   7,   /* field[7] = explain_only */
   6,   /* field[6] = gateway_node_id */
   4,   /* field[4] = is_asynchronous */
+  12,   /* field[12] = on_block */
   0,   /* field[0] = operation_id */
   10,   /* field[10] = primary_key */
   11,   /* field[11] = primary_range_id */
@@ -2938,7 +2951,7 @@ static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
 static const ProtobufCIntRange theseus__v1__ddlrequest__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
 {
@@ -2948,7 +2961,7 @@ const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
   "Theseus__V1__DDLRequest",
   "theseus.v1",
   sizeof(Theseus__V1__DDLRequest),
-  12,
+  13,
   theseus__v1__ddlrequest__field_descriptors,
   theseus__v1__ddlrequest__field_indices_by_name,
   1,  theseus__v1__ddlrequest__number_ranges,

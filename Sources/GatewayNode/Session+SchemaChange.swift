@@ -24,11 +24,17 @@ extension Session {
     case .schemaChange(let planned):
       let statement = try planned.evaluatingStableDefaults(&context)
       if block.state == .open {
+        if request.prepared.parsed.onBlock != nil {
+          throw SQLError.unsupported(
+            "WITH (on_block = …) in a transaction block (theseus.on_block counts at its COMMIT)")
+        }
         let text = request.prepared.parsed.text
         return .finished(tag: try await stage(statement, text: text, snapshot, in: transaction, request.control))
       }
       try requireSchemaChangeAllowed()
-      let change = SchemaChangeCall(self, statement, text: request.prepared.parsed.text, explainOnly: false)
+      let change = SchemaChangeCall(
+        self, statement, text: request.prepared.parsed.text, explainOnly: false,
+        onBlock: request.prepared.parsed.onBlock)
       return .finished(tag: try await change.run(request.control))
     case .explainSchemaChange(let planned):
       let statement = try planned.evaluatingStableDefaults(&context)
@@ -97,7 +103,7 @@ extension Session {
 
   init(
     _ session: Session, _ statement: SchemaStatement, text: String, explainOnly: Bool, isInternal: Bool = false,
-    operation: String? = nil, rows: BlockRows? = nil
+    operation: String? = nil, rows: BlockRows? = nil, onBlock: OnBlock? = nil
   ) {
     self.session = session
     self.isInternal = isInternal
@@ -111,7 +117,8 @@ extension Session {
       gatewayNodeID: session.gateway.cluster.connection.nodeID.rawValue, explainOnly: explainOnly,
       rowsStartTimestamp: rows?.transaction.startTimestamp.rawValue ?? 0,
       sessionEpoch: session.gateway.cluster.connection.sessionEpoch?.rawValue ?? 0,
-      primaryKey: rows?.anchor?.key ?? [], primaryRangeID: rows?.anchor?.range.rawValue ?? 0)
+      primaryKey: rows?.anchor?.key ?? [], primaryRangeID: rows?.anchor?.range.rawValue ?? 0,
+      onBlock: UInt32((onBlock ?? OnBlock(name: session.settings["theseus.on_block"]) ?? .abort).rawValue))
   }
 
   private var connection: MetadataConnection { session.gateway.cluster.connection }

@@ -96,6 +96,7 @@ struct SessionSettings {
       Definition(name: "theseus.ddl_mode", kind: .choice(["wait", "async"]), defaultValue: "wait"),
       // How long a step waits for old transactions; 0: as the metadata service is configured.
       Definition(name: "theseus.ddl_wait", kind: .milliseconds, defaultValue: "0"),
+      Definition(name: "theseus.on_block", kind: .choice(OnBlock.allCases.map(\.name)), defaultValue: "abort"),
       Definition(name: "theseus.ddl_on_cancel", kind: .choice(["detach", "cancel"]), defaultValue: "detach"),
       Definition(name: "theseus.node_id", kind: .readOnly, defaultValue: ""),
     ]

@@ -96,8 +96,8 @@ extension MetadataLeader {
           store(failed, control: control, into: &effects)
         }
       case .plan(let job): startQueued(job, into: &effects)
-      case .openBarrier(let job, let tables, let index, let bound):
-        openBarrier(job, tables: tables, index: index, boundMilliseconds: bound, into: &effects)
+      case .openBarrier(let job, let tables, let index, let bound, let onBlock):
+        openBarrier(job, tables: tables, index: index, boundMilliseconds: bound, onBlock, into: &effects)
       case .closeBarrier(let job): closeBarrier(job, into: &effects)
       case .startWork(let job, let work): startWork(job, work, into: &effects)
       case .stopWork(let job): effects.append(.stopWork(job))

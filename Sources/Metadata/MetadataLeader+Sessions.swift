@@ -132,7 +132,8 @@ extension MetadataLeader {
   }
 
   mutating func openBarrier(
-    _ job: JobID, tables: [TableID], index: SchemaIndex, boundMilliseconds: UInt64, into effects: inout [Effect]
+    _ job: JobID, tables: [TableID], index: SchemaIndex, boundMilliseconds: UInt64, _ onBlock: OnBlock,
+    into effects: inout [Effect]
   ) {
     let bound = boundMilliseconds == 0 ? options.boundedWaitMilliseconds : boundMilliseconds
     var opened = OpenBarrier(waits: [])
@@ -140,7 +141,7 @@ extension MetadataLeader {
       let id = BarrierID(nextBarrier)
       nextBarrier += 1
       let barrier = Barrier(table: table, index: index)
-      opened.waits.append((id, BarrierWait(barrier, startedAt: now, boundMilliseconds: bound)))
+      opened.waits.append((id, BarrierWait(barrier, startedAt: now, boundMilliseconds: bound, onBlock: onBlock)))
       effects.append(.openBarrier(id, barrier))
     }
     barriers[job] = opened
@@ -159,12 +160,25 @@ extension MetadataLeader {
       guard let opened = barriers[job] else { continue }
       var isPassed = true
       var fenced: [(Laggard, SchemaIndex)] = []
+      var givenUp: [Laggard] = []
       for (_, wait) in opened.waits {
         switch wait.verdict(acknowledged, sessions: users, now: now) {
         case .met: break
         case .waiting: isPassed = false
         case .proceed(let laggards): fenced += laggards.map { ($0, wait.barrier.index) }
+        case .giveUp(let laggards): givenUp += laggards
         }
+      }
+      if !givenUp.isEmpty {
+        let bound = opened.waits.first?.wait.boundMilliseconds ?? 0
+        let error = SQLError(
+          .lockNotAvailable,
+          "job \(job) is taken back: transactions on an older schema were in its way for \(bound) ms",
+          detail: barrierWaitReason(job), hint: "Try again, or let it wait longer (theseus.ddl_wait, theseus.on_block)."
+        )
+        closeBarrier(job, into: &effects)
+        drive(.barrierGivenUp(job, error), into: &effects)
+        continue
       }
       guard isPassed else { continue }
       for (laggard, index) in fenced { fences[laggard.node] = max(fences[laggard.node] ?? .zero, index) }

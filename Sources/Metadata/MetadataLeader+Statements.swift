@@ -11,6 +11,7 @@ public struct DDLCall: Hashable, Sendable {
   /// Answer with the job's number as soon as the job is stored.
   public var isAsynchronous: Bool
   public var boundedWaitMilliseconds: UInt64
+  public var onBlock: OnBlock
   public var gateway: NodeID
   public var isExplainOnly: Bool
   /// The transaction that the statement commits writes rows too.
@@ -18,7 +19,8 @@ public struct DDLCall: Hashable, Sendable {
 
   public init(
     operationID: OperationID?, database: String, statement: [UInt8], statementText: String,
-    isAsynchronous: Bool = false, boundedWaitMilliseconds: UInt64 = 0, gateway: NodeID = NodeID(0),
+    isAsynchronous: Bool = false, boundedWaitMilliseconds: UInt64 = 0, onBlock: OnBlock = .abort,
+    gateway: NodeID = NodeID(0),
     isExplainOnly: Bool = false, hold: JobHold? = nil
   ) {
     self.operationID = operationID
@@ -27,6 +29,7 @@ public struct DDLCall: Hashable, Sendable {
     self.statementText = statementText
     self.isAsynchronous = isAsynchronous
     self.boundedWaitMilliseconds = boundedWaitMilliseconds
+    self.onBlock = onBlock
     self.gateway = gateway
     self.isExplainOnly = isExplainOnly
     self.hold = hold
@@ -98,7 +101,7 @@ extension MetadataLeader {
   }
 
   private mutating func attach(_ request: RequestID, to job: JobID, isAsynchronous: Bool) -> [Effect] {
-    if let record = applied.jobs[job], record.state.isFinished || isAsynchronous {
+    if let record = applied.jobs[job], record.state.isFinished || record.turnsBackAtBarrier || isAsynchronous {
       return [.answer(request, .progress(finalReport(record)))]
     }
     waitingCalls[job, default: []].append(WaitingCall(request: request, isAsynchronous: isAsynchronous))
@@ -125,6 +128,7 @@ extension MetadataLeader {
     job.createdMilliseconds = wallMilliseconds
     job.gatewayNodeID = call.gateway
     job.boundedWaitMilliseconds = call.boundedWaitMilliseconds
+    job.onBlock = call.onBlock
     job.hold = call.isExplainOnly ? nil : call.hold
     var effects: [Effect] = []
 
@@ -249,7 +253,8 @@ extension MetadataLeader {
     guard let job = step.job else { return }
     drive(.applied(job), into: &effects)
     guard let calls = waitingCalls[job.id] else { return }
-    if job.state.isFinished {
+    // It ends when others let it; what became of it is known.
+    if job.state.isFinished || job.turnsBackAtBarrier {
       waitingCalls[job.id] = nil
       for call in calls { effects.append(.answer(call.request, .progress(finalReport(job)))) }
       return

@@ -108,10 +108,15 @@ extension MetadataNode {
         .invalidParameterValue, "an operation id has at most \(OperationID.maximumLengthBytes) bytes")
       return try await sink.send(DDLProgress(isFinal: true, error: SQLErrorMessage(error)))
     }
+    guard let onBlock = UInt8(exactly: request.onBlock).flatMap(OnBlock.init(rawValue:)) else {
+      let error = SQLError(.protocolViolation, "an unknown way of waiting: \(request.onBlock)")
+      return try await sink.send(DDLProgress(isFinal: true, error: SQLErrorMessage(error)))
+    }
     let call = DDLCall(
       operationID: OperationID(request.operationID), database: request.database, statement: request.statement,
       statementText: request.statementText, isAsynchronous: request.isAsynchronous,
-      boundedWaitMilliseconds: request.boundedWaitMilliseconds, gateway: NodeID(request.gatewayNodeID),
+      boundedWaitMilliseconds: request.boundedWaitMilliseconds, onBlock: onBlock,
+      gateway: NodeID(request.gatewayNodeID),
       isExplainOnly: request.explainOnly, hold: JobHold(request))
     try await confirmed()
     if let operation = call.operationID, replica.state.operations[operation.text] != nil {

@@ -106,6 +106,27 @@ public final class StatementParser: Sendable {
   private static func parse(
     _ bytes: UnsafeBufferPointer<UInt8>, _ scanned: ScannedText
   ) throws(SQLError) -> [ParsedStatement] {
+    guard scanned.mentionsOnBlock else { return try parse(bytes, scanned, blocks: [:]) }
+    let positions = SourcePositions(bytes)
+    var blocks: [Int: OnBlockClause] = [:]
+    var rest = Array(bytes)
+    for (index, range) in scanned.statements.enumerated() {
+      let part = UnsafeBufferPointer(rebasing: bytes[range])
+      let clause = try OnBlockClause.find(in: part) { positions.character(atByte: range.lowerBound + $0) }
+      guard let clause else { continue }
+      blocks[index] = clause
+      for position in clause.range { rest[range.lowerBound + position] = UInt8(ascii: " ") }
+    }
+    let result = rest.withUnsafeBufferPointer { rest -> Result<[ParsedStatement], SQLError> in
+      do throws(SQLError) { return .success(try parse(rest, scanned, blocks: blocks)) } catch { return .failure(error) }
+    }
+    return try result.get()
+  }
+
+  /// - Parameter blocks: of the statements by their number; `bytes` has blanks in their place.
+  private static func parse(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ scanned: ScannedText, blocks: [Int: OnBlockClause]
+  ) throws(SQLError) -> [ParsedStatement] {
     let positions = SourcePositions(bytes)
     var own: [Int: OwnStatement] = [:]
     var clauses: [Int: SystemTimeClause] = [:]
@@ -120,10 +141,13 @@ public final class StatementParser: Sendable {
         own[index] = found
       }
     }
-    if own.isEmpty && clauses.isEmpty { return try parseWithLibrary(Array(bytes), positions, after: 0) }
+    if own.isEmpty && clauses.isEmpty && blocks.isEmpty {
+      return try parseWithLibrary(Array(bytes), positions, after: 0)
+    }
     // Mixed: each statement by itself, with blanks before it so that its byte offsets stay.
-    var result: [ParsedStatement] = []
+    var all: [ParsedStatement] = []
     for (index, range) in scanned.statements.enumerated() {
+      var result: [ParsedStatement] = []
       let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
       func library(from start: Int) throws(SQLError) -> [ParsedStatement] {
         let blanks = [UInt8](repeating: 0x20, count: start)
@@ -132,7 +156,7 @@ public final class StatementParser: Sendable {
         return try parseWithLibrary(blanks + part[(start - range.lowerBound)...], positions, after: start)
       }
       if let clause = clauses[index] {
-        for parsed in try library(from: range.lowerBound) { result.append(try clause.apply(to: parsed, text: text)) }
+        for parsed in try library(from: range.lowerBound) { all.append(try clause.apply(to: parsed, text: text)) }
         continue
       }
       func explained(from start: Int) throws(SQLError) -> [ParsedStatement] {
@@ -153,8 +177,12 @@ public final class StatementParser: Sendable {
         }
       case nil: result += try library(from: range.lowerBound)
       }
+      if let block = blocks[index] {
+        result = try result.map { (parsed) throws(SQLError) in try block.apply(to: parsed) }
+      }
+      all += result
     }
-    return result
+    return all
   }
 
   private static func parseWithLibrary(
@@ -238,15 +266,5 @@ struct SourcePositions {
   func character(atByte offset: Int) -> Int {
     guard let charactersBefore else { return offset + 1 }
     return Int(charactersBefore[min(max(0, offset), charactersBefore.count - 1)]) + 1
-  }
-}
-
-extension Statement {
-  /// Of those that PostgreSQL's grammar does not know.
-  fileprivate var isSchemaChange: Bool {
-    switch self {
-    case .undrop, .revertJob: true
-    default: false
-    }
   }
 }

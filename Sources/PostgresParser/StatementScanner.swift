@@ -228,6 +228,8 @@ struct ScannedText {
   var commentLexingCost = 0
   /// A statement may say `AS OF SYSTEM TIME`.
   var mentionsSystem = false
+  /// A statement may say `WITH (on_block = …)`.
+  var mentionsOnBlock = false
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) {
     var scanner = StatementScanner(bytes)
@@ -246,8 +248,14 @@ struct ScannedText {
       }
       if start == nil { start = scanner.tokenStart }
       end = scanner.position
-      if case .word(let range) = token, range.count == 6, !mentionsSystem {
-        mentionsSystem = bytes[range].elementsEqual("system".utf8) { $0 | 0x20 == $1 }
+      if case .word(let range) = token {
+        switch range.count {
+        case 6: mentionsSystem = mentionsSystem || bytes[range].elementsEqual("system".utf8) { $0 | 0x20 == $1 }
+        case 8:
+          mentionsOnBlock =
+            mentionsOnBlock || bytes[range].elementsEqual("on_block".utf8) { $0 == $1 || $0 | 0x20 == $1 }
+        default: break
+        }
       }
       switch token {
       case .comma:

@@ -32,6 +32,21 @@ public indirect enum Statement: Hashable, Sendable {
   case checkTable(RelationNameSyntax)
   /// Well-formed SQL for something that is not built: the error to answer with when it is executed.
   case unsupported(SQLError)
+
+  /// Whether a job carries it out. Of what is explained: whether that is asked for.
+  public var isSchemaChange: Bool {
+    switch self {
+    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
+      .alterSequence,
+      .object, .undrop, .revertJob:
+      true
+    case .explain(let options, _): options.isSchemaChange
+    case .select, .insert, .update, .delete, .transaction, .session, .prepare, .execute, .deallocate, .closeCursor,
+      .job,
+      .checkTable, .unsupported:
+      false
+    }
+  }
 }
 
 /// A statement with its own part of the query string.
@@ -43,6 +58,8 @@ public struct ParsedStatement: Hashable, Sendable {
   public var parameterCount: Int
   /// Of a query; that of a transaction is among its modes.
   public var asOf: SystemTimeSyntax?
+  /// Of a schema change: what it says instead of `theseus.on_block`.
+  public var onBlock: OnBlock?
 
   public init(statement: Statement, text: String, parameterCount: Int) {
     self.statement = statement

@@ -32,6 +32,8 @@ public struct JobCoordinator: Sendable {
     case applied(JobRecord)
     /// Met, or the bounded wait is over.
     case barrierPassed(JobID)
+    /// The bounded wait is over, and the job is to turn back (`OnBlock.cancel`).
+    case barrierGivenUp(JobID, SQLError)
     /// - rows: of the whole item, from its beginning.
     case workProgressed(JobID, checkpoint: [UInt8], rowsDone: UInt64, rowsTotal: UInt64)
     /// Work that begins again when it is interrupted: there is nothing to store.
@@ -47,7 +49,7 @@ public struct JobCoordinator: Sendable {
     case propose(JobRecord, stage: PlanStage?)
     /// The job's turn has come: plan its statement against the catalog in force.
     case plan(JobRecord)
-    case openBarrier(JobID, tables: [TableID], index: SchemaIndex, boundMilliseconds: UInt64)
+    case openBarrier(JobID, tables: [TableID], index: SchemaIndex, boundMilliseconds: UInt64, OnBlock)
     case closeBarrier(JobID)
     /// Begin, or go on at the record's checkpoint.
     case startWork(JobRecord, StageWork)
@@ -143,8 +145,16 @@ public struct JobCoordinator: Sendable {
     case .barrierPassed(let id):
       guard var job = jobs[id], job.activity == .waitingForBarrier else { return [] }
       job.activity = .none
+      if job.record.turnsBackAtBarrier { return turnBack(&job, catalog, wallMilliseconds) }
       jobs[id] = job
       return workOrNextStage(id, catalog, now, wallMilliseconds)
+    case .barrierGivenUp(let id, let error):
+      guard var job = jobs[id], job.activity == .waitingForBarrier else { return [] }
+      job.activity = .none
+      job.record.error = error
+      job.record.state = .reverting
+      job.record.turnsBackAtBarrier = true
+      return propose(&job, stage: nil)
     case .workProgressed(let id, let checkpoint, let rowsDone, let rowsTotal):
       guard var job = jobs[id], job.activity == .working else { return [] }
       job.count(rowsDone, of: rowsTotal, at: now)
@@ -206,6 +216,8 @@ public struct JobCoordinator: Sendable {
       }
       job.record.state = .running
       return propose(&job, stage: nil)
+    case .cancel where job.record.turnsBackAtBarrier:
+      return stopActivity(&job, now) + turnBack(&job, catalog, wallMilliseconds)
     case .cancel:
       guard job.record.canTurnBack else {
         throw SQLError(
@@ -283,7 +295,7 @@ public struct JobCoordinator: Sendable {
       return [
         .openBarrier(
           record.id, tables: stage.changes.map(\.tableID), index: record.schemaIndex,
-          boundMilliseconds: record.boundedWaitMilliseconds)
+          boundMilliseconds: record.boundedWaitMilliseconds, record.onBlockNow)
       ]
     }
   }
@@ -328,6 +340,7 @@ public struct JobCoordinator: Sendable {
 
   private mutating func turnBack(_ job: inout Tracked, _ catalog: CatalogState, _ wall: UInt64) -> [Effect] {
     job.record.state = .reverting
+    job.record.turnsBackAtBarrier = false
     let plan = job.record.plan.map { $0.rollback(in: catalog) }
     // Where no primary key is known all locks are in ranges that go with them.
     let hasLocks = job.record.hold.map { !$0.primaryKey.isEmpty } ?? false

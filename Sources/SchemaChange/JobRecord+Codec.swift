@@ -31,6 +31,8 @@ extension JobRecord {
     if let maximumRowsPerSecond { writer.field(26, maximumRowsPerSecond) }
     if let hold { writer.field(27) { hold.encode(into: &$0) } }
     if maximumLatencyIncrease > 0 { writer.field(28, UInt64(maximumLatencyIncrease)) }
+    if turnsBackAtBarrier { writer.field(30, true) }
+    if onBlock != .abort { writer.field(29, UInt64(onBlock.rawValue)) }
   }
 
   public func encoded() -> [UInt8] {
@@ -79,6 +81,12 @@ extension JobRecord {
       case 26: maximumRowsPerSecond = try field.integer()
       case 27: hold = try JobHold(decoding: try field.slice())
       case 28: maximumLatencyIncrease = UInt32(clamping: try field.integer())
+      case 30: turnsBackAtBarrier = try field.boolean()
+      case 29:
+        guard let raw = UInt8(exactly: try field.integer()), let onBlock = OnBlock(rawValue: raw) else {
+          throw reader.failure("unknown way of waiting")
+        }
+        self.onBlock = onBlock
       default: break
       }
     }

@@ -45,11 +45,16 @@ public struct JobRecord: Hashable, Sendable {
   /// Why it turned round or failed.
   public var error: SQLError?
   public var isCancelRequested = false
+  /// It turns back, but not before those who use the schema it found are through: the entry that takes its own away would
+  /// refuse their commits.
+  public var turnsBackAtBarrier = false
   public var createdMilliseconds: UInt64 = 0
   public var finishedMilliseconds: UInt64 = 0
   public var backfillMilliseconds: UInt64 = 0
   public var gatewayNodeID = NodeID(0)
   public var boundedWaitMilliseconds: UInt64 = 0
+  /// What a step does once it has waited that long.
+  public var onBlock = OnBlock.abort
   /// Of its backfills; 0: without a limit; nil: as the metadata service is configured.
   public var maximumRowsPerSecond: UInt64?
   /// Percent by which the mean time of clients' requests may grow for its backfills; 0: they rest as long as they work.
@@ -90,6 +95,16 @@ public struct JobRecord: Hashable, Sendable {
     case .queued: true
     case .running, .paused: stagesApplied <= (plan?.visibleStage ?? 0)
     case .reverting, .succeeded, .failed, .canceled: false
+    }
+  }
+
+  /// A way back ends by itself, and what is visible is not taken back for those who are slow.
+  var onBlockNow: OnBlock {
+    if turnsBackAtBarrier { return .wait }
+    return switch onBlock {
+    case .abort: .abort
+    case .wait: state == .reverting ? .abort : .wait
+    case .cancel: canTurnBack ? .cancel : .abort
     }
   }
 

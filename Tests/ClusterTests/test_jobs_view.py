@@ -196,6 +196,48 @@ def test_blockers_name_the_session_that_holds_an_old_version(loaded):
     cluster.execute("DROP INDEX t_behind")
 
 
+def test_a_change_does_about_old_transactions_what_it_was_told(loaded):
+    cluster = loaded
+    before = cluster.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 't' ORDER BY 1")
+    with Person(cluster, 2) as person, Person(cluster, 1, autocommit=False) as holder:
+        def hold():
+            holder.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            holder.rows("SELECT count(*) FROM t WHERE id < 5")
+
+        # Taken back: the transaction goes on and commits, the catalog is as it was.
+        person.run("SET theseus.ddl_wait = '300ms'")
+        hold()
+        with pytest.raises(psycopg.errors.LockNotAvailable) as caught:
+            person.run("CREATE INDEX t_blocked ON t (v) WITH (on_block = cancel)")
+        assert "gateway-1" in caught.value.diag.message_detail and "300 ms" in str(caught.value)
+        holder.run("UPDATE t SET v = v WHERE id = 1")
+        holder.connection.commit()
+        assert cluster.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 't' ORDER BY 1") == before
+        # Nobody in the way: done.
+        person.run("ALTER TABLE t ADD COLUMN patient int8 CHECK (patient > 0) WITH (on_block = cancel)")
+        person.run("ALTER TABLE t DROP COLUMN patient")
+        # Waited for, longer than the bound; the transaction can write and commit.
+        person.run("SET theseus.on_block = wait")
+        hold()
+        number = person.begin("CREATE INDEX t_blocked ON t (v)")
+        person.wait(number, lambda job: "gateway-1" in job.get("waits for", ""), "the wait reason")
+        stage = person.job(number)["stage"]
+        wait_until(lambda: any(
+            row["transaction_age_milliseconds"] > 2_000 for row in person.rows(f"SHOW JOB {number} BLOCKERS")), 30, "a long wait")
+        assert person.job(number)["stage"] == stage
+        holder.run("UPDATE t SET v = v WHERE id = 1")
+        holder.connection.commit()
+        person.wait(number, lambda job: job["state"] == "succeeded", "the index")
+        # What a statement says counts more than the session: those in the way are refused.
+        hold()
+        person.run("ALTER INDEX t_blocked RENAME TO t_patient")
+        person.run("DROP INDEX t_patient WITH (on_block = abort)")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            person.run("BEGIN; ALTER TABLE t ADD COLUMN x int8 WITH (on_block = wait)")
+        person.run("ROLLBACK")
+        holder.connection.rollback()
+
+
 @pytest.mark.parametrize("on_cancel", ["detach", "cancel"])
 def test_a_canceled_statement_leaves_its_job_or_takes_it_along(loaded, on_cancel):
     cluster = loaded

@@ -42,6 +42,20 @@ struct BarrierTests {
     #expect(AckLattice([ack(1, applied: 1)]).isMet(barrier, among: []))
   }
 
+  @Test func theBoundIsNotTheEndForEveryone() {
+    let lattice = AckLattice([ack(1, applied: 5), ack(2, applied: 5)])
+    let sessions = [session(1), session(2), session(3)]
+    let slow = Laggard(node: NodeID(3), reason: .notApplied(.zero))
+    func verdict(_ onBlock: OnBlock, _ milliseconds: UInt64) -> BarrierWait.Verdict {
+      BarrierWait(barrier, startedAt: MonotonicTime(milliseconds: 0), boundMilliseconds: 1_000, onBlock: onBlock)
+        .verdict(lattice, sessions: sessions, now: MonotonicTime(milliseconds: milliseconds))
+    }
+    #expect(verdict(.wait, 1_000_000) == .waiting([slow], again: nil))
+    #expect(verdict(.cancel, 999) == .waiting([slow], again: MonotonicTime(milliseconds: 1_000)))
+    #expect(verdict(.cancel, 1_000) == .giveUp([slow]))
+    #expect(verdict(.abort, 1_000) == .proceed(fencing: [slow]))
+  }
+
   @Test func theLastAckBeforeTheBoundDecides() {
     let wait = BarrierWait(barrier, startedAt: MonotonicTime(milliseconds: 1_000), boundMilliseconds: 2_000)
     let sessions = [session(1), session(2), session(3)]

@@ -170,7 +170,8 @@ class Batch:
             if cell.error is not None:
                 raise Wrong(f"on the way: {cell.error!r}")
             if job is None or job["finished"] is None:
-                raise Wrong(f"the job did not end within {END_SECONDS} s of the end of the fault: {job}")
+                raise Wrong(f"the job did not end within {END_SECONDS} s of the end of the fault: {job}; its client was told"
+                            f" {cell.changer.result!r} {cell.changer.error or ''}")
             if cell.changer.answered is None:
                 raise Wrong(f"the client of the change has no answer; the job is {job['state']}")
             if cell.canceler is not None:

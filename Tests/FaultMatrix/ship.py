@@ -29,7 +29,7 @@ class Ship(Cluster):
         super().__init__(name, {
             "THESEUS_BACKFILL_ROWS_PER_SECOND": str(changes.BACKFILL_ROWS_PER_SECOND),
             # Tables come and go by the hundred.
-            "THESEUS_RANGE_RETENTION": "10s",
+            "THESEUS_RANGE_RETENTION": "40s",
         })
         self.network = None
         self._channels = {}

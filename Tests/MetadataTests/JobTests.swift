@@ -187,6 +187,60 @@ import Testing
     #expect(world.openBarriers.isEmpty)
   }
 
+  /// Once a step has waited as long as it may: what it does about a transaction on an older version.
+  @Test(arguments: OnBlock.allCases)
+  func aStepThatWaitedLongEnough(onBlock: OnBlock) throws {
+    var world = world()
+    let request = world.start(createIndex("i", on: "t"), operation: "op", onBlock: onBlock)
+    world.applyAll()
+    let held = [HeldTable(table: TableID(1), oldestIndex: SchemaIndex(1))]
+    func acknowledge() {
+      for node in [1, 11, 12, 13] as [UInt64] { world.acknowledge(node) }
+      world.acknowledge(2, held: held)
+    }
+    acknowledge()
+    #expect(index(world) == .deleteOnly)
+    // What was asked for is stored: another leader keeps to it.
+    world.changeLeader()
+    acknowledge()
+    for _ in 0..<4 {
+      world.advance(milliseconds: 700)
+      world.renewAll()
+    }
+    acknowledge()
+    world.applyAll()
+    switch onBlock {
+    case .abort: #expect(index(world) == .writeOnly)
+    case .wait:
+      #expect(index(world) == .deleteOnly)
+      world.acknowledge(2)
+      world.applyAll()
+      #expect(index(world) == .writeOnly)
+    case .cancel:
+      let turning = try #require(world.state.unfinishedJobRecords.first)
+      #expect(turning.state == .reverting && turning.error?.state == .lockNotAvailable)
+      // Asked again it is answered at once; whoever was in the way is not, and commits.
+      let again = world.start(createIndex("i", on: "t"), operation: "op")
+      #expect(world.result(again)?.error?.state == .lockNotAvailable)
+      #expect(index(world) == .deleteOnly && !world.leader.waitReason(turning).isEmpty)
+      world.acknowledge(2)
+      // The way back waits for nobody.
+      for _ in 0..<8 {
+        acknowledge()
+        world.advance(milliseconds: 700)
+        world.renewAll()
+        world.applyAll()
+      }
+      #expect(index(world) == nil)
+      let job = try #require(world.state.jobs.values.first { $0.statementText == "statement" && $0.error != nil })
+      #expect(job.state == .failed && job.error?.state == .lockNotAvailable)
+      #expect(job.error?.detail == "waiting for n2: node 2 uses table 1 at schema index 1")
+      let stored = try JobRecord(decoding: job.encoded())
+      #expect(stored.onBlock == .cancel)
+    }
+    #expect(world.result(request) == nil, "its leader is gone")
+  }
+
   /// The leader is lost after every single command, with and without the next command having made it.
   @Test(arguments: [0, 1])
   func aNewLeaderGoesOnFromEveryStep(kept: Int) {

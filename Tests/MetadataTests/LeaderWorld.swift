@@ -129,11 +129,13 @@ struct LeaderWorld {
     for node in epochs.keys.sorted() { acknowledge(node.rawValue) }
   }
 
-  mutating func start(_ statement: SchemaStatement, operation: String? = nil) -> RequestID {
+  mutating func start(
+    _ statement: SchemaStatement, operation: String? = nil, onBlock: OnBlock = .abort
+  ) -> RequestID {
     let request = takeRequest()
     let call = DDLCall(
       operationID: operation.flatMap { OperationID($0) }, database: "defaultdb", statement: statement.encoded(),
-      statementText: "statement")
+      statementText: "statement", onBlock: onBlock)
     perform(leader.execute(request, call, now: now, wallMilliseconds: wall))
     return request
   }

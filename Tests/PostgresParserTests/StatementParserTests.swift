@@ -90,6 +90,36 @@ func parseOne(_ text: String) throws -> ParsedStatement {
     #expect(error?.state == .syntaxError && error?.position == position, "\(String(describing: error))")
   }
 
+  @Test func onBlockIsSaidBehindAnySchemaChange() throws {
+    let texts = [
+      "CREATE INDEX i ON t (a) WITH (on_block = cancel)", "ALTER TABLE t ADD COLUMN b int8 with (ON_BLOCK wait)",
+      "DROP TABLE t /* é */ WITH ( on_block='abort' )", "UNDROP TABLE t WITH (on_block = cancel)",
+      "EXPLAIN (DDL) ALTER TABLE t DROP COLUMN b WITH (on_block = wait)",
+    ]
+    let values: [OnBlock] = [.cancel, .wait, .abort, .cancel, .wait]
+    for (text, value) in zip(texts, values) {
+      let parsed = try parseOne(text)
+      #expect(parsed.onBlock == value)
+      #expect(parsed.statement.isSchemaChange)
+    }
+    let several = try StatementParser.parseOnThisThread("SELECT 1; DROP TABLE t WITH (on_block = wait); DROP INDEX i")
+    #expect(several.map(\.onBlock) == [nil, .wait, nil])
+    #expect(try parseOne("SELECT on_block FROM t WHERE a IN (on_block, 2)").onBlock == nil)
+    #expect(try parseOne("WITH a AS (SELECT 1) SELECT 'WITH (on_block = wait)' FROM a").onBlock == nil)
+  }
+
+  @Test(arguments: [
+    ("SELECT 1 WITH (on_block = wait)", "42601", nil), ("DROP TABLE t WITH (on_block)", "42601", 28),
+    ("DROP TABLE t WITH (on_block = maybe)", "22023", 31), ("DROP TABLE t WITH (on_block = wait, x = 1)", "42601", 35),
+    ("DROP TABLE t WITH (on_block = wait) WITH (on_block = wait)", "42601", 43),
+    ("DROP TABLE t WITH (on_block = 1)", "42601", 31), ("DROP TABLE t WITH (on_block = wait", "42601", nil),
+  ])
+  func onBlockInTheWrongPlace(text: String, state: String, position: Int?) {
+    let error = #expect(throws: SQLError.self) { try StatementParser.parseOnThisThread(text) }
+    #expect(error?.state.code == state, "\(text)")
+    if let position { #expect(error?.position == position, "\(text)") }
+  }
+
   @Test(arguments: ["DELETE FROM t AS OF SYSTEM TIME '-1s'", "COMMIT AS OF SYSTEM TIME '-1s'"])
   func aSystemTimeOfAnotherStatementIsRefused(_ text: String) {
     #expect(throws: SQLError.self) { try parseOne(text) }

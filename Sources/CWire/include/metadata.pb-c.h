@@ -374,10 +374,14 @@ struct  Theseus__V1__DDLRequest
   uint64_t session_epoch;
   ProtobufCBinaryData primary_key;
   uint64_t primary_range_id;
+  /*
+   * Basics.OnBlock
+   */
+  uint32_t on_block;
 };
 #define THESEUS__V1__DDLREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ddlrequest__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0 }
 
 
 struct  Theseus__V1__DDLProgress

@@ -875,6 +875,8 @@ public struct DDLRequest: WireMessage {
   public var sessionEpoch: UInt64
   public var primaryKey: [UInt8]
   public var primaryRangeID: UInt64
+  /// Basics.OnBlock
+  public var onBlock: UInt32
 
   public init() {
     self.operationID = ""
@@ -889,6 +891,7 @@ public struct DDLRequest: WireMessage {
     self.sessionEpoch = 0
     self.primaryKey = []
     self.primaryRangeID = 0
+    self.onBlock = 0
   }
 
   public init(
@@ -903,7 +906,8 @@ public struct DDLRequest: WireMessage {
     rowsStartTimestamp: UInt64 = 0,
     sessionEpoch: UInt64 = 0,
     primaryKey: [UInt8] = [],
-    primaryRangeID: UInt64 = 0
+    primaryRangeID: UInt64 = 0,
+    onBlock: UInt32 = 0
   ) {
     self.operationID = operationID
     self.database = database
@@ -917,6 +921,7 @@ public struct DDLRequest: WireMessage {
     self.sessionEpoch = sessionEpoch
     self.primaryKey = primaryKey
     self.primaryRangeID = primaryRangeID
+    self.onBlock = onBlock
   }
 }
 
@@ -939,6 +944,7 @@ extension DDLRequest: PackedMessage {
     message.pointee.session_epoch = self.sessionEpoch
     message.pointee.primary_key = arena.bytes(self.primaryKey)
     message.pointee.primary_range_id = self.primaryRangeID
+    message.pointee.on_block = self.onBlock
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -954,6 +960,7 @@ extension DDLRequest: PackedMessage {
     self.sessionEpoch = message.pointee.session_epoch
     self.primaryKey = Reading.bytes(message.pointee.primary_key)
     self.primaryRangeID = message.pointee.primary_range_id
+    self.onBlock = message.pointee.on_block
   }
 }
 
