@@ -49,7 +49,7 @@ import Wire
   private static func commitPins(_ plan: StatementPlan) -> [TablePin] {
     switch plan.action {
     case .insert, .update, .delete: break
-    case .query, .schemaChange, .explain, .explainSchemaChange, .checkTable: return []
+    case .query, .schemaChange, .createTableAs, .explain, .explainSchemaChange, .checkTable: return []
     }
     return plan.tables.filter(\.isWritten).sorted { $0.tableID < $1.tableID }
       .map { TablePin(tableID: $0.tableID.rawValue, version: $0.version.rawValue) }
@@ -79,8 +79,9 @@ import Wire
   /// Needs the catalog and a transaction.
   var isPlanned: Bool {
     switch statement {
-    case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
-      .truncate, .createSequence, .alterSequence, .object, .undrop, .revertJob, .explain, .checkTable:
+    case .select, .insert, .update, .delete, .createTable, .createTableAs, .alterTable, .rename, .createIndex,
+      .alterIndex, .drop, .truncate, .createSequence, .alterSequence, .object, .undrop, .revertJob, .explain,
+      .checkTable:
       true
     case .transaction, .session, .prepare, .execute, .deallocate, .closeCursor, .job, .unsupported: false
     }
@@ -103,12 +104,13 @@ import Wire
 
   /// Made once, so that keeping its plan is of no use.
   var isSchemaChange: Bool {
-    switch statement {
-    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
-      .alterSequence, .object, .undrop, .revertJob:
-      true
-    default: false
-    }
+    if case .explain = statement { return false }
+    return statement.isSchemaChange
+  }
+
+  /// Alone it is a transaction block of its own.
+  var isCreateTableAs: Bool {
+    if case .createTableAs = statement { true } else { false }
   }
 
   /// How often a statement that is its own transaction is tried again when its commit finds a key that is there: with

@@ -34,7 +34,13 @@ extension Session {
     let request = ExecutionRequest(
       prepared: prepared, parameters: parameters, rowLimit: rowLimit, describedColumns: describedColumns,
       control: control)
-    if block.state == .idle { return try await runAlone(request, output) }
+    if block.state == .idle {
+      guard prepared.isCreateTableAs else { return try await runAlone(request, output) }
+      block.enterImplicit()
+      let result = try await runInBlock(request, output)
+      try await endImplicitTransaction(control)
+      return result
+    }
     return try await runInBlock(request, output)
   }
 
@@ -190,10 +196,7 @@ extension Session {
     try request.control.check()
     switch plan.action {
     case .query, .insert, .update, .delete:
-      for use in plan.tables {
-        let version = transactionSchema.map { $0.pinnedVersion(of: use.tableID) } ?? use.version
-        if let version { transaction.pin(use.tableID, version: version, isWritten: use.isWritten) }
-      }
+      pin(plan, in: transaction)
       // `SELECT … FOR UPDATE` alone: there is no commit that would wait for the rows.
       if case .query(let query) = plan.action, query.locksRows { transaction.locksEarly = true }
       let access = TransactionAccess(
@@ -207,12 +210,20 @@ extension Session {
       if plan.liveInput == .schemaAgreement { return try await awaitAgreement(run, output, request.control) }
       if let columns = plan.resultColumns { output.begin(columns) }
       return try await pull(run, output, rowLimit: request.rowLimit, request.control)
+    case .createTableAs(let create): return try await run(create, of: plan, request, snapshot, transaction)
     case .explain, .schemaChange, .explainSchemaChange, .checkTable:
       do throws(SQLError) {
         return try await runSpecial(plan, snapshot, transaction, request, output)
       } catch {
         throw .failed(error)
       }
+    }
+  }
+
+  func pin(_ plan: StatementPlan, in transaction: Transaction) {
+    for use in plan.tables {
+      let version = transactionSchema.map { $0.pinnedVersion(of: use.tableID) } ?? use.version
+      if let version { transaction.pin(use.tableID, version: version, isWritten: use.isWritten) }
     }
   }
 
@@ -226,7 +237,7 @@ extension Session {
     case .query(let query):
       guard query.locksRows else { return }
       command = "SELECT FOR UPDATE"
-    case .explain, .schemaChange, .explainSchemaChange, .checkTable: return
+    case .explain, .schemaChange, .createTableAs, .explainSchemaChange, .checkTable: return
     }
     throw SQLError(.readOnlyTransaction, "cannot execute \(command) in a read-only transaction")
   }

@@ -23,7 +23,8 @@ extension Session {
       return .finished(tag: "EXPLAIN")
     case .schemaChange(let planned):
       let statement = try planned.evaluatingStableDefaults(&context)
-      if block.state == .open {
+      // Behind `CREATE TABLE AS` in one message: part of its transaction.
+      if block.state == .open || transactionSchema != nil {
         if request.prepared.parsed.onBlock != nil {
           throw SQLError.unsupported(
             "WITH (on_block = …) in a transaction block (theseus.on_block counts at its COMMIT)")
@@ -52,7 +53,7 @@ extension Session {
       let rows = try await check(table, request.control)
       send(rows, plan.resultColumns ?? UtilityColumns.check, output)
       return .finished(tag: "CHECK TABLE")
-    case .query, .insert, .update, .delete:
+    case .query, .insert, .update, .delete, .createTableAs:
       throw SQLError(.internalError, "a data statement came to the wrong place")
     }
   }

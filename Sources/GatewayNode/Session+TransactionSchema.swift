@@ -24,12 +24,13 @@ extension Session {
 
   /// A schema change between BEGIN and COMMIT: checked and noted now, made when the block commits.
   func stage(
-    _ statement: SchemaStatement, text: String, _ snapshot: ReadSnapshot, in transaction: Transaction,
-    _ control: StatementControl
+    _ statement: SchemaStatement, text: String, command: String? = nil, _ snapshot: ReadSnapshot,
+    in transaction: Transaction, _ control: StatementControl
   ) async throws(SQLError) -> String {
     if transaction.isReadOnly {
       throw SQLError(
-        .readOnlyTransaction, "cannot execute \(SchemaChangeCall.commandTag(text)) in a read-only transaction")
+        .readOnlyTransaction,
+        "cannot execute \(command ?? SchemaChangeCall.commandTag(text)) in a read-only transaction")
     }
     let before = transactionSchema
     var schema: TransactionSchema
@@ -114,7 +115,7 @@ extension Session {
     case .checkTable: throw SQLError.unsupported("CHECK TABLE behind a schema change in one transaction")
     case .explainSchemaChange:
       throw SQLError.unsupported("EXPLAIN (DDL) behind a schema change in one transaction")
-    case .query: try schema.requireReadable(plan.tables.map(\.tableID))
+    case .query, .createTableAs: try schema.requireReadable(plan.tables.map(\.tableID))
     case .schemaChange, .explain: break
     }
   }

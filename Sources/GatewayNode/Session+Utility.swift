@@ -34,8 +34,9 @@ extension Session {
     case .prepare: throw SQLError.unsupported("PREPARE as a statement (the protocol's Parse is)")
     case .execute: throw SQLError.unsupported("EXECUTE as a statement (the protocol's Bind and Execute are)")
     case .unsupported(let error): throw error
-    case .select, .insert, .update, .delete, .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop,
-      .truncate, .createSequence, .alterSequence, .object, .undrop, .revertJob, .explain, .checkTable:
+    case .select, .insert, .update, .delete, .createTable, .createTableAs, .alterTable, .rename, .createIndex,
+      .alterIndex, .drop, .truncate, .createSequence, .alterSequence, .object, .undrop, .revertJob, .explain,
+      .checkTable:
       throw SQLError(.internalError, "a planned statement came to the wrong place")
     }
   }

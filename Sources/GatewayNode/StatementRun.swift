@@ -44,6 +44,8 @@ import SQLValues
     return rows
   }
 
+  var affectedRows: Int { execution.affectedRows }
+
   /// The command tag, once all rows have been fetched; a portal tells the rows of its last fetch.
   func tag(rowsSent: Int) -> String {
     if case .query = plan.action { return "SELECT \(rowsSent)" }

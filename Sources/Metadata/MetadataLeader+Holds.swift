@@ -71,7 +71,8 @@ extension MetadataLeader {
     guard coordinator.holding.contains(where: { $0.id == id }) else {
       return [.answer(request, .tryAgain("job \(id) does not wait for rows yet"))]
     }
-    if let refusal = refusal(of: decision.pins) { return [.answer(request, .control(id, refusal))] }
+    let conflict = job.nextStage.flatMap { speculative.catalog.conflict(with: $0) }
+    if let refusal = refusal(of: decision.pins) ?? conflict { return [.answer(request, .control(id, refusal))] }
     oracle.skip(to: decision.minimum.previous, ceiling: ceiling, wallMilliseconds: wallMilliseconds)
     let newestPending = pending.compactMap(\.entryTimestamp).last
     guard oracle.entryTimestamp(after: newestPending, wallMilliseconds: wallMilliseconds) >= decision.minimum else {

@@ -13,12 +13,7 @@ extension TreeConverter {
     if let method = optionalString(create.access_method), method != "heap" {
       throw .unsupported("table access method \"\(method)\"")
     }
-    for node in nodes(create.options, create.n_options) {
-      // Hints about the layout of PostgreSQL's heap mean nothing here; anything else would.
-      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
-        case let name = string(node.pointee.def_elem.pointee.defname), name == "fillfactor"
-      else { throw .unsupported("a storage parameter") }
-    }
+    try requireKnownStorage(create.options, create.n_options)
     var columns: [ColumnSyntax] = []
     var constraints: [TableConstraintSyntax] = []
     var likes: [TableLikeSyntax] = []
@@ -34,6 +29,15 @@ extension TreeConverter {
     return CreateTableStatement(
       table: try relation(create.relation), ifNotExists: create.if_not_exists != 0, columns: columns,
       constraints: constraints, likes: likes)
+  }
+
+  /// Hints about the layout of PostgreSQL's heap mean nothing here; anything else would.
+  func requireKnownStorage(_ options: UnsafeMutablePointer<NodePointer?>?, _ count: Int) throws(SQLError) {
+    for node in nodes(options, count) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM,
+        case let name = string(node.pointee.def_elem.pointee.defname), name == "fillfactor"
+      else { throw .unsupported("a storage parameter") }
+    }
   }
 
   mutating func column(_ definition: PgQuery__ColumnDef) throws(SQLError) -> ColumnSyntax {

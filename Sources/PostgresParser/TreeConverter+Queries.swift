@@ -9,7 +9,7 @@ extension TreeConverter {
   }
 
   private mutating func convert(_ select: PgQuery__SelectStmt) throws(SQLError) -> SelectStatement {
-    if select.into_clause != nil { throw .unsupported("SELECT INTO") }
+    if select.into_clause != nil { throw SQLError(.syntaxError, "SELECT ... INTO is not allowed here") }
     if select.n_window_clause > 0 { throw .unsupported("WINDOW") }
     if select.limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES { throw .unsupported("WITH TIES") }
     let expressions = try commonTableExpressions(select.with_clause)

@@ -22,11 +22,17 @@ struct TreeConverter {
     guard let node else { throw Self.malformed }
     if let object = try objectStatement(node) { return .object(object) }
     switch node.pointee.node_case {
-    case PG_QUERY__NODE__NODE_SELECT_STMT: return .select(try select(node.pointee.select_stmt))
+    case PG_QUERY__NODE__NODE_SELECT_STMT:
+      if let into = Self.takeInto(node.pointee.select_stmt) {
+        return .createTableAs(try createTable(into, as: node.pointee.select_stmt))
+      }
+      return .select(try select(node.pointee.select_stmt))
     case PG_QUERY__NODE__NODE_INSERT_STMT: return .insert(try insert(node.pointee.insert_stmt.pointee))
     case PG_QUERY__NODE__NODE_UPDATE_STMT: return .update(try update(node.pointee.update_stmt.pointee))
     case PG_QUERY__NODE__NODE_DELETE_STMT: return .delete(try delete(node.pointee.delete_stmt.pointee))
     case PG_QUERY__NODE__NODE_CREATE_STMT: return .createTable(try createTable(node.pointee.create_stmt.pointee))
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+      return .createTableAs(try createTableAs(node.pointee.create_table_as_stmt.pointee))
     case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
       let alter = node.pointee.alter_table_stmt.pointee
       return alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX
@@ -165,7 +171,6 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_DROPDB_STMT: "DROP DATABASE"
     case PG_QUERY__NODE__NODE_MERGE_STMT: "MERGE"
     case PG_QUERY__NODE__NODE_VIEW_STMT: "CREATE VIEW"
-    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT: "CREATE TABLE AS"
     case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: "CREATE ROLE"
     case PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT: "ALTER ROLE"
     case PG_QUERY__NODE__NODE_DROP_ROLE_STMT: "DROP ROLE"

@@ -56,7 +56,7 @@ public final class StatementExecution {
     case .update: "UPDATE \(affectedRows)"
     case .delete: "DELETE \(affectedRows)"
     case .explain, .explainSchemaChange: "EXPLAIN"
-    case .schemaChange: "OK"
+    case .schemaChange, .createTableAs: "OK"
     }
   }
 
@@ -88,7 +88,7 @@ public final class StatementExecution {
       affectedRows = execution.affectedRows
       if delete.returning != nil { returned = execution.returned }
     case .explain(let lines): returned = lines.map { [.text($0)] }
-    case .schemaChange, .explainSchemaChange, .checkTable:
+    case .schemaChange, .createTableAs, .explainSchemaChange, .checkTable:
       throw SQLError(.internalError, "this statement is not executed by operators")
     }
   }

@@ -24,6 +24,7 @@ struct PlanText {
     case .delete(let delete):
       text.node("Delete on \(delete.target.table.name)", 0)
       text.add(delete.source, depth: 1)
+    case .createTableAs(let create): text.add(create.query, depth: 0)
     case .schemaChange, .explain, .explainSchemaChange, .checkTable: break
     }
     for query in preliminary {
@@ -261,6 +262,7 @@ extension StatementPlan.Action {
     case .insert(let insert): insert.source
     case .update(let update): update.source
     case .delete(let delete): delete.source
+    case .createTableAs(let create): create.query
     case .schemaChange, .explain, .explainSchemaChange, .checkTable: nil
     }
   }

@@ -13,6 +13,7 @@ public struct StatementPlan: Hashable, Sendable {
     case update(UpdatePlan)
     case delete(DeletePlan)
     case schemaChange(SchemaStatement)
+    case createTableAs(CreateTableAsPlan)
     /// The lines are the answer.
     case explain(lines: [String])
     case explainSchemaChange(SchemaStatement)
@@ -70,7 +71,7 @@ public struct StatementPlan: Hashable, Sendable {
   public var isReadOnly: Bool {
     switch action {
     case .query(let plan): !plan.locksRows
-    case .insert, .update, .delete, .schemaChange: false
+    case .insert, .update, .delete, .schemaChange, .createTableAs: false
     case .explain, .explainSchemaChange, .checkTable: true
     }
   }

@@ -85,6 +85,8 @@ public struct StatementPlanner: Sendable {
       .alterSequence, .object, .undrop, .revertJob:
       guard let change = try SchemaStatementPlanner(binder: binder).plan(statement) else { throw Self.notPlanned }
       return StatementPlan(action: .schemaChange(change))
+    case .createTableAs(let create):
+      return StatementPlan(action: .createTableAs(try CreateTableAsPlanner(binder: binder).plan(create)))
     case .explain(let options, let inner): return try explain(options, inner, binder)
     case .checkTable(let name):
       let table = try binder.table(name, isWritten: false)
@@ -105,6 +107,10 @@ public struct StatementPlanner: Sendable {
     _ options: ExplainOptions, _ statement: Statement, _ binder: StatementBinder
   ) throws(SQLError) -> StatementPlan {
     let columns = [ResultColumn(name: "QUERY PLAN", type: .text)]
+    if options.isSchemaChange, case .createTableAs(let create) = statement {
+      let planned = try CreateTableAsPlanner(binder: binder).plan(create)
+      return StatementPlan(action: .explainSchemaChange(.createTable(planned.create)), resultColumns: columns)
+    }
     if let change = try SchemaStatementPlanner(binder: binder).plan(statement) {
       guard options.isSchemaChange else {
         throw SQLError(

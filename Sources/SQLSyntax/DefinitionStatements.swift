@@ -18,6 +18,28 @@ public struct CreateTableStatement: Hashable, Sendable {
   }
 }
 
+/// `CREATE TABLE … AS query`, also written `SELECT … INTO`.
+public struct CreateTableAsStatement: Hashable, Sendable {
+  public var table: RelationNameSyntax
+  public var ifNotExists: Bool
+  /// Of the first columns; the rest is named by the query.
+  public var columnNames: [String]
+  public var query: SelectStatement
+  /// Not: `WITH NO DATA`.
+  public var hasData: Bool
+
+  public init(
+    table: RelationNameSyntax, ifNotExists: Bool = false, columnNames: [String] = [], query: SelectStatement,
+    hasData: Bool = true
+  ) {
+    self.table = table
+    self.ifNotExists = ifNotExists
+    self.columnNames = columnNames
+    self.query = query
+    self.hasData = hasData
+  }
+}
+
 /// `LIKE table INCLUDING …`, among the columns of a new table.
 public struct TableLikeSyntax: Hashable, Sendable {
   public struct Options: OptionSet, Hashable, Sendable {

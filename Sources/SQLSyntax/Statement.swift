@@ -7,6 +7,7 @@ public indirect enum Statement: Hashable, Sendable {
   case update(UpdateStatement)
   case delete(DeleteStatement)
   case createTable(CreateTableStatement)
+  case createTableAs(CreateTableAsStatement)
   case alterTable(AlterTableStatement)
   case rename(RenameStatement)
   case createIndex(CreateIndexStatement)

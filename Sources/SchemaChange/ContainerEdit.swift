@@ -87,6 +87,23 @@ extension PlanStage {
   }
 }
 
+extension CatalogState {
+  /// Why a stage that was planned some entries ago cannot come next: a name that was free then is none any more. Nil: it can.
+  public func conflict(with stage: PlanStage) -> SQLError? {
+    var reached = self
+    do {
+      try reached.apply(stage)
+      return nil
+    } catch CatalogError.duplicateName(let name) {
+      return SQLError(.duplicateTable, "relation \"\(name.name)\" already exists", tableName: name.name)
+    } catch {
+      return SQLError(
+        .serializationFailure, "could not change the schema due to a concurrent schema change",
+        hint: "Try the transaction again.")
+    }
+  }
+}
+
 // MARK: - Stored in jobs
 
 extension PlannedNamespaceChange {

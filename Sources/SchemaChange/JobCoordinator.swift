@@ -334,6 +334,10 @@ public struct JobCoordinator: Sendable {
       jobs[id] = job
       return [.hold(id)]
     }
+    if job.record.isBecomingVisible, let conflict = catalog.conflict(with: stage) {
+      job.record.error = conflict
+      return turnBack(&job, catalog, wall)
+    }
     job.record.advance(over: stage, at: wall)
     return propose(&job, stage: stage)
   }

@@ -101,6 +101,9 @@ extension JobRecord {
     return hold.commit == .zero && stagesApplied == plan.visibleStage
   }
 
+  /// The next stage is the visible one.
+  var isBecomingVisible: Bool { state == .running && stagesApplied == plan?.visibleStage }
+
   /// The next thing to be stored is the entry that decides.
   public var isDeciding: Bool {
     guard let hold, let plan, state == .running || state == .succeeded else { return false }

@@ -47,6 +47,11 @@ class Change:
         return isinstance(self.statement, tuple)
 
     @property
+    def commits_rows(self):
+        """Its phases are those that it went through: EXPLAIN (DDL) does not know of the rows."""
+        return self.is_transaction or self.transaction_rows is not None
+
+    @property
     def lines(self):
         """What the client sends; the last one does the change."""
         return ("BEGIN", *self.statement, "COMMIT") if self.is_transaction else (self.statement,)
@@ -64,6 +69,10 @@ CHANGES = [
     Change("CREATE TABLE", TABLE, makes_table=True),
     Change("CREATE TABLE with an identity column", TABLE.replace("spare int8", "spare int8, n int8 GENERATED ALWAYS AS IDENTITY"),
            makes_table=True, wrong_rows="SELECT count(*) - count(DISTINCT n) FROM {t}"),
+    # The clients go on writing the table that is copied; the rows are those of one moment.
+    Change("CREATE TABLE AS", f"CREATE TABLE {{t}}_b AS SELECT g AS id, (SELECT count(*) FROM {{t}} WHERE id <= 1000000) AS n"
+           f" FROM generate_series({FIRST_OF_TRANSACTION}, {FIRST_OF_TRANSACTION + ROWS_OF_TRANSACTION - 1}) g",
+           transaction_rows=ROWS_OF_SECOND_TABLE, wrong_rows="SELECT count(*) FROM {t}_b WHERE n <> {rows}"),
     Change("DROP TABLE", "DROP TABLE {t}", setup=(INDEX,), drops_table=True),
     Change("TRUNCATE", "TRUNCATE {t}", setup=(INDEX,), empties_table=True),
     # The clients' rows take their `spare` from it.

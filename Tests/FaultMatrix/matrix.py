@@ -61,7 +61,7 @@ def learn(ship, names=("",)):
             assert getattr(failed, "sqlstate", None) == change.error, f"{change.name}: {failed!r}"
             job = next(row[0] for row in connection.execute("SHOW JOBS").fetchall() if row[1] == cell.operation)
             done = [row[1] for row in connection.execute(f"SHOW JOB {job} STEPS").fetchall()]
-            found = phases.transaction(done) if change.is_transaction else phases.plan(explained)
+            found = phases.transaction(done) if change.commits_rows else phases.plan(explained)
             expected[change.name] = catalog(connection, cell.table)
         assert (expected[change.name] == cell.before) == bool(change.error or change.empties_table), f"{change.name} changes nothing that is seen"
         # A change that is refused does not come to the phases behind.

@@ -197,6 +197,45 @@ import Testing
     #expect(world.state.catalog.table(named: "t")?.columns.count == 2)
   }
 
+  @Test func aNameThatIsTakenMeanwhileKeepsTheChangesAway() throws {
+    var world = world()
+    let request = begin(&world, [createTable("new")])
+    let job = try #require(try hold(&world, request).job)
+    let other = world.start(createTable("new"))
+    world.applyAll()
+    #expect(world.result(other)?.error == nil)
+    let made = world.state.catalog.table(named: "new")
+    let refused = decide(&world, job.id)
+    #expect(error(world, refused)?.state == .duplicateTable)
+    #expect(error(world, refused)?.message == "relation \"new\" already exists")
+    #expect(world.state.jobs[job.id]?.hold?.commit == .zero && world.state.catalog.table(named: "new") == made)
+  }
+
+  @Test func aNameThatIsTakenMeanwhileTurnsAJobWithoutRowsBack() throws {
+    var world = world()
+    let version = try #require(world.state.catalog.table(named: "t")).version
+    let table = try #require(world.state.catalog.table(named: "t")).id
+    let request = world.start(
+      .transaction(
+        SchemaTransaction(
+          statements: [createTable("new"), createIndex("i", on: "t")], versions: [.init(table: table, version: version)]
+        )))
+    world.applyAll()
+    let other = world.start(createTable("new"))
+    world.applyAll()
+    #expect(world.result(other)?.error == nil)
+    for _ in 0..<30 where world.result(request) == nil {
+      world.applyAll()
+      world.acknowledgeAll()
+      for id in world.work.keys.sorted() {
+        world.work[id] = nil
+        world.perform(world.leader.report(id, .finished(rowsDone: 1), now: world.now, wallMilliseconds: world.wall))
+      }
+    }
+    #expect(world.result(request)?.error?.state == .duplicateTable)
+    #expect(world.state.catalog.table(named: "t")?.indexes.count == 1)
+  }
+
   @Test func rowsBesideStatementsThatComeToNothingAreRememberedByAJob() throws {
     var world = world()
     let nothing = SchemaStatement.createTable(

@@ -233,10 +233,45 @@ func parseOne(_ text: String) throws -> ParsedStatement {
     }
   }
 
+  @Test func tablesOfQueries() throws {
+    func createTableAs(_ text: String) throws -> CreateTableAsStatement? {
+      guard case .createTableAs(let create) = try parseOne(text).statement else { return nil }
+      return create
+    }
+    let create = try #require(
+      try createTableAs("create table if not exists s.n (a, b) as select x, y from t where z = $1 with no data"))
+    #expect(create.table == RelationNameSyntax(schema: "s", name: "n", at: 28) && create.ifNotExists)
+    #expect(create.columnNames == ["a", "b"] && !create.hasData)
+    #expect(try parseOne("create table n as select $2").parameterCount == 2)
+    let values = try #require(try createTableAs("create table n as values (1), (2) order by 1 limit 1"))
+    #expect(values.hasData && values.query.limit != nil && values.columnNames.isEmpty)
+    let into = try #require(try createTableAs("select a into n from t"))
+    #expect(into.table.name == "n" && into.hasData && into.query.body != values.query.body)
+    // PostgreSQL finds it in the first query of a union.
+    #expect(try createTableAs("select 1 into n union all select 2")?.table.name == "n")
+    guard case .explain(_, .createTableAs) = try parseOne("explain create table n as select 1").statement else {
+      Issue.record("not explained")
+      return
+    }
+    for text in ["select * from (select 1 into n) x", "create table n as select 1 into m"] {
+      guard case .unsupported(let error) = try parseOne(text).statement else {
+        Issue.record("\(text) was taken")
+        continue
+      }
+      #expect(error.message == "SELECT ... INTO is not allowed here" && error.state == .syntaxError)
+    }
+  }
+
   @Test func whatIsNotBuiltSaysItsName() throws {
     let table: [(String, String)] = [
       ("copy t from stdin", "COPY is not supported yet"),
       ("create database d", "CREATE DATABASE is not supported yet"),
+      ("create temp table n as select 1", "CREATE TEMPORARY TABLE is not supported yet"),
+      ("select 1 into temp n", "CREATE TEMPORARY TABLE is not supported yet"),
+      ("create unlogged table n as select 1", "CREATE UNLOGGED TABLE is not supported yet"),
+      ("create materialized view n as select 1", "CREATE MATERIALIZED VIEW is not supported yet"),
+      ("create table n as execute p", "CREATE TABLE AS EXECUTE is not supported yet"),
+      ("create table n tablespace s as select 1", "TABLESPACE is not supported yet"),
       ("alter table t alter column a type text collate \"de_DE\"", "collation \"de_DE\" is not supported yet"),
       ("create table t (a int check (a > 0) no inherit)", "NO INHERIT is not supported yet"),
       ("create table t (a int references u match full)", "MATCH FULL is not supported yet"),

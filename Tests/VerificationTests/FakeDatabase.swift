@@ -33,6 +33,8 @@ enum Bug: Hashable, CaseIterable {
   case renameLost
   /// A dropped table still answers.
   case droppedTableAnswers
+  /// A table is made without one of the rows that it is made with.
+  case rowsLost
   /// A comment is answered as made and is not there.
   case commentLost
 }

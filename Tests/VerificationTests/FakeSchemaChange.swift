@@ -308,7 +308,28 @@ private struct FakeEdit {
       }
       table.columns.append(column)
     } while statement.take(",")
+    if statement.take(")", "AS") { try fill(&table, commit: state.commit) }
     state.tables[name] = table
+  }
+
+  /// `SELECT … FROM (VALUES (…), …) …`
+  private mutating func fill(_ table: inout FakeDatabase.Table, commit: Int) throws(WorkloadError) {
+    while statement.next() != "VALUES" {
+      if statement.isAtEnd { throw .failed(state: "42601", message: "the fake does not know: \(statement.text)") }
+    }
+    repeat {
+      try statement.expect("(")
+      let literals = statement.list()
+      try statement.expect(")")
+      var id = 0
+      var values: [Int: String?] = [:]
+      for (column, literal) in zip(table.columns, literals) {
+        let value = FakeStatement.value(literal)
+        if column.name == "id" { id = Int(value ?? "") ?? 0 } else { values[column.serial] = .some(value) }
+      }
+      table.rows[id] = FakeDatabase.Row(values: values, commit: commit)
+    } while statement.take(",")
+    if database.has(.rowsLost, percent: 50) { table.rows[table.rows.keys.max() ?? 0] = nil }
   }
 
   private mutating func createIndex(_ state: inout FakeDatabase.State) throws(WorkloadError) {
@@ -394,6 +415,14 @@ private struct FakeEdit {
       for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
     } else if statement.take("ADD", "CONSTRAINT") {
       let check = statement.next()
+      if statement.take("PRIMARY", "KEY", "(") {
+        let column = statement.next()
+        guard let place = table.columns.firstIndex(where: { $0.name == column }) else { throw missing(column) }
+        table.columns[place].isNullable = false
+        for row in table.rows.keys.sorted() { try database.checkConstraints(table, row: row) }
+        state.tables[name] = table
+        return
+      }
       try statement.expect("CHECK", "(")
       let column = statement.next()
       try statement.expect("<")

@@ -44,7 +44,7 @@ import Verification
       case .readSkew: ["bank", "list-append"]
       case .lostCommit, .appliedThoughFailed: ["register", "list-append", "schema"]
       case .wrongDefault, .drawnAgain, .ghostValues, .missingEntry, .orphanEntry, .uniqueNotEnforced,
-        .constraintNotEnforced, .jobNeverEnds, .commentLost:
+        .constraintNotEnforced, .jobNeverEnds, .commentLost, .rowsLost:
         ["schema"]
       case .operationAppliedTwice: ["schema", "schema answers"]
       case .renameLost, .droppedTableAnswers: ["schema", "schema answers", "schema final reads answers"]

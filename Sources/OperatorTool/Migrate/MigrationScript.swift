@@ -92,8 +92,8 @@ struct MigrationScript {
     if parsed.parameterCount > 0 { throw refusal(line, "there is no value for parameter $\(parsed.parameterCount)") }
     switch parsed.statement {
     case .select, .insert, .update, .delete: return .data
-    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
-      .alterSequence, .object, .undrop:
+    case .createTable, .createTableAs, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate,
+      .createSequence, .alterSequence, .object, .undrop:
       return .schemaChange
     case .revertJob: throw refusal(line, "job numbers have no place in a migration")
     case .explain, .checkTable: return .report

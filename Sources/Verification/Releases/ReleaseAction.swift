@@ -22,12 +22,15 @@ public enum ReleaseKind: Hashable, Sendable {
   case indexedTable
   /// The new table refers to the table of records.
   case referringTable
+  /// The new table is that of a query.
+  case copiedTable
   /// A new column of the table of records besides, in which the record has its number.
   case column
 
   public init(of release: Int) {
-    switch release % 4 {
+    switch release % 5 {
     case 0: self = .table
+    case 4: self = .copiedTable
     case 1: self = .indexedTable
     case 2: self = .referringTable
     default: self = .column

@@ -47,6 +47,10 @@ public struct ReleaseWorkload: Workload {
     case .table:
       let make = ["CREATE TABLE \(table) (id int8 PRIMARY KEY, v int8)", fill]
       return isRecordedFirst ? [record] + make : make + [record]
+    case .copiedTable:
+      let source = "generate_series(1, \(ReleaseCheck.rows)) g"
+      let copy = "CREATE TABLE \(table) AS SELECT g AS id, \(release) AS v FROM \(source)"
+      return isRecordedFirst ? [record, copy] : [copy, record]
     case .indexedTable:
       let make = ["CREATE TABLE \(table) (id int8 PRIMARY KEY, v int8)", "CREATE INDEX ON \(table) (v)", fill]
       return isRecordedFirst ? [record] + make : make + [record]

@@ -77,10 +77,15 @@ struct RowKnowledge {
   /// Rows with a write that may still come.
   private(set) var doubtful: Set<Key> = []
 
-  subscript(table: TableModel, id: Int) -> Set<RowState> { states[Key(table: table.serial, id: id)] ?? [.absent] }
+  subscript(table: TableModel, id: Int) -> Set<RowState> {
+    if let known = states[Key(table: table.serial, id: id)] { return known }
+    return [table.initialRows[id].map { .present($0.mapValues { .some($0) }) } ?? .absent]
+  }
 
   /// Ids of a table's rows that were ever written, ascending.
-  func ids(of table: TableModel) -> [Int] { states.keys.filter { $0.table == table.serial }.map(\.id).sorted() }
+  func ids(of table: TableModel) -> [Int] {
+    Set(states.keys.filter { $0.table == table.serial }.map(\.id)).union(table.initialRows.keys).sorted()
+  }
 
   /// A write answered ok; false: with no meaning of its names can it have been.
   mutating func apply(_ write: RowWrite, _ tables: [TableModel]) -> Bool {

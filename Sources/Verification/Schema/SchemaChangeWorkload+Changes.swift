@@ -19,7 +19,8 @@ extension SchemaChangeWorkload {
       else { break }
       let change = SchemaChange(
         slot: slot, sql: made.sql,
-        operation: context.chance(85) ? "\(operationPrefix)\(context.number):\(operations.count)" : "",
+        operation: !made.writesRows && context.chance(85)
+          ? "\(operationPrefix)\(context.number):\(operations.count)" : "",
         after: made.after, possibleErrors: made.possibleErrors)
       let operation = await send(change, context)
       operations.append(operation)

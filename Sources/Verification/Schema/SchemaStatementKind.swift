@@ -46,6 +46,9 @@ public struct SchemaStatementKind: Sendable {
     public var after: TableModel?
     /// SQLSTATEs that the rows may explain.
     public var possibleErrors: Set<String> = []
+    /// They are nowhere else before they are committed, so its job gives up with its gateway: sent again under its operation id it
+    /// would be answered so for ever.
+    public var writesRows = false
   }
 
   public init(
@@ -88,6 +91,29 @@ public struct SchemaStatementKind: Sendable {
         sql: "CREATE TABLE \(qualified) (id int8 CONSTRAINT \(key.name) PRIMARY KEY, k int8 NOT NULL, u int8, v text)",
         after: TableModel(serial: serial, name: qualified, columns: columns, primaryKey: key))
     },
+    // With rows, of ids that no client has, and without a primary key.
+    SchemaStatementKind("CREATE TABLE AS", weight: 12) { table, context in
+      guard table == nil, let name = context.pick(context.tableNames) else { return nil }
+      var after = TableModel(
+        serial: context.serial(), name: name,
+        columns: [
+          ColumnModel(serial: context.serial(), name: "id", kind: .integer, hasUniqueValues: true),
+          ColumnModel(serial: context.serial(), name: "k", kind: .integer),
+          ColumnModel(serial: context.serial(), name: "u", kind: .integer, hasUniqueValues: true),
+          ColumnModel(serial: context.serial(), name: "v", kind: .text),
+        ])
+      var rows: [String] = []
+      for number in 1...Int.random(in: 1...20, using: &context.random) {
+        let values = ["-\(number)", "\(Int.random(in: 0..<40, using: &context.random))", "-\(number)", "\(number)"]
+        after.initialRows[-number] = Dictionary(
+          uniqueKeysWithValues: zip(after.columns, values).filter { $0.0.name != "id" }.map { ($0.serial, $1) })
+        rows.append("(\(values.map { "'\($0)'" }.joined(separator: ", ")))")
+      }
+      return Made(
+        sql: "CREATE TABLE \(name) (id, k, u, v) AS SELECT a::int8, b::int8, c::int8, d FROM "
+          + "(VALUES \(rows.joined(separator: ", "))) r (a, b, c, d)",
+        after: after, writesRows: true)
+    },
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
       table.map { Made(sql: "DROP TABLE \($0.name)", after: nil) }
     },
@@ -107,6 +133,7 @@ public struct SchemaStatementKind: Sendable {
     // Rows of before are of another table: nobody may see them again.
     alter("TRUNCATE", weight: 2) { table, context in
       table.serial = context.serial()
+      table.initialRows = [:]
       return ("TRUNCATE \(table.name)", [])
     },
     alter("RENAME TABLE", weight: 4) { table, context in
@@ -261,7 +288,7 @@ public struct SchemaStatementKind: Sendable {
       table.primaryKey = PrimaryKeyModel(name: "\(table.nameInSchema)_\(context.serial())_pkey", column: column.serial)
       table.columns[position].isNullable = false
       return (
-        "ALTER TABLE \(table.name) DROP CONSTRAINT \(old), "
+        "ALTER TABLE \(table.name) \(old.isEmpty ? "" : "DROP CONSTRAINT \(old), ")"
           + "ADD CONSTRAINT \(table.primaryKey.name) PRIMARY KEY (\(column.name))", ["23502"]
       )
     },
@@ -384,10 +411,12 @@ public struct SchemaStatementKind: Sendable {
   static func errorsOfRevert(_ kind: String, _ sql: String) -> Set<String>? {
     switch kind {
     // A table that was not there before, rows that went; one that may have changed nothing leaves no job.
-    case "CREATE TABLE", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility": nil
+    case "CREATE TABLE", "CREATE TABLE AS", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility": nil
     case "DROP COLUMN", "DROP NOT NULL": ["23502"]
     case "DROP CONSTRAINT": ["23514"]
     case "DROP INDEX": ["23505"]
+    // Back to a table without one.
+    case "ALTER PRIMARY KEY": sql.contains("DROP CONSTRAINT") ? [] : ["0A000"]
     case "ALTER COLUMN TYPE": sql.contains("USING") ? ["0A000"] : []
     case "REVERT JOB": ["0A000", "23502", "23505", "23514"]
     case "BEGIN … COMMIT": ["0A000", "23502", "23505", "23514", "42701", "42P07"]

@@ -9,6 +9,8 @@ public struct TableModel: Hashable, Sendable {
   public var checks: [CheckModel]
   public var primaryKey: PrimaryKeyModel
   public var comment: String?
+  /// Those that the table was made with, by id and then by the column's serial; nobody writes them.
+  public var initialRows: [Int: [Int: String]] = [:]
   /// What can be brought back, in the order in which it was dropped.
   public var droppedColumns: [DroppedColumnModel] = []
   public var droppedIndexes: [IndexModel] = []
@@ -102,7 +104,7 @@ public struct DroppedColumnModel: Hashable, Sendable {
 }
 
 public struct PrimaryKeyModel: Hashable, Sendable {
-  /// Ends in `_pkey`.
+  /// Ends in `_pkey`; empty: there is none.
   public var name: String
   /// The column's serial.
   public var column: Int
