@@ -37,14 +37,13 @@ public indirect enum Statement: Hashable, Sendable {
   /// Whether a job carries it out. Of what is explained: whether that is asked for.
   public var isSchemaChange: Bool {
     switch self {
-    case .createTable, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate, .createSequence,
-      .alterSequence,
-      .object, .undrop, .revertJob:
+    case .createTable, .createTableAs, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate,
+      .createSequence,
+      .alterSequence, .object, .undrop, .revertJob:
       true
     case .explain(let options, _): options.isSchemaChange
     case .select, .insert, .update, .delete, .transaction, .session, .prepare, .execute, .deallocate, .closeCursor,
-      .job,
-      .checkTable, .unsupported:
+      .job, .checkTable, .unsupported:
       false
     }
   }
