@@ -38,8 +38,7 @@ public indirect enum Statement: Hashable, Sendable {
   public var isSchemaChange: Bool {
     switch self {
     case .createTable, .createTableAs, .alterTable, .rename, .createIndex, .alterIndex, .drop, .truncate,
-      .createSequence,
-      .alterSequence, .object, .undrop, .revertJob:
+      .createSequence, .alterSequence, .object, .undrop, .revertJob:
       true
     case .explain(let options, _): options.isSchemaChange
     case .select, .insert, .update, .delete, .transaction, .session, .prepare, .execute, .deallocate, .closeCursor,
