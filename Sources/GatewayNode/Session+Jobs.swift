@@ -96,22 +96,26 @@ extension Session {
   }
 
   private func controlJob(_ request: ControlJobRequest, _ control: StatementControl) async throws(SQLError) {
-    let refusal: SQLError?
+    var isRepeated = false
     while true {
+      let response: ControlJobResponse?
       do throws(RPCError) {
-        let response = try await gateway.cluster.connection.call(
+        response = try await gateway.cluster.connection.call(
           MetadataService.controlJob, request, deadline: control.callDeadline, isIdempotent: false)
-        refusal = response.error.flatMap { $0.state.isEmpty ? nil : SQLError($0) }
-        break
       } catch {
         // The answer was lost: asked a second time for what it has done already, a job would refuse.
         guard EventLoop.now < control.callDeadline else {
           throw SQLError(.cannotConnectNow, "the metadata service does not answer", detail: error.message)
         }
+        response = nil
       }
-      if Self.isInForce(request, try await job(JobID(request.jobID), control)) { return }
+      let refusal = response?.error.flatMap { $0.state.isEmpty ? nil : SQLError($0) }
+      if response != nil, refusal == nil { return }
+      // Also behind a refusal: what was asked before the first answer was lost may have come into force since.
+      if isRepeated || response == nil, Self.isInForce(request, try await job(JobID(request.jobID), control)) { return }
+      if let refusal { throw refusal }
+      isRepeated = true
     }
-    if let refusal { throw refusal }
   }
 
   private static func isInForce(_ request: ControlJobRequest, _ job: JobInfo) -> Bool {
