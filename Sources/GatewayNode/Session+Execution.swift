@@ -19,6 +19,8 @@ extension Session {
   /// Tries of a statement that the gateway runs again by itself, and from which one on it takes locks.
   static let maximumAttempts = 20
   static let lockingAttempt = 2
+  /// Tries of a block of one statement.
+  static let maximumBlockAttempts = 3
 
   /// Runs a statement in the session's transaction, or in one of its own.
   ///
@@ -35,13 +37,30 @@ extension Session {
       prepared: prepared, parameters: parameters, rowLimit: rowLimit, describedColumns: describedColumns,
       control: control)
     if block.state == .idle {
-      guard prepared.isCreateTableAs else { return try await runAlone(request, output) }
-      block.enterImplicit()
-      let result = try await runInBlock(request, output)
-      try await endImplicitTransaction(control)
-      return result
+      return prepared.isCreateTableAs
+        ? try await runAsBlock(request, output) : try await runAlone(request, output)
     }
     return try await runInBlock(request, output)
+  }
+
+  /// A block of one statement, done again where its commit is refused, unless it is known by an operation id of the client's.
+  private func runAsBlock(_ request: ExecutionRequest, _ output: RowOutput) async throws(SQLError) -> ExecutionResult {
+    let isNamed = !settings["theseus.operation_id"].isEmpty
+    var attempt = 1
+    while true {
+      block.enterImplicit()
+      let result = try await runInBlock(request, output)
+      do throws(SQLError) {
+        try await endImplicitTransaction(request.control)
+        return result
+      } catch {
+        guard error.state == .serializationFailure, !isNamed, attempt < Self.maximumBlockAttempts,
+          !request.control.isCancelled
+        else { throw error }
+      }
+      gateway.metrics.retried()
+      attempt += 1
+    }
   }
 
   struct ExecutionRequest {
