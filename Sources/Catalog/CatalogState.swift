@@ -18,6 +18,10 @@ public struct CatalogState: Sendable {
   private var tablesByID: PersistentMap<TableID, TableDescriptor>
   /// Of those, the sequences.
   private var sequencesByID: PersistentMap<TableID, TableDescriptor>
+  /// Of those, the views.
+  private var viewsByID = PersistentMap<TableID, TableDescriptor>()
+  /// By what they read: views, ascending.
+  private var readersByID = PersistentMap<TableID, [TableID]>()
   private var relations: PersistentMap<RelationName, RelationReference>
   private var rangesByID: PersistentMap<RangeID, RangeDescriptor>
 
@@ -75,23 +79,38 @@ public struct CatalogState: Sendable {
   public var tables: [TableDescriptor] { tablesByID.values }
   /// Also those being dropped, in ascending order of ids.
   public var sequences: [TableDescriptor] { sequencesByID.values }
+  /// In ascending order of ids.
+  public var views: [TableDescriptor] { viewsByID.values }
   public var tableCount: Int { tablesByID.count }
 
   public func table(id: TableID) -> TableDescriptor? { tablesByID[id] }
 
+  /// Views that read the relation itself, not by way of other views; ascending.
+  public func views(reading id: TableID) -> [TableDescriptor] { (readersByID[id] ?? []).compactMap { viewsByID[$0] } }
+
+  /// Not a sequence or a view.
   public func table(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> TableDescriptor? {
-    tableOrSequence(named: name, schema, databaseID).flatMap { $0.isSequence ? nil : $0 }
+    anyRelation(named: name, schema: schema, in: databaseID).flatMap { $0.isSequence || $0.isView ? nil : $0 }
+  }
+
+  public func view(
+    named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
+  ) -> TableDescriptor? {
+    anyRelation(named: name, schema: schema, in: databaseID).flatMap { $0.isView ? $0 : nil }
   }
 
   public func sequence(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> TableDescriptor? {
-    tableOrSequence(named: name, schema, databaseID).flatMap { $0.isSequence ? $0 : nil }
+    anyRelation(named: name, schema: schema, in: databaseID).flatMap { $0.isSequence ? $0 : nil }
   }
 
-  private func tableOrSequence(named name: String, _ schema: String, _ databaseID: DatabaseID) -> TableDescriptor? {
+  /// A table, view or sequence.
+  public func anyRelation(
+    named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
+  ) -> TableDescriptor? {
     guard case .table(let id)? = relation(named: name, schema: schema, in: databaseID) else { return nil }
     return tablesByID[id]
   }
@@ -157,6 +176,7 @@ public struct CatalogState: Sendable {
     }
     for change in entry.changes { try next.replaceTable(change.tableID, with: change.descriptor) }
     try next.requireNamespaces(of: entry)
+    try next.requireViews(of: entry, before: self)
     self = next
   }
 
@@ -203,6 +223,33 @@ public struct CatalogState: Sendable {
     }
   }
 
+  /// What a view reads is there, of the types that it was made for: whoever came first, the other is refused.
+  private func requireViews(of entry: SchemaEntry, before: CatalogState) throws(CatalogError) {
+    if viewsByID.isEmpty { return }
+    var concerned: Set<TableID> = []
+    for change in entry.changes {
+      if change.descriptor?.isView ?? false { concerned.insert(change.tableID) }
+      concerned.formUnion(readersByID[change.tableID] ?? [])
+    }
+    for id in concerned.sorted() {
+      guard let view = viewsByID[id], let definition = view.view, view.state == .public else { continue }
+      for dependency in definition.dependencies {
+        let relation = tablesByID[dependency.relation]
+        let old = before.tablesByID[dependency.relation]
+        let isNew = before.viewsByID[id]?.view != definition
+        for column in dependency.columns {
+          let now = relation?.column(column)
+          guard now?.state == .public, isNew || now?.type == old?.column(column)?.type else {
+            throw .inconsistent("view \(id) reads column \(column) of table \(dependency.relation)")
+          }
+        }
+        guard relation?.state == .public else {
+          throw .inconsistent("view \(id) reads table \(dependency.relation), which is not there")
+        }
+      }
+    }
+  }
+
   private mutating func put(_ id: NamespaceID, _ namespace: NamespaceDescriptor?) {
     if let old = namespacesByID[id] {
       namespacesByName[NamespaceName(databaseID: old.databaseID, name: old.name)] = nil
@@ -219,6 +266,15 @@ public struct CatalogState: Sendable {
 
   private mutating func replaceTable(_ id: TableID, with table: TableDescriptor?) throws(CatalogError) {
     if table?.isSequence ?? tablesByID[id]?.isSequence ?? false { sequencesByID[id] = table }
+    for dependency in viewsByID[id]?.view?.dependencies ?? [] {
+      let rest = (readersByID[dependency.relation] ?? []).filter { $0 != id }
+      readersByID[dependency.relation] = rest.isEmpty ? nil : rest
+    }
+    viewsByID[id] = table.flatMap { $0.isView ? $0 : nil }
+    for dependency in table?.view?.dependencies ?? [] {
+      let readers = Set(readersByID[dependency.relation] ?? []).union([id])
+      readersByID[dependency.relation] = readers.sorted()
+    }
     tablesByID[id] = table
     guard let table else { return }
     for (name, reference) in table.relationNames {

@@ -1,6 +1,6 @@
 import Basics
 
-/// The name of a table, index or sequence: those of one schema share one namespace (PostgreSQL 15, 5.9 and `pg_class`).
+/// The name of a table, view, index or sequence: those of one schema share one namespace (PostgreSQL 15, 5.9 and `pg_class`).
 public struct RelationName: Hashable, Comparable, Sendable, CustomStringConvertible {
   public let namespaceID: NamespaceID
   public let name: String
@@ -19,7 +19,7 @@ public struct RelationName: Hashable, Comparable, Sendable, CustomStringConverti
 
 /// What a relation name stands for.
 public enum RelationReference: Hashable, Sendable {
-  /// Or a sequence.
+  /// Or a sequence, or a view.
   case table(TableID)
   case index(TableID, IndexID)
 }

@@ -21,6 +21,7 @@ extension TableDescriptor {
     for reference in referencedBy { writer.field(30) { reference.encode(into: &$0) } }
     if namespaceID != .public { writer.field(40, namespaceID) }
     if let comment { writer.field(41, comment) }
+    if let view { writer.field(90) { view.encode(into: &$0) } }
   }
 
   public func encoded() -> [UInt8] {
@@ -56,6 +57,7 @@ extension TableDescriptor {
       case 30: table.referencedBy.append(try ForeignKeyReference(decoding: try field.slice()))
       case 40: table.namespaceID = try field.identifier()
       case 41: table.comment = try field.string()
+      case 90: table.view = try ViewDescriptor(decoding: try field.slice())
       default: break
       }
     }

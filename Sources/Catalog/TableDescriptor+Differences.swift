@@ -17,12 +17,13 @@ public enum TableDifferences {
     }
   }
 
-  private static func kind(_ table: TableDescriptor) -> String { table.isSequence ? "sequence" : "table" }
+  private static func kind(_ table: TableDescriptor) -> String { table.kindName }
 
   private static func contents(of table: TableDescriptor) -> String {
     var parts = [count(table.publicColumns.count, "column")]
     let indexes = table.indexes.dropFirst().count
     if indexes > 0 { parts.append(count(indexes, "index", "indexes")) }
+    if let view = table.view { parts.append("reads \(count(view.dependencies.count, "relation"))") }
     if !table.constraints.isEmpty { parts.append(count(table.constraints.count, "constraint")) }
     return ": " + parts.joined(separator: ", ")
   }
@@ -74,6 +75,9 @@ public enum TableDifferences {
         old.generation != new.generation
           ? "sequence \(after.name) goes on \(new.initialState.isCalled ? "after" : "with") \(new.initialState.lastValue)"
           : "sequence \(after.name) has other options")
+    }
+    if let old = before.view, let new = after.view, old != new || before.columns.count != after.columns.count {
+      result.append("view \(after.name) has another query")
     }
     if before.namespaceID != after.namespaceID { result.append("\(kind(after)) \(after.name) moves to another schema") }
     result += ofComments(before, after)

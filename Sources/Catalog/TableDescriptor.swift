@@ -20,8 +20,10 @@ public struct TableDescriptor: Hashable, Sendable {
   public var nextConstraintID: ConstraintID
   /// The oldest version whose writes may still commit (Architecture.md, "One order"). Raised by entries, never lowered.
   public var commitFloor: TableVersion
-  /// nil: a table.
+  /// nil: a table or a view.
   public var sequence: SequenceDescriptor?
+  /// nil: a table or a sequence.
+  public var view: ViewDescriptor?
   /// Foreign keys to this table, of every state, in the order of their creation.
   public var referencedBy: [ForeignKeyReference] = []
   /// `COMMENT ON`.

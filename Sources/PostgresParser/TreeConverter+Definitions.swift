@@ -251,7 +251,7 @@ extension TreeConverter {
     switch drop.remove_type {
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: kind = .table
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: kind = .index
-    case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW, PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: throw .unsupported("DROP VIEW")
+    case PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: throw .unsupported("DROP MATERIALIZED VIEW")
     case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: kind = .sequence
     case PG_QUERY__OBJECT_TYPE__OBJECT_TYPE, PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN: throw .unsupported("DROP TYPE")
     case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION: throw .unsupported("DROP FUNCTION")
@@ -295,6 +295,7 @@ extension TreeConverter {
   }
 
   mutating func alterTable(_ alter: PgQuery__AlterTableStmt) throws(SQLError) -> AlterTableStatement {
+    if alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW { throw .unsupported("ALTER VIEW \(viewAlteration(alter))") }
     guard alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE else {
       throw .unsupported("ALTER of this kind of object")
     }
@@ -353,7 +354,7 @@ extension TreeConverter {
     return .setType(column, try typeName(definition.type_name), using: conversion)
   }
 
-  private static func alterationName(_ type: PgQuery__AlterTableType) -> String {
+  static func alterationName(_ type: PgQuery__AlterTableType) -> String {
     switch type {
     case PG_QUERY__ALTER_TABLE_TYPE__AT_ChangeOwner: "OWNER TO"
     case PG_QUERY__ALTER_TABLE_TYPE__AT_SetTableSpace: "SET TABLESPACE"

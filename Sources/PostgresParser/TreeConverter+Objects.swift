@@ -37,10 +37,13 @@ extension TreeConverter {
     guard
       alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE
         || alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE
+        || alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW
     else { throw .unsupported("SET SCHEMA of this kind of object") }
-    return SetSchemaSyntax(
+    var result = SetSchemaSyntax(
       relation: try relation(alter.relation), isSequence: alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE,
       ifExists: alter.missing_ok != 0, schema: string(alter.newschema))
+    result.isView = alter.object_type == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW
+    return result
   }
 
   private func comment(_ comment: PgQuery__CommentStmt) throws(SQLError) -> CommentSyntax {
@@ -64,6 +67,7 @@ extension TreeConverter {
     let target: CommentSyntax.Target
     switch comment.objtype {
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: target = .table(try relation(try names()))
+    case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW: target = .view(try relation(try names()))
     case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: target = .sequence(try relation(try names()))
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: target = .index(try relation(try names()))
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN:

@@ -21,6 +21,7 @@ struct TreeConverter {
   mutating func statement(_ node: NodePointer?) throws(SQLError) -> Statement {
     guard let node else { throw Self.malformed }
     if let object = try objectStatement(node) { return .object(object) }
+    if let view = try viewStatement(node) { return .object(.view(view)) }
     switch node.pointee.node_case {
     case PG_QUERY__NODE__NODE_SELECT_STMT:
       if let into = Self.takeInto(node.pointee.select_stmt) {
@@ -170,7 +171,6 @@ struct TreeConverter {
     case PG_QUERY__NODE__NODE_CREATEDB_STMT: "CREATE DATABASE"
     case PG_QUERY__NODE__NODE_DROPDB_STMT: "DROP DATABASE"
     case PG_QUERY__NODE__NODE_MERGE_STMT: "MERGE"
-    case PG_QUERY__NODE__NODE_VIEW_STMT: "CREATE VIEW"
     case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: "CREATE ROLE"
     case PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT: "ALTER ROLE"
     case PG_QUERY__NODE__NODE_DROP_ROLE_STMT: "DROP ROLE"

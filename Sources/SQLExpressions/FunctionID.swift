@@ -148,6 +148,7 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case columnDescription = 170
   case sharedDescription = 171
   case relationIsVisible = 172
+  case viewDefinition = 230
 
   // Sequences.
   case nextValue = 180

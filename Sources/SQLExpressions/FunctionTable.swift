@@ -19,7 +19,8 @@ public enum FunctionTable {
   public static func volatility(of function: FunctionID) -> Volatility {
     switch function {
     case .relationName, .typeName, .functionName, .namespaceName, .roleName, .relationNumber, .typeNumber,
-      .functionNumber, .namespaceNumber, .roleNumber, .indexDefinition, .constraintDefinition, .serialSequence,
+      .functionNumber, .namespaceNumber, .roleNumber, .indexDefinition, .constraintDefinition, .viewDefinition,
+      .serialSequence,
       .findRelation, .findType, .objectDescription, .columnDescription, .sharedDescription, .relationIsVisible,
       .jsonBuildObject:
       .stable
@@ -259,6 +260,11 @@ extension FunctionTable {
     rows.append(row("format_type", .formatType, [.oid, .int4], .text))
     rows.append(row("pg_get_indexdef", .indexDefinition, [.oid], .text))
     rows.append(row("pg_get_indexdef", .indexDefinition, [.oid, .int4, .boolean], .text))
+    rows.append(row("pg_get_viewdef", .viewDefinition, [.oid], .text))
+    rows.append(row("pg_get_viewdef", .viewDefinition, [.oid, .boolean], .text))
+    rows.append(row("pg_get_viewdef", .viewDefinition, [.oid, .int4], .text))
+    rows.append(row("pg_get_viewdef", .viewDefinition, [.text], .text))
+    rows.append(row("pg_get_viewdef", .viewDefinition, [.text, .boolean], .text))
     rows.append(row("pg_get_constraintdef", .constraintDefinition, [.oid], .text))
     rows.append(row("pg_get_constraintdef", .constraintDefinition, [.oid, .boolean], .text))
     rows.append(row("pg_get_serial_sequence", .serialSequence, [.text, .text], .text))

@@ -32,6 +32,11 @@ enum PlannerLimits {
   static let maximumColumns = 1_664
   /// Key ranges that `IN` lists are expanded to.
   static let maximumKeyRanges = 4_096
-  /// Subqueries within subqueries.
+  /// Views that one statement reads, those that views read counted each time; bytes of their queries; levels of the queries of
+  /// views that read each other.
+  static let maximumViews = 1_000
+  static let maximumViewBytes = 4 << 20
+  static let maximumViewDepth = 640
+  /// Subqueries within subqueries, and views within views.
   static let maximumSubqueryDepth = 32
 }

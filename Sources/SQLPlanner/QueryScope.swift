@@ -30,6 +30,14 @@ struct Relation {
   var source: Source
   var firstColumn: Int
   var columns: [Column]
+  /// What it is in the catalog, and its columns there.
+  struct Described {
+    var relation: TableDescriptor
+    var columns: [ColumnID]
+  }
+  var described: Described?
+  /// Of a view whose query is part of the joins (`StatementBinder.bindView`): what its columns are. It has no rows of its own then.
+  var values: [Expression]?
 
   var columnRange: Range<Int> { firstColumn..<firstColumn + columns.count }
 }
@@ -118,6 +126,8 @@ final class QueryScope {
   let frame: SubqueryFrame?
   var commonTables: [String: CommonTable]
   var relations: [Relation] = []
+  /// What is added now stands where an outer join may make up rows.
+  var isNullable = false
   var visible: [VisibleColumn] = []
   var clause = Clause.filter
   var isInAggregate = false
@@ -167,6 +177,11 @@ final class QueryScope {
   /// `table.column`, as errors about grouping show it.
   func qualifiedName(_ number: Int) -> String {
     guard let index = relationIndex(ofColumn: number) else { return "?" }
+    for relation in relations where relation.values != nil {
+      for (value, column) in zip(relation.values ?? [], relation.columns) {
+        if case .column(number, _) = value { return "\(relation.name).\(column.name)" }
+      }
+    }
     let name = relations[index].columns[number - relations[index].firstColumn].name
     return relations[index].name.isEmpty ? name : "\(relations[index].name).\(name)"
   }
@@ -188,7 +203,7 @@ final class QueryScope {
     return frame.parameter(for: outer)
   }
 
-  private func lookUpHere(_ names: [String], at position: Int?) throws(SQLError) -> Expression? {
+  func lookUpHere(_ names: [String], at position: Int?) throws(SQLError) -> Expression? {
     guard let name = names.last else { return nil }
     if names.count == 1 {
       let matches = visible.filter { $0.name == name }
@@ -209,7 +224,7 @@ final class QueryScope {
       throw SQLError(
         .undefinedColumn, "column \(names[names.count - 2]).\(name) does not exist", position: position)
     }
-    return .column(relation.firstColumn + match, relation.columns[match].type)
+    return relation.values?[match] ?? .column(relation.firstColumn + match, relation.columns[match].type)
   }
 
   func relationIndex(named name: String) -> Int? { relations.firstIndex { $0.name == name && !name.isEmpty } }
@@ -230,7 +245,9 @@ final class QueryScope {
 
   /// The alias under which a table stands here, if only its own name was used.
   func alias(ofTable name: String) -> String? {
-    relations.first { if case .table(let table) = $0.source { table.name == name } else { false } }?.name
+    relations.first { relation in
+      if case .table(let table) = relation.source { table.name == name && !relation.name.isEmpty } else { false }
+    }?.name
   }
 
   /// Whether a name in front of a column is that of any relation here or further out.
@@ -249,7 +266,8 @@ extension Relation {
   var visibleColumns: [VisibleColumn] {
     columns.indices.filter { columns[$0].isVisible }.map { index in
       VisibleColumn(
-        name: columns[index].name, expression: .column(firstColumn + index, columns[index].type),
+        name: columns[index].name,
+        expression: values?[index] ?? .column(firstColumn + index, columns[index].type),
         origin: columns[index].origin)
     }
   }

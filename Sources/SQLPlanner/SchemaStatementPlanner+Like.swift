@@ -10,6 +10,7 @@ import SchemaChange
 extension SchemaStatementPlanner {
   /// - Returns: whether the other table's primary key has been taken over.
   func add(_ like: TableLikeSyntax, to create: inout CreateTable) throws(SQLError) -> Bool {
+    if binder.findView(like.table) != nil { throw .unsupported("LIKE of a view", position: like.table.position) }
     let table = try binder.table(like.table, isWritten: false)
     let columns = table.publicColumns.map { RowExpressionDefinition.Column(name: $0.name, type: $0.type) }
     let ids = table.publicColumns.map(\.id)

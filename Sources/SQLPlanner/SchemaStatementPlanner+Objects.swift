@@ -12,16 +12,19 @@ extension SchemaStatementPlanner {
       return .namespace(.drop(names, ifExists: ifExists, isCascade: isCascade))
     case .renameSchema(let name, let newName): return .namespace(.rename(name, to: newName))
     case .setSchema(let move):
-      return .setSchema(
-        SetSchemaStatement(
-          relation: try objectName(move.relation), isSequence: move.isSequence, ifExists: move.ifExists,
-          schema: move.schema))
+      var statement = SetSchemaStatement(
+        relation: try objectName(move.relation), isSequence: move.isSequence, ifExists: move.ifExists,
+        schema: move.schema)
+      statement.isView = move.isView
+      return .setSchema(statement)
+    case .view(let statement): return .view(try plan(statement))
     }
   }
 
   private func target(_ target: CommentSyntax.Target) throws(SQLError) -> CommentStatement.Target {
     switch target {
     case .table(let name): .table(try objectName(name))
+    case .view(let name): .view(try objectName(name))
     case .sequence(let name): .sequence(try objectName(name))
     case .index(let name): .index(try objectName(name))
     case .column(let name, let column): .column(try objectName(name), column)

@@ -166,6 +166,12 @@ struct SchemaStatementPlanner {
 
   private func alterTable(_ alter: AlterTableStatement) throws(SQLError) -> SchemaStatement {
     let name = try objectName(alter.table)
+    if binder.findView(alter.table) != nil {
+      throw SQLError(
+        .wrongObjectType,
+        "ALTER action \(alter.changes.first?.actionName ?? "") cannot be performed on relation \"\(name.name)\"",
+        detail: "This operation is not supported for views.", position: alter.table.position, tableName: name.name)
+    }
     var changes: [TableAlteration] = []
     var added: [RowExpressionDefinition.Column] = []
     var generatedNames: Set<String> = []
@@ -310,6 +316,11 @@ struct SchemaStatementPlanner {
 
   private func createIndex(_ create: CreateIndexStatement) throws(SQLError) -> CreateIndex {
     let name = try objectName(create.table)
+    if binder.findView(create.table) != nil {
+      throw SQLError(
+        .wrongObjectType, "cannot create index on relation \"\(name.name)\"",
+        detail: "This operation is not supported for views.", position: create.table.position, tableName: name.name)
+    }
     var result = CreateIndex(
       name: create.name, ifNotExists: create.ifNotExists, table: name, isUnique: create.isUnique,
       keyColumns: create.keyColumns.map {
@@ -690,6 +701,24 @@ struct SchemaStatementPlanner {
       found.append(id)
     }
     return found
+  }
+}
+
+extension AlterTableStatement.Change {
+  /// As PostgreSQL calls it.
+  fileprivate var actionName: String {
+    switch self {
+    case .addColumn: "ADD COLUMN"
+    case .dropColumn: "DROP COLUMN"
+    case .setDefault(_, let value): value == nil ? "ALTER COLUMN ... DROP DEFAULT" : "ALTER COLUMN ... SET DEFAULT"
+    case .setType: "ALTER COLUMN ... SET DATA TYPE"
+    case .setNotNull: "ALTER COLUMN ... SET NOT NULL"
+    case .dropNotNull: "ALTER COLUMN ... DROP NOT NULL"
+    case .addConstraint: "ADD CONSTRAINT"
+    case .validateConstraint: "VALIDATE CONSTRAINT"
+    case .dropConstraint: "DROP CONSTRAINT"
+    case .dropExpression: "ALTER COLUMN ... DROP EXPRESSION"
+    }
   }
 }
 

@@ -77,7 +77,13 @@ struct SelectPlanner {
     var targets: [Target] = []
     for target in core.targets {
       if case .star(let qualifier) = target.expression.kind {
-        for column in try scope.expand(star: qualifier, at: target.expression.position) {
+        let columns = try scope.expand(star: qualifier, at: target.expression.position)
+        if let recorder = binder.recorder, let position = target.expression.position {
+          recorder.stars[position] = columns.compactMap { column in
+            scope.source(of: column.expression).map { ($0, column.name) }
+          }
+        }
+        for column in columns {
           if case .column(let number, _) = column.expression, scope.columnPositions[number] == nil {
             scope.columnPositions[number] = target.expression.position
           }

@@ -28,7 +28,7 @@ extension StatementBinder {
         [ConditionalBranch(condition: arguments[0], value: all)], otherwise: visible)
     case "pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef", "pg_get_function_result",
       "pg_get_function_arguments",
-      "pg_get_function_identity_arguments", "pg_get_function_sqlbody", "pg_get_functiondef", "pg_get_viewdef",
+      "pg_get_function_identity_arguments", "pg_get_function_sqlbody", "pg_get_functiondef",
       "pg_get_ruledef", "pg_get_triggerdef", "pg_get_partkeydef", "pg_get_partition_constraintdef",
       "pg_tablespace_location", "pg_describe_object":
       return .constant(.null, .text)

@@ -171,7 +171,10 @@ extension StatementBinder {
   }
 
   private func column(_ names: [String], at position: Int?, in scope: QueryScope) throws(SQLError) -> Expression {
-    if let found = try scope.lookUp(names, at: position) { return found }
+    if let found = try scope.lookUp(names, at: position) {
+      if let recorder, let position { recorder.columns[position] = scope.source(of: names) }
+      return found
+    }
     if names.count > 1 {
       let relation = names[names.count - 2]
       if !scope.knowsRelation(relation) {

@@ -32,8 +32,12 @@ extension StatementBinder {
   ) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
     switch reference {
     case .table(let name, let alias):
+      if let view = viewNamed(name, in: scope) {
+        return try bindView(view, alias, at: name.position, in: scope)
+      }
       let relation = try tableRelation(name, alias, in: scope)
       return try add(relation, alias, at: name.position, to: scope)
+    case .dependency(let position, let alias, _): return try bindDependency(position, alias.name, in: scope)
     case .subquery(let query, let alias, let isLateral):
       if isLateral { throw .unsupported("LATERAL") }
       guard let alias else {
@@ -51,7 +55,16 @@ extension StatementBinder {
     }
   }
 
-  private func add(
+  /// The view that a name in `FROM` means.
+  private func viewNamed(_ name: RelationNameSyntax, in scope: QueryScope) -> TableDescriptor? {
+    if name.schema == nil, scope.commonTables[name.name] != nil { return nil }
+    if SystemCatalog.isRelation(name) { return nil }
+    guard let view = findView(name) else { return nil }
+    if let position = name.position { recorder?.relations[position] = view }
+    return view
+  }
+
+  func add(
     _ relation: Relation, _ alias: TableAlias?, at position: Int?, to scope: QueryScope
   ) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
     guard scope.relations.count < PlannerLimits.maximumRelations else {
@@ -81,6 +94,7 @@ extension StatementBinder {
     _ name: RelationNameSyntax, _ alias: TableAlias?, in scope: QueryScope
   ) throws(SQLError) -> Relation {
     if name.schema == nil, let common = scope.commonTables[name.name] {
+      if let position = common.expression.position { recorder?.commonTables.insert(position) }
       var query = common.expression.query
       query.locking = nil
       guard subqueryDepth < PlannerLimits.maximumSubqueryDepth else {
@@ -108,9 +122,12 @@ extension StatementBinder {
     if let sequence = findSequence(name),
       let relation = sequenceRelation(sequence, alias: alias?.name, firstColumn: scope.nextColumn)
     {
+      if let position = name.position { recorder?.relations[position] = sequence }
       return relation
     }
-    return relation(of: try table(name, isWritten: false), alias: alias?.name, firstColumn: scope.nextColumn)
+    let table = try table(name, isWritten: false)
+    if let position = name.position { recorder?.relations[position] = table }
+    return relation(of: table, alias: alias?.name, firstColumn: scope.nextColumn)
   }
 
   /// All columns of the table, so that full rows can be read; only the public ones can be named.
@@ -123,10 +140,12 @@ extension StatementBinder {
         name: column.name, type: column.type, isVisible: isVisible,
         origin: ColumnOrigin(tableID: table.id, columnNumber: number))
     }
-    return Relation(name: alias ?? table.name, source: .table(table), firstColumn: firstColumn, columns: columns)
+    return Relation(
+      name: alias ?? table.name, source: .table(table), firstColumn: firstColumn, columns: columns,
+      described: Relation.Described(relation: table, columns: table.columns.map(\.id)))
   }
 
-  private func derived(_ planned: PlannedQuery, name: String, in scope: QueryScope) -> Relation {
+  func derived(_ planned: PlannedQuery, name: String, in scope: QueryScope) -> Relation {
     Relation(
       name: name, source: .derived(planned.plan), firstColumn: scope.nextColumn,
       columns: planned.columns.map {
@@ -292,7 +311,11 @@ extension StatementBinder {
 
   private func bindJoin(_ join: JoinSyntax, in scope: QueryScope) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
     if join.kind == .full { throw .unsupported("FULL JOIN") }
+    let isNullable = scope.isNullable
+    defer { scope.isNullable = isNullable }
+    scope.isNullable = isNullable || join.kind == .right
     var (left, leftColumns) = try bind(join.left, in: scope)
+    scope.isNullable = isNullable || join.kind == .left
     var (right, rightColumns) = try bind(join.right, in: scope)
     let order = (leftColumns, rightColumns)
     // A right join is a left join seen from the other side; its columns keep their order.
@@ -312,13 +335,29 @@ extension StatementBinder {
       let subqueryCount = scope.subqueries.count
       conditions = try bindCondition(condition, in: scope).conjuncts
       if scope.subqueries.count > subqueryCount { throw .unsupported("this subquery in JOIN … ON") }
-    case .using(let names): (conditions, visible) = try merge(names, order.0, order.1, kept: leftColumns)
+    case .using(let names):
+      (conditions, visible) = try merge(names, order.0, order.1, kept: leftColumns)
+      record(join, names, order.0, order.1, in: scope)
     case .natural:
       let names = order.0.map(\.name).filter { name in order.1.contains { $0.name == name } }
+      record(join, names, order.0, order.1, in: scope)
       (conditions, visible) = try merge(names, order.0, order.1, kept: leftColumns)
     }
     if join.kind == .inner { return (.inner([left, right], conditions: conditions), visible) }
     return (.left(left, right, conditions: conditions), visible)
+  }
+
+  private func record(
+    _ join: JoinSyntax, _ names: [String], _ left: [VisibleColumn], _ right: [VisibleColumn], in scope: QueryScope
+  ) {
+    guard let recorder else { return }
+    func source(_ name: String, _ columns: [VisibleColumn]) -> ViewRecorder.Source? {
+      columns.first { $0.name == name }.flatMap { scope.source(of: $0.expression) }
+    }
+    recorder.joins[join] = names.compactMap { name in
+      guard let first = source(name, left), let second = source(name, right) else { return nil }
+      return (first, second)
+    }
   }
 
   /// `USING`: equal names become one column, taken from the side that always has a row.

@@ -41,10 +41,17 @@ extension StatementBinder {
   /// `'name'::regclass`.
   func relationNumber(_ name: String, at position: Int?) throws(SQLError) -> Expression {
     dependsOnCatalog = true
+    if storedView != nil, let place = StoredQuery.columnPosition(name) {
+      let relation = try dependency(place).relation
+      return .constant(.integer(SystemCatalog.number(relation)), .system(.regclass))
+    }
     if let number = UInt32(name) { return .constant(.integer(Int64(number)), .system(.regclass)) }
     guard let relation = RelationNameSyntax.parsing(name, at: position),
       let number = SystemCatalog.number(of: relation, catalog: catalog, session: session)
     else { throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: position) }
+    if let recorder, let position, !SystemCatalog.isRelation(relation) {
+      recorder.names[position] = findRelation(relation)
+    }
     return .constant(.integer(number), .system(.regclass))
   }
 
@@ -63,6 +70,11 @@ extension StatementBinder {
 
   /// 42P01, or 42809 for a relation of another kind.
   func sequence(named text: String, at position: Int?) throws(SQLError) -> TableDescriptor {
+    if storedView != nil, let place = StoredQuery.columnPosition(text) {
+      let sequence = try dependency(place).relation
+      note(sequence)
+      return sequence
+    }
     let missing = SQLError(.undefinedTable, "relation \"\(text)\" does not exist", position: position)
     guard let name = RelationNameSyntax.parsing(text, at: position) else { throw missing }
     guard let sequence = findSequence(name) else {
@@ -70,6 +82,7 @@ extension StatementBinder {
       throw SQLError(.wrongObjectType, "\"\(name.name)\" is not a sequence", position: position)
     }
     note(sequence)
+    if let recorder, let position { recorder.names[position] = sequence }
     return sequence
   }
 
@@ -99,6 +112,6 @@ extension StatementBinder {
         Relation.Column(
           name: column.name, type: column.type, isVisible: true,
           origin: ColumnOrigin(tableID: table.id, columnNumber: number + 1))
-      })
+      }, described: Relation.Described(relation: table, columns: shown.map(\.id)))
   }
 }

@@ -17,6 +17,17 @@ final class StatementBinder {
   var dependsOnCatalog = false
   var liveInput: LiveInput?
   var subqueryDepth = 0
+  /// The view whose query is being bound: what the relations in it are.
+  var storedView: ViewDescriptor?
+  /// Of the query of a view that is to be stored.
+  var recorder: ViewRecorder? {
+    didSet { if recorder != nil { isStoring = true } }
+  }
+  /// The statement stores its query.
+  private(set) var isStoring = false
+  var viewCount = 0
+  var viewBytes = 0
+  var viewDepth = 0
   /// Types that the next select list's untyped literals and parameters take (`INSERT … SELECT`).
   var targetTypes: [SQLType] = []
 
@@ -38,6 +49,9 @@ final class StatementBinder {
 
   func table(_ name: RelationNameSyntax, isWritten: Bool) throws(SQLError) -> TableDescriptor {
     guard let table = findTable(name) else {
+      if isWritten, findView(name) != nil {
+        throw .unsupported("writing through view \"\(name.name)\"", position: name.position)
+      }
       if isWritten, findSequence(name) != nil {
         throw SQLError(.wrongObjectType, "cannot change sequence \"\(name.name)\"", position: name.position)
       }
@@ -50,12 +64,14 @@ final class StatementBinder {
   }
 
   private func findTable(_ name: RelationNameSyntax) -> TableDescriptor? {
-    guard let relation = findRelation(name), !relation.isSequence, relation.state == .public else { return nil }
+    guard let relation = findRelation(name), !relation.isSequence, !relation.isView, relation.state == .public else {
+      return nil
+    }
     return relation
   }
 
-  /// A table or sequence. The first schema that has anything of the name decides.
-  private func findRelation(_ name: RelationNameSyntax) -> TableDescriptor? {
+  /// A table, sequence or view. The first schema that has anything of the name decides.
+  func findRelation(_ name: RelationNameSyntax) -> TableDescriptor? {
     for schema in name.schema.map({ [$0] }) ?? session.searchPath {
       if let found = catalog.relation(named: name.name, schema: schema, in: session.databaseID) {
         guard case .table(let id) = found else { return nil }
@@ -95,7 +111,7 @@ final class StatementBinder {
       return SQLError(
         SQLState("42809"), "\"\(name.name)\" is an index", position: name.position)
     }
-    if findSequence(name) != nil {
+    if findSequence(name) != nil || findView(name) != nil {
       return SQLError(.wrongObjectType, "\"\(name.name)\" is not a table", position: name.position)
     }
     return SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: name.position)

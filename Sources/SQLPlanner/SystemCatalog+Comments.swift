@@ -28,7 +28,7 @@ extension SystemCatalog {
       found.append(
         Description(object: namespaceNumber(namespace.id), kind: Kind.namespace, part: 0, text: text))
     }
-    for table in tables(catalog, session) + sequences(catalog, session) {
+    for table in tables(catalog, session) + sequences(catalog, session) + views(catalog, session) {
       found += descriptions(of: table, catalog)
     }
     return found

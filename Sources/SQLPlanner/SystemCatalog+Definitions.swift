@@ -164,6 +164,12 @@ public struct CatalogNames: CatalogAnswers {
       if name == session.userName { return .integer(10) }
       throw SQLError(.undefinedObject, "role \"\(name)\" does not exist")
     case (.indexDefinition, .integer(let number)): return indexDefinition(number, arguments)
+    case (.viewDefinition, .integer(let number)): return viewDefinition(number, arguments)
+    case (.viewDefinition, .text(let name)):
+      guard let number = relationNumber(name) else {
+        throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist")
+      }
+      return viewDefinition(number, arguments)
     case (.constraintDefinition, .integer(let number)):
       guard let table = table(ofNumber: number),
         let constraint = SystemCatalog.constraints(of: table, catalog).first(where: { $0.number == number })

@@ -61,12 +61,6 @@ extension SystemCatalog {
 
   static func emptyInformation(_ name: String) -> Contents {
     switch name {
-    case "views":
-      contents(
-        [
-          ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("view_definition", .text),
-          ("check_option", .text), ("is_updatable", .text), ("is_insertable_into", .text),
-        ], [])
     case "routines":
       contents(
         [

@@ -35,8 +35,11 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_shdescription"): sharedDescriptionTable(catalog)
     case ("pg_catalog", "pg_database"): databaseTable(catalog)
     case ("pg_catalog", "pg_type"): typeTable()
-    case ("pg_catalog", "pg_class"): classTable(tables(catalog, session) + sequences(catalog, session))
-    case ("pg_catalog", "pg_attribute"): attributeTable(tables(catalog, session) + sequences(catalog, session))
+    case ("pg_catalog", "pg_class"):
+      classTable(tables(catalog, session) + sequences(catalog, session) + views(catalog, session))
+    case ("pg_catalog", "pg_attribute"):
+      attributeTable(tables(catalog, session) + sequences(catalog, session) + views(catalog, session))
+    case ("pg_catalog", "pg_views"): viewsView(catalog, session)
     case ("pg_catalog", "pg_attrdef"): defaultTable(tables(catalog, session), catalog)
     case ("pg_catalog", "pg_sequence"): sequenceTable(sequences(catalog, session))
     case ("pg_catalog", "pg_sequences"): sequencesView(sequences(catalog, session), session, catalog)
@@ -54,10 +57,13 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_roles"), ("pg_catalog", "pg_authid"): roleTable(session)
     case ("pg_catalog", "pg_user"): userView(session)
     case ("pg_catalog", "pg_tablespace"): tablespaceTable()
-    case ("information_schema", "views"), ("information_schema", "routines"), ("information_schema", "triggers"):
+    case ("information_schema", "views"): informationViews(catalog, session)
+    case ("information_schema", "routines"), ("information_schema", "triggers"):
       emptyInformation(name.name)
-    case ("information_schema", "tables"): informationTables(tables(catalog, session), session, catalog)
-    case ("information_schema", "columns"): informationColumns(tables(catalog, session), session, catalog)
+    case ("information_schema", "tables"):
+      informationTables(tables(catalog, session) + views(catalog, session), session, catalog)
+    case ("information_schema", "columns"):
+      informationColumns(tables(catalog, session) + views(catalog, session), session, catalog)
     case ("information_schema", "table_constraints"): informationConstraints(tables(catalog, session), session, catalog)
     case ("information_schema", "check_constraints"): informationChecks(tables(catalog, session), session, catalog)
     case ("information_schema", "key_column_usage"): informationKeyColumns(tables(catalog, session), session, catalog)
@@ -70,12 +76,11 @@ enum SystemCatalog {
     }
   }
 
-  /// The number by which `pg_class` knows a table, index or sequence.
+  /// The number by which `pg_class` knows a table, view, index or sequence.
   static func number(of name: RelationNameSyntax, catalog: CatalogView, session: PlannerSession) -> Int64? {
     if name.schema ?? "pg_catalog" == "pg_catalog", let shape = SystemTableShape.all[name.name] { return shape.number }
     for schema in name.schema.map({ [$0] }) ?? session.searchPath {
-      if let table = catalog.table(named: name.name, schema: schema, in: session.databaseID) { return number(table) }
-      if let found = catalog.sequence(named: name.name, schema: schema, in: session.databaseID) {
+      if let found = catalog.anyRelation(named: name.name, schema: schema, in: session.databaseID) {
         return number(found)
       }
       if let found = catalog.index(named: name.name, schema: schema, in: session.databaseID) {
@@ -107,7 +112,7 @@ enum SystemCatalog {
   }
 
   static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
-    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID && !$0.isSequence }
+    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID && !$0.isSequence && !$0.isView }
   }
 
   static func contents(_ columns: [(String, SQLType)], _ rows: [[Datum]]) -> Contents {
@@ -204,13 +209,15 @@ enum SystemCatalog {
         .boolean(kind == "r" && table.readableIndexes.contains { isListed($0, of: table) }), .boolean(false),
         .text("p"),
         .text(kind), .integer(Int64(columns)),
-        .integer(kind == "r" ? checkCount(table) : 0), .boolean(false),
+        .integer(kind == "r" ? checkCount(table) : 0), .boolean(kind == "v"),
         .boolean(kind == "r" && linked.contains(table.id)), .boolean(false), .boolean(false), .boolean(false),
         .text(kind == "r" ? "d" : "n"), options.isEmpty ? .null : .text(ArrayText.format(options)),
       ])
     }
     for table in tables {
-      add(number(table), table.name, table, kind: table.isSequence ? "S" : "r", columns: table.publicColumns.count)
+      add(
+        number(table), table.name, table, kind: table.isView ? "v" : table.isSequence ? "S" : "r",
+        columns: table.publicColumns.count)
       for index in table.readableIndexes where isListed(index, of: table) {
         add(
           number(table, index), index.name, table, kind: "i",
@@ -467,8 +474,8 @@ enum SystemCatalog {
       ],
       tables.map {
         [
-          .text(session.databaseName), .text(catalog.schemaName(of: $0)), .text($0.name), .text("BASE TABLE"),
-          .text("YES"),
+          .text(session.databaseName), .text(catalog.schemaName(of: $0)), .text($0.name),
+          .text($0.isView ? "VIEW" : "BASE TABLE"), .text($0.isView ? "NO" : "YES"),
         ]
       })
   }

@@ -5,12 +5,14 @@ public enum ObjectStatementSyntax: Hashable, Sendable {
   case dropSchemas([String], ifExists: Bool, isCascade: Bool)
   case renameSchema(String, to: String)
   case setSchema(SetSchemaSyntax)
+  case view(ViewStatementSyntax)
 }
 
 /// `COMMENT ON … IS …`.
 public struct CommentSyntax: Hashable, Sendable {
   public enum Target: Hashable, Sendable {
     case table(RelationNameSyntax)
+    case view(RelationNameSyntax)
     case sequence(RelationNameSyntax)
     case index(RelationNameSyntax)
     case column(RelationNameSyntax, String)
@@ -28,10 +30,11 @@ public struct CommentSyntax: Hashable, Sendable {
   }
 }
 
-/// `ALTER {TABLE | SEQUENCE} … SET SCHEMA …`.
+/// `ALTER {TABLE | SEQUENCE | VIEW} … SET SCHEMA …`.
 public struct SetSchemaSyntax: Hashable, Sendable {
   public var relation: RelationNameSyntax
   public var isSequence: Bool
+  public var isView = false
   public var ifExists: Bool
   public var schema: String
 

@@ -107,6 +107,9 @@ public indirect enum TableReference: Hashable, Sendable {
   case subquery(SelectStatement, alias: TableAlias?, isLateral: Bool)
   case function(FunctionCallSyntax, alias: TableAlias?, position: Int?)
   case join(JoinSyntax)
+  /// In a stored query (`StoredQuery`): the relation at a place in the list of what a view reads.
+  /// - hasOwnName: the alias was written; else it is the name that the relation had then.
+  case dependency(Int, alias: TableAlias, hasOwnName: Bool)
 }
 
 /// `[schema.]name` with where it stands.

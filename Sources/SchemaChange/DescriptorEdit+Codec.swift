@@ -73,6 +73,11 @@ extension DescriptorEdit {
         place.encode(into: &$0)
         if let text { $0.field(20, text) }
       }
+    case .setView(let definition, let columns):
+      writer.field(90) {
+        $0.field(1) { definition.encode(into: &$0) }
+        for column in columns { $0.field(2) { column.encode(into: &$0) } }
+      }
     }
   }
 
@@ -100,6 +105,18 @@ extension DescriptorEdit {
       }
       guard let place else { throw reader.failure("a comment on nothing") }
       self = .setComment(place, text)
+    case 90:
+      var nested = try field.reader()
+      var definition = ViewDescriptor(query: [], dependencies: [])
+      var columns: [ColumnDescriptor] = []
+      while let part = try nested.nextField() {
+        switch part.number {
+        case 1: definition = try ViewDescriptor(decoding: try part.slice())
+        case 2: columns.append(try ColumnDescriptor(decoding: try part.slice()))
+        default: break
+        }
+      }
+      self = .setView(definition, columns: columns)
     case 6...9, 11...14, 16...23, 60, 70:
       var nested = try field.reader()
       var id: UInt64 = 0

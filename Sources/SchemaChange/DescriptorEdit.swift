@@ -46,6 +46,8 @@ public enum DescriptorEdit: Hashable, Sendable {
   case dropGeneration(ColumnID)
   case moveTable(NamespaceID)
   case setComment(CommentPlace, String?)
+  /// Of a view: another query. What columns there were come first, and stay.
+  case setView(ViewDescriptor, columns: [ColumnDescriptor])
 }
 
 extension DescriptorEdit {
@@ -157,6 +159,13 @@ extension DescriptorEdit {
     case .moveTable(let namespace): changed.namespaceID = namespace
     case .setComment(let place, let text):
       guard changed.setComment(text, at: place) else { throw PlanConflict("\(place) of table \(changed.id) is gone") }
+    case .setView(let definition, let columns):
+      guard changed.isView else { throw PlanConflict("table \(changed.id) is no view") }
+      changed.view = definition
+      changed.columns = columns
+      for column in columns {
+        changed.nextColumnID = max(changed.nextColumnID, ColumnID(column.id.rawValue + 1))
+      }
     }
     table = changed
   }

@@ -19,6 +19,7 @@ extension CommentStatement {
     case .constraint(let name, let constraint): relation(5, name, constraint)
     case .schema(let name): writer.field(6, name)
     case .database(let name): writer.field(7, name)
+    case .view(let name): relation(90, name)
     }
     if let text { writer.field(20, text) }
   }
@@ -29,7 +30,7 @@ extension CommentStatement {
     var text: String?
     while let field = try reader.nextField() {
       switch field.number {
-      case 1...5:
+      case 1...5, 90:
         var nested = try field.reader()
         var name = ObjectName(name: "")
         var part = ""
@@ -45,6 +46,7 @@ extension CommentStatement {
         case 2: found = .sequence(name)
         case 3: found = .index(name)
         case 4: found = .column(name, part)
+        case 90: found = .view(name)
         default: found = .constraint(name, part)
         }
       case 6: found = .schema(try field.string())
@@ -112,6 +114,7 @@ extension SetSchemaStatement {
     writer.field(2, isSequence)
     writer.field(3, ifExists)
     writer.field(4, schema)
+    if isView { writer.field(90, true) }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -123,6 +126,7 @@ extension SetSchemaStatement {
       case 2: isSequence = try field.boolean()
       case 3: ifExists = try field.boolean()
       case 4: schema = try field.string()
+      case 90: isView = try field.boolean()
       default: break
       }
     }

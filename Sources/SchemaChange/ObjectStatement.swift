@@ -5,6 +5,7 @@ import Catalog
 public struct CommentStatement: Hashable, Sendable {
   public enum Target: Hashable, Sendable {
     case table(ObjectName)
+    case view(ObjectName)
     case sequence(ObjectName)
     case index(ObjectName)
     case column(ObjectName, String)
@@ -25,7 +26,9 @@ public struct CommentStatement: Hashable, Sendable {
   /// The relation concerned; nil: none.
   var relation: ObjectName? {
     switch target {
-    case .table(let name), .sequence(let name), .index(let name), .column(let name, _), .constraint(let name, _): name
+    case .table(let name), .view(let name), .sequence(let name), .index(let name), .column(let name, _),
+      .constraint(let name, _):
+      name
     case .schema, .database: nil
     }
   }
@@ -38,10 +41,11 @@ public enum NamespaceStatement: Hashable, Sendable {
   case rename(String, to: String)
 }
 
-/// `ALTER TABLE … SET SCHEMA`, and of a sequence.
+/// `ALTER TABLE … SET SCHEMA`, and of a sequence or a view.
 public struct SetSchemaStatement: Hashable, Sendable {
   public var relation: ObjectName
   public var isSequence: Bool
+  public var isView = false
   public var ifExists: Bool
   public var schema: String
 
@@ -154,6 +158,7 @@ extension SchemaStatement {
     case .createIndex(let create): [create.table.schema]
     case .comment(let comment): comment.relation.map { [$0.schema] } ?? []
     case .setSchema(let move): [move.relation.schema, move.schema]
+    case .view(let statement): (statement.names + statement.readRelations).map(\.schema)
     case .undrop(let undrop): [(undrop.table ?? undrop.name).schema]
     case .namespace, .revertJob: []
     case .transaction(let transaction): transaction.statements.flatMap(\.schemaNames)
@@ -166,11 +171,12 @@ extension SchemaStatement {
     case .comment(let comment):
       switch comment.target {
       case .schema(let name), .database(let name): name
-      case .table, .sequence, .index, .column, .constraint: comment.relation?.description
+      case .table, .view, .sequence, .index, .column, .constraint: comment.relation?.description
       }
     case .setSchema(let move): move.relation.description
     case .namespace(.create(let name, _)), .namespace(.rename(let name, _)): name
     case .namespace(.drop(let names, _, _)): names.first
+    case .view(let statement): statement.names.first?.description
     default: nil
     }
   }

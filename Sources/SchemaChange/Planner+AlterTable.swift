@@ -80,6 +80,12 @@ extension Planner {
   ) throws(SQLError) -> Plan {
     try requireObjectCount(changes.count)
     var notices: [String] = []
+    // As PostgreSQL, for a view as well.
+    if changes.count == 1, case .renameColumn(let column, let newName) = changes[0],
+      let view = context.catalog.view(named: name.name, schema: name.schema, in: context.databaseID)
+    {
+      return try planRenameColumn(of: view, column, to: newName, commandTag: "ALTER TABLE")
+    }
     guard let table = try resolveTable(name, ifExists: ifExists, notices: &notices) else {
       return Plan(commandTag: "ALTER TABLE", notices: notices)
     }
@@ -128,6 +134,8 @@ extension Planner {
           dropping: "column \(name) of table \(table.name)", because: dependents,
           on: "column \(name) of table \(table.name)")
       }
+      try dropViews(
+        reading: [.column(column, of: table)], isCascade: isCascade, in: &alteration.stages, &alteration.notices)
       let generated = try dropGenerated(from: column, isCascade: isCascade, &alteration)
       drop(dependents, in: &alteration.stages, &alteration.notices)
       alteration.forget(dependents.map(\.constraint.id), of: dependents.map(\.table.id))

@@ -33,6 +33,9 @@ extension Planner {
     case .table(let name):
       guard let table = try resolveTable(name, notices: &notices) else { break }
       set(table, .table, "table \(table.name)")
+    case .view(let name):
+      guard let view = try resolveView(name, kind: "relation", notices: &notices) else { break }
+      set(view, .table, "view \(view.name)")
     case .sequence(let name):
       guard let sequence = try resolveSequence(name, ifExists: false, notices: &notices) else { break }
       set(sequence, .table, "sequence \(sequence.name)")
@@ -45,7 +48,9 @@ extension Planner {
       }
       set(table, .index(index), "index \(name.name)")
     case .column(let name, let columnName):
-      guard let table = try resolveTable(name, notices: &notices) else { break }
+      let view = context.catalog.view(named: name.name, schema: name.schema, in: context.databaseID)
+      let found = if let view { Optional(view) } else { try resolveTable(name, notices: &notices) }
+      guard let table = found else { break }
       guard let column = table.publicColumns.first(where: { $0.name == columnName }) else {
         throw SQLError(
           .undefinedColumn, "column \"\(columnName)\" of relation \"\(table.name)\" does not exist",

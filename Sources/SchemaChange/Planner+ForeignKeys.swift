@@ -14,6 +14,10 @@ extension Planner {
     let isSelf =
       definition.referencedTable.name == table.name
       && definition.referencedTable.schema == context.catalog.schemaName(of: table)
+    let name = definition.referencedTable
+    if !isSelf, context.catalog.view(named: name.name, schema: name.schema, in: context.databaseID) != nil {
+      throw SQLError(.wrongObjectType, "referenced relation \"\(name.name)\" is not a table", tableName: name.name)
+    }
     guard
       let referenced = isSelf
         ? table : try resolveTable(definition.referencedTable, kind: "relation", notices: &notices)
@@ -31,7 +35,7 @@ extension Planner {
       ids.append(column.id)
     }
     let referencedIDs = try referencedColumns(definition, of: referenced, isSelf ? columns : referenced.publicColumns)
-    let name = try foreignKeyName(definition, taken: taken, table)
+    let constraintName = try foreignKeyName(definition, taken: taken, table)
     guard ids.count == referencedIDs.count else {
       throw SQLError(
         .invalidForeignKey, "number of referencing and referenced columns for foreign key disagree",
@@ -41,7 +45,7 @@ extension Planner {
       guard let column = columns.first(where: { $0.id == id }),
         let other = (isSelf ? columns : referenced.publicColumns).first(where: { $0.id == referencedID })
       else { continue }
-      try requireComparable(column, other, name)
+      try requireComparable(column, other, constraintName)
     }
     for (action, verb) in [(definition.onDelete, "DELETE"), (definition.onUpdate, "UPDATE")] where action == .setNull {
       for id in ids where table.primaryIndex.keyColumns.contains(where: { $0.columnID == id }) {
@@ -52,7 +56,7 @@ extension Planner {
       columns: ids, referencedTable: referenced.id, referencedColumns: referencedIDs, onDelete: definition.onDelete,
       onUpdate: definition.onUpdate)
     try refuseActions(rule, on: columns)
-    return ConstraintDescriptor(id: id, name: name, state: state, rule: .foreignKey(rule))
+    return ConstraintDescriptor(id: id, name: constraintName, state: state, rule: .foreignKey(rule))
   }
 
   private func referencedColumns(

@@ -6,6 +6,11 @@ extension Planner {
   mutating func planCreateIndex(_ create: CreateIndex) throws(SQLError) -> Plan {
     let tag = "CREATE INDEX"
     var notices: [String] = []
+    if context.catalog.view(named: create.table.name, schema: create.table.schema, in: context.databaseID) != nil {
+      throw SQLError(
+        .wrongObjectType, "cannot create index on relation \"\(create.table.name)\"",
+        detail: "This operation is not supported for views.", tableName: create.table.name)
+    }
     guard let table = try resolveTable(create.table, notices: &notices) else { return Plan(commandTag: tag) }
     if let name = create.name {
       try requireName(name)
@@ -134,7 +139,7 @@ extension Planner {
         continue
       }
       guard case .index(let tableID, let indexID) = reference, let table = context.catalog.table(id: tableID) else {
-        throw SQLError(SQLState("42809"), "\"\(name.name)\" is not an index", hint: "Use DROP TABLE to remove a table.")
+        throw SQLError(SQLState("42809"), "\"\(name.name)\" is not an index", hint: dropHint(reference))
       }
       guard indexID != table.primaryIndex.id else {
         throw SQLError(

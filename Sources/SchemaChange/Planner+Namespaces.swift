@@ -70,7 +70,7 @@ extension Planner {
     // What belongs to a table goes with it and is not spoken of.
     let spokenOf = contents.filter { $0.sequence?.owner == nil }
     func title(_ table: TableDescriptor) -> String {
-      "\(table.isSequence ? "sequence" : "table") \(self.title(of: table))"
+      "\(table.kindName) \(shownName(of: table))"
     }
     guard contents.isEmpty || isCascade else {
       throw SQLError(
@@ -86,13 +86,15 @@ extension Planner {
     let tables = Set(contents.filter { !$0.isSequence }.map(\.id))
     for table in contents where !table.isSequence { stages.drop(table) }
     try dropForeignKeys(of: tables, isCascade: true, in: &stages, &cascades)
+    try dropViews(reading: contents.map { .relation($0) }, isCascade: true, in: &stages, &cascades)
     var sequences = contents.filter(\.isSequence)
     for table in tables.sorted() {
       for owned in ownedSequences(of: table) where !sequences.contains(where: { $0.id == owned.id }) {
         sequences.append(owned)
       }
     }
-    try drop(sequences, isCascade: true, except: tables, in: &stages, &cascades)
+    try drop(
+      sequences, isCascade: true, except: tables, besides: stages.droppedRelations, in: &stages, &cascades)
     notices += cascades.count < 2 ? cascades : ["drop cascades to \(cascades.count) other objects"]
     for namespace in found { stages.change(namespace.id, [.remove], "schema \(namespace.name): public -> absent") }
     return stages.plan(commandTag: "DROP SCHEMA", notices: notices)
@@ -100,12 +102,14 @@ extension Planner {
 
   /// A table takes its indexes, constraints and the sequences that it owns along. Only names change: one entry.
   func plan(_ move: SetSchemaStatement) throws(SQLError) -> Plan {
-    let tag = move.isSequence ? "ALTER SEQUENCE" : "ALTER TABLE"
+    let tag = move.isView ? "ALTER VIEW" : move.isSequence ? "ALTER SEQUENCE" : "ALTER TABLE"
     var notices: [String] = []
     let resolved =
-      move.isSequence
-      ? try resolveSequence(move.relation, ifExists: move.ifExists, notices: &notices)
-      : try resolveRelation(move.relation, ifExists: move.ifExists, notices: &notices)
+      move.isView
+      ? try resolveView(move.relation, ifExists: move.ifExists, kind: "relation", notices: &notices)
+      : move.isSequence
+        ? try resolveSequence(move.relation, ifExists: move.ifExists, notices: &notices)
+        : try resolveRelation(move.relation, ifExists: move.ifExists, notices: &notices)
     guard let table = resolved else { return Plan(commandTag: tag, notices: notices) }
     let namespace = try requireNamespace(move.schema)
     if let owner = table.sequence?.owner, let other = context.catalog.table(id: owner.table) {
@@ -124,28 +128,22 @@ extension Planner {
       }
       stages.edit(
         moved.id, [.moveTable(namespace.id)],
-        "\(moved.isSequence ? "sequence" : "table") \(moved.name): moved to schema \(namespace.name)")
+        "\(moved.kindName) \(moved.name): moved to schema \(namespace.name)")
     }
     return stages.plan(commandTag: tag, notices: notices)
   }
 
-  /// `ALTER TABLE` moves a sequence as well.
+  /// `ALTER TABLE` moves a sequence or a view as well.
   private func resolveRelation(
     _ name: ObjectName, ifExists: Bool, notices: inout [String]
   ) throws(SQLError) -> TableDescriptor? {
-    if let sequence = context.catalog.sequence(named: name.name, schema: name.schema, in: context.databaseID) {
-      return sequence
+    if let found = context.catalog.anyRelation(named: name.name, schema: name.schema, in: context.databaseID) {
+      return found
     }
     return try resolveTable(name, ifExists: ifExists, notices: &notices)
   }
 
   // MARK: Names
-
-  /// As PostgreSQL writes it in details and notices: with its schema, if that is not `public`.
-  private func title(of table: TableDescriptor) -> String {
-    let schema = context.catalog.schemaName(of: table)
-    return schema == "public" ? table.name : "\(schema).\(table.name)"
-  }
 
   /// The namespace of that name, or 3F000.
   func requireNamespace(_ name: String) throws(SQLError) -> NamespaceDescriptor {

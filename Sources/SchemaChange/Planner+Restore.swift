@@ -26,7 +26,8 @@ extension Planner {
     var isGone = false
     for way in endedWaysBack {
       for entry in way.tables {
-        guard let before = entry.before, entry.after == nil, !before.isSequence, before.name == undrop.name.name,
+        guard let before = entry.before, entry.after == nil, !before.isSequence, !before.isView,
+          before.name == undrop.name.name,
           schemaName(of: entry, before) == undrop.name.schema, context.catalog.table(id: entry.id) == nil
         else { continue }
         guard hasData(before) else {

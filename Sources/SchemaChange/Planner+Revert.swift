@@ -22,18 +22,25 @@ extension Planner {
     }
     guard !way.hasDatabaseChange else { throw SQLError.unsupported("reverting COMMENT ON DATABASE") }
     if let created = way.tables.first(where: { $0.before == nil && !way.goesWithColumn($0) })?.after {
-      var error = SQLError.unsupported("reverting a job that created a table")
-      error.hint = "DROP \(created.isSequence ? "SEQUENCE" : "TABLE") \(created.name) takes that back."
+      var error = SQLError.unsupported("reverting a job that created a \(created.isView ? "view" : "table")")
+      error.hint = "DROP \(created.kindName.uppercased()) \(created.name) takes that back."
       throw error
     }
     var restoration = Restoration(way: way, stages: StageBuilder(context))
     for entry in way.namespaces { try goBack(entry, &restoration) }
     let gone = way.tables.filter { $0.after == nil }
     restoration.restored = Set(gone.filter { $0.before?.isSequence == false }.map(\.id))
+    if !gone.isEmpty, way.namespaces.isEmpty, way.tables.allSatisfy({ $0.after == nil && $0.before?.isView == true }) {
+      throw SQLError.unsupported("reverting a job that dropped a view")
+    }
     for entry in gone {
       guard let before = entry.before else { continue }
+      if before.isView {
+        restoration.notices.append("view \"\(before.name)\" is left out")
+        continue
+      }
       guard context.catalog.table(id: entry.id) == nil else {
-        throw Self.changedSince("\(before.isSequence ? "sequence" : "table") \"\(before.name)\" is back already")
+        throw Self.changedSince("\(before.kindName) \"\(before.name)\" is back already")
       }
       guard hasData(before) else { throw Self.nothingToUndrop("table \"\(before.name)\"", isGone: true) }
       if !before.isSequence { try restore(before, entry, as: nil, &restoration) }
@@ -62,7 +69,11 @@ extension Planner {
   ) throws(SQLError) {
     guard let before = entry.before, let after = entry.after else { return }
     guard let now = context.catalog.table(id: entry.id), now.state == .public else {
-      throw Self.changedSince("table \"\(after.name)\" was dropped")
+      throw Self.changedSince("\(after.kindName) \"\(after.name)\" was dropped")
+    }
+    if before.isView {
+      if part == nil { try goBackView(before, after, now, &restoration) }
+      return
     }
     if before.isSequence {
       if part == nil { try goBackSequence(before, after, now, &restoration) }
@@ -97,6 +108,16 @@ extension Planner {
     }
     restoration.notices += alteration.notices
     restoration.stages = alteration.stages
+  }
+
+  private func goBackView(
+    _ before: TableDescriptor, _ after: TableDescriptor, _ now: TableDescriptor, _ restoration: inout Restoration
+  ) throws(SQLError) {
+    try moveBack(before, after, now, restoration, &restoration.stages)
+    try undoComments(before, after, now, &restoration.stages)
+    if before.view != after.view || before.columns.map(\.name) != after.columns.map(\.name) {
+      throw SQLError.unsupported("reverting a change of a view's query or columns")
+    }
   }
 
   private func goBackSequence(

@@ -42,7 +42,7 @@ extension Planner {
     _ before: TableDescriptor, _ after: TableDescriptor, _ now: TableDescriptor, _ restoration: Restoration,
     _ stages: inout StageBuilder
   ) throws(SQLError) {
-    let title = "\(now.isSequence ? "sequence" : "table") \(now.name)"
+    let title = "\(now.kindName) \(now.name)"
     let isMoved = before.namespaceID != after.namespaceID
     if before.name != after.name {
       guard now.name == after.name else { throw Self.changedSince("\(title) was renamed") }
@@ -65,7 +65,7 @@ extension Planner {
       {
         stages.edit(
           moved.id, [.moveTable(namespace.id)],
-          "\(moved.isSequence ? "sequence" : "table") \(moved.name): moved to schema \(namespace.name)")
+          "\(moved.kindName) \(moved.name): moved to schema \(namespace.name)")
         if moved.id != now.id { names.append(moved.name) }
       }
     }

@@ -35,6 +35,7 @@ extension Planner {
     let column = try alteration.existingColumn(change.column, for: "ALTER COLUMN … TYPE")
     try validate(ColumnDefinition(name: change.column, type: change.type, defaultExpression: change.newDefault))
     try refuseTypeChange(of: column, in: alteration)
+    try requireUnread(column, of: table)
     guard column.defaultExpression == change.oldDefault else { throw Self.changedMeanwhile(change.column, table.name) }
     guard !alteration.conversions.contains(where: { $0.old.id == column.id }) else {
       throw SQLError(

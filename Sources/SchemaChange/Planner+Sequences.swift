@@ -38,7 +38,7 @@ extension Planner {
   /// The stage in which new relations come into being together.
   static func creation(_ tables: [TableDescriptor], _ ranges: [RangeDescriptor]) -> PlanStage {
     PlanStage(
-      name: tables.map { "\($0.isSequence ? "sequence" : "table") \($0.name): absent -> public" }
+      name: tables.map { "\($0.kindName) \($0.name): absent -> public" }
         .joined(separator: "; "),
       changes: tables.map { PlannedTableChange(tableID: $0.id, edits: [.createTable($0)]) }
         .sorted { $0.tableID < $1.tableID },
@@ -109,11 +109,13 @@ extension Planner {
   /// anyway.
   func drop(
     _ sequences: [TableDescriptor], isCascade: Bool, except tables: Set<TableID>, columns: Set<ColumnID>? = nil,
-    in stages: inout StageBuilder, _ notices: inout [String]
+    besides gone: Set<TableID> = [], in stages: inout StageBuilder, _ notices: inout [String]
   ) throws(SQLError) {
     let dropped = Set(sequences.map(\.id))
     for sequence in sequences { stages.drop(sequence) }
     if dropped.isEmpty { return }
+    try dropViews(
+      reading: sequences.map { .relation($0) }, besides: gone, isCascade: isCascade, in: &stages, &notices)
     for table in context.catalog.tables where table.state == .public {
       for column in table.columns where !column.name.isEmpty {
         guard let used = column.sequences.first(where: { dropped.contains($0) }) else { continue }
@@ -157,10 +159,7 @@ extension Planner {
     }
     if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) { return nil }
     if let other = try relation(name) {
-      let isTable = if case .table = other { true } else { false }
-      throw SQLError(
-        .wrongObjectType, "\"\(name.name)\" is not a sequence",
-        hint: isTable ? "Use DROP TABLE to remove a table." : "Use DROP INDEX to remove an index.")
+      throw SQLError(.wrongObjectType, "\"\(name.name)\" is not a sequence", hint: dropHint(other))
     }
     guard ifExists else {
       throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", tableName: name.name)

@@ -15,8 +15,13 @@ extension Planner {
       if seen.insert(table.id).inserted { stages.drop(table) }
     }
     try dropForeignKeys(of: seen, isCascade: isCascade, in: &stages, &notices)
+    try dropViews(
+      reading: seen.sorted().compactMap { context.catalog.table(id: $0).map { .relation($0) } }, isCascade: isCascade,
+      in: &stages, &notices)
     for table in seen.sorted() {
-      try drop(ownedSequences(of: table), isCascade: isCascade, except: seen, in: &stages, &notices)
+      try drop(
+        ownedSequences(of: table), isCascade: isCascade, except: seen, besides: stages.droppedRelations, in: &stages,
+        &notices)
     }
     return stages.plan(commandTag: "DROP TABLE", notices: notices)
   }
@@ -69,7 +74,7 @@ extension Planner {
       notices: notices)
   }
 
-  /// Tables, indexes and sequences: `ALTER TABLE … RENAME TO` takes an index's name too, as PostgreSQL does.
+  /// Tables, views, indexes and sequences: `ALTER TABLE … RENAME TO` takes an index's name too, as PostgreSQL does.
   mutating func planRename(
     _ name: ObjectName, to newName: String, ifExists: Bool, commandTag: String = "ALTER TABLE"
   ) throws(SQLError) -> Plan {
@@ -92,7 +97,7 @@ extension Planner {
     var stages = StageBuilder(context)
     switch reference {
     case .table(let id):
-      let kind = context.catalog.table(id: id)?.isSequence == true ? "sequence" : "table"
+      let kind = context.catalog.table(id: id)?.kindName ?? "table"
       stages.edit(id, [.renameTable(newName)], "\(kind) \(name.name): renamed to \(newName)")
     case .index(let id, let index):
       stages.edit(id, [.renameIndex(index, newName)], "index \(name.name): renamed to \(newName)")

@@ -118,12 +118,19 @@ extension SchemaDraft {
     if new.namespaceID != old.namespaceID {
       edit(
         .moveTable(new.namespaceID),
-        "\(old.isSequence ? "sequence" : "table") \(old.name): moved to schema \(catalog.schemaName(of: new))")
+        "\(old.kindName) \(old.name): moved to schema \(catalog.schemaName(of: new))")
     }
     // What is new brings its own.
     for place in new.commentPlaces where old.commentPlaces.contains(place) {
       let text = new.comment(at: place)
       if text != old.comment(at: place) { edit(.setComment(place, text), "\(place) of table \(old.name): comment") }
+    }
+    if let view = new.view {
+      // Names of columns are part of what is set.
+      if view != old.view || new.columns != old.columns {
+        edit(.setView(view, columns: new.columns), "view \(old.name): changed")
+      }
+      return
     }
     if let sequence = new.sequence, sequence != old.sequence {
       edit(.setSequence(sequence), "sequence \(old.name): changed", floor: .current)

@@ -39,6 +39,7 @@ public struct Planner: Sendable {
     case .comment(let comment): try planComment(comment)
     case .namespace(let statement): try plan(statement)
     case .setSchema(let move): try plan(move)
+    case .view(let statement): try plan(statement)
     case .transaction(let transaction): try planTransaction(transaction)
     }
   }
@@ -68,12 +69,15 @@ public struct Planner: Sendable {
       case .revertJob: []
       case .comment(let comment): Set([comment.relation].compactMap { $0.flatMap(table) })
       case .setSchema(let move): Set([move.relation].compactMap(table))
+      // A view waits until what it reads has stopped changing.
+      case .view(let statement): Set((statement.names + statement.readRelations).compactMap(table))
       case .namespace: []
       case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
     found.formUnion(tablesOfWaysBack(statement, waysBack, database))
     found.formUnion(changedNamespaces(by: statement, in: catalog, database, waysBack))
     found = tied(to: found, by: statement, in: catalog, database)
+    if statement.mayDropViews { found = withReaders(found, in: catalog) }
     // With a table or column its sequences may go, with a sequence the defaults that use it.
     if statement.mayDropSequences {
       let named = found
@@ -84,6 +88,7 @@ public struct Planner: Sendable {
         found.formUnion(users.map(\.id))
       }
     }
+    if statement.mayDropViews { found = withReaders(found, in: catalog) }
     return found.sorted()
   }
 
@@ -105,11 +110,8 @@ public struct Planner: Sendable {
     }
     if try isSchemaMissing(name, ifExists: ifExists, notices: &notices) { return nil }
     if let other = try relation(name) {
-      let isIndex = if case .index = other { true } else { false }
       throw SQLError(
-        .wrongObjectType, "\"\(name.name)\" is not a table",
-        hint: kind != "table"
-          ? nil : isIndex ? "Use DROP INDEX to remove an index." : "Use DROP SEQUENCE to remove a sequence.")
+        .wrongObjectType, "\"\(name.name)\" is not a table", hint: kind != "table" ? nil : dropHint(other))
     }
     guard ifExists else {
       throw SQLError(.undefinedTable, "\(kind) \"\(name)\" does not exist", tableName: name.name)
@@ -136,6 +138,10 @@ public struct Planner: Sendable {
 }
 
 extension SchemaStatement {
+  fileprivate var mayDropViews: Bool {
+    if case .view(.drop) = self { true } else { mayDropSequences }
+  }
+
   fileprivate var mayDropSequences: Bool {
     switch self {
     case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob: true

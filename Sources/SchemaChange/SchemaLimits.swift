@@ -12,7 +12,9 @@ public enum SchemaLimits {
   public static let maximumNamespaces = 10_000
   /// `COMMENT ON`.
   public static let maximumCommentBytes = 65_536
-  /// Sequences count as tables.
+  /// The query of a view, as it is stored.
+  public static let maximumViewBytes = 262_144
+  /// Sequences and views count as tables.
   public static let maximumTables = 100_000
   /// `CACHE` of the sequences of serial and identity columns, if they do not say otherwise.
   public static let generatedSequenceCache: Int64 = 128

@@ -27,6 +27,7 @@ public enum SchemaStatement: Hashable, Sendable {
   case comment(CommentStatement)
   case namespace(NamespaceStatement)
   case setSchema(SetSchemaStatement)
+  case view(ViewStatement)
   /// All or nothing, visible together.
   case transaction(SchemaTransaction)
 }

@@ -162,8 +162,25 @@ struct StageBuilder: Sendable {
       ], "column #\(column.id): named \(column.name)")
   }
 
-  /// A table or a sequence.
+  /// Views that go; those of them that others name are dropped once.
+  private var droppedViews: Set<TableID> = []
+  /// Relations that go with the plan as it is so far.
+  var droppedRelations: Set<TableID> {
+    droppedViews.union(
+      elements.compactMap { element in
+        if case .table(let table) = element.subject, element.target == .absent { table.id } else { nil }
+      })
+  }
+
+  /// A table, a sequence or a view.
   mutating func drop(_ table: TableDescriptor) {
+    if table.isView {
+      // There is nothing to dismantle: who still sees it reads what is below.
+      if droppedViews.insert(table.id).inserted {
+        edit(table.id, [.removeTable], "view \(table.name): public -> absent")
+      }
+      return
+    }
     let isKnown = elements.contains { element in
       if case .table(let other) = element.subject { other.id == table.id } else { false }
     }
@@ -199,14 +216,14 @@ struct StageBuilder: Sendable {
   /// A relation as it will be, with the ranges of its indexes.
   mutating func create(_ table: TableDescriptor, ranges: [RangeDescriptor]) {
     newRanges += ranges
-    edit(table.id, [.createTable(table)], "\(table.isSequence ? "sequence" : "table") \(table.name): absent -> public")
+    edit(table.id, [.createTable(table)], "\(table.kindName) \(table.name): absent -> public")
   }
 
   /// A relation that was dropped, with the ranges it had.
   mutating func restore(_ table: TableDescriptor) {
-    restoredRanges += table.indexes.map(\.rangeID)
+    if !table.isView { restoredRanges += table.indexes.map(\.rangeID) }
     edit(
-      table.id, [.createTable(table)], "\(table.isSequence ? "sequence" : "table") \(table.name): dropped -> public",
+      table.id, [.createTable(table)], "\(table.kindName) \(table.name): dropped -> public",
       floor: .current)
   }
 

@@ -86,6 +86,8 @@ def catalog(connection, table):
             "SELECT p.conname, p.contype, p.convalidated, p.confupdtype, p.confdeltype FROM pg_constraint p"
             " JOIN pg_class r ON r.oid = p.conrelid WHERE r.relname = %s AND p.contype = 'f' ORDER BY 1", (name,)).fetchall()
     lines += connection.execute(
+        "SELECT viewname, definition FROM pg_views WHERE viewname LIKE %s ORDER BY 1", (f"{table}\\_%",)).fetchall()
+    lines += connection.execute(
         "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s ORDER BY 1", (f"{table}\\_%",)).fetchall()
     return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
 
@@ -253,6 +255,7 @@ class Cell:
 
     def drop(self):
         with self.ship.connect(1) as connection:
+            connection.execute(f"DROP VIEW IF EXISTS {self.table}_v")
             for name in names(self.table):
                 connection.execute(f"DROP TABLE IF EXISTS {name}")
             connection.execute(f"DROP SCHEMA IF EXISTS {self.table}_s, {self.table}_r CASCADE")

@@ -162,7 +162,8 @@ import Verification
       RegisterWorkload(readers: 2, limits: limits(4, 200, 0...150)),
       BankWorkload(limits: limits(3, 100, 0...300)),
       ListAppendWorkload(limits: limits(4, 100, 0...300)),
-      SchemaChangeWorkload(limits: limits(4, 150, 0...200)),
+      SchemaChangeWorkload(
+        limits: limits(4, 150, 0...200), statements: SchemaStatementKind.all + SchemaStatementKind.views),
     ]
     if options.seed % 2 == 0 { workloads.append(SharedTableWorkload(limits: limits(1, 60, 50...300))) }
     if options.seed % 2 == 1 { workloads.append(SequenceWorkload(limits: limits(3, 100, 0...200))) }

@@ -109,6 +109,8 @@ public struct RowWrite: Hashable, Sendable, CustomStringConvertible {
 /// SELECT of one row, by its primary key or by a column with unique values.
 public struct RowRead: Hashable, Sendable, CustomStringConvertible {
   public var table: String
+  /// Whether that is the name of a view; then columns are the view's, and `id` stands for its `number`.
+  public var isView = false
   public var id: Int
   public var condition: RowWrite.Value
   public var columns: [String]

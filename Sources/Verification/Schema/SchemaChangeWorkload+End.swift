@@ -19,6 +19,9 @@ extension SchemaChangeWorkload {
           for name in names + names.map({ "\(schema).\($0)" }) where name != table?.name {
             await lookForLeftover(name, context)
           }
+          for name in (1...3).map({ "\(names[0])_view_\($0)" }) where name != table?.view?.name {
+            await lookForLeftover(name, context)
+          }
         }
       }
       record.surprises += other.surprises
@@ -110,6 +113,12 @@ extension SchemaChangeWorkload {
     operations.append(
       finish(.count(table: table.name, texts(count).first.flatMap { Int($0) } ?? -1), invoked, session))
 
+    if let view = table.view {
+      invoked = session.now
+      let names = view.columns.map(\.name)
+      let rows = try await session.insist("SELECT \((["number"] + names).joined(separator: ", ")) FROM \(view.name)")
+      operations.append(finish(.scan(table: view.name, columns: names, rows: rows), invoked, session))
+    }
     for index in table.indexes {
       guard let column = index.columns.first.flatMap({ table.column(serial: $0) }),
         let place = names.firstIndex(of: column.name)

@@ -161,10 +161,32 @@ extension SchemaChangeWorkload {
 
   // MARK: - Reads
 
+  private func read(_ view: ViewModel, _ id: Int, _ context: ClientContext) async -> Operation<SchemaAction> {
+    let columns = view.columns.map(\.name).filter { _ in context.chance(80) }
+    var read = RowRead(table: view.name, id: id, condition: RowWrite.Value("id", String(id)), columns: columns)
+    read.isView = true
+    let list = (["number"] + columns).joined(separator: ", ")
+    let invoked = context.now
+    // Beside itself now and then: another plan, and the same answer.
+    let text =
+      context.chance(30)
+      ? "SELECT \((["a.number"] + columns.map { "b.\($0)" }).joined(separator: ", ")) FROM \(view.name) a "
+        + "JOIN \(view.name) b ON b.number = a.number WHERE a.number = '\(id)'"
+      : "SELECT \(list) FROM \(view.name) WHERE number = '\(id)'"
+    switch await context.execute(text, allowing: SchemaErrors.judgedByChecker) {
+    case .success(let rows):
+      read.rows = rows
+      return context.finish(.read(read, nil), invoked: invoked, .ok)
+    case .failure(let error):
+      return context.finish(.read(read, Refusal(statement: 0, error)), invoked: invoked, error.outcome)
+    }
+  }
+
   private func read(
     _ table: TableModel, _ own: inout OwnRows, _ context: ClientContext
   ) async -> Operation<SchemaAction> {
     let row = context.pick(own.rows[table.serial] ?? []) ?? .init(id: context.number, unique: "")
+    if let view = table.view, context.chance(40) { return await read(view, row.id, context) }
     let isByValue = !row.unique.isEmpty && context.chance(50)
     let condition = isByValue ? RowWrite.Value("u", row.unique) : RowWrite.Value("id", String(row.id))
     let columns = table.columns.map(\.name).filter { $0 != "id" && context.chance(70) }

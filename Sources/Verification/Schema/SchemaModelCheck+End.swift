@@ -4,6 +4,7 @@ extension SchemaModelCheck.Run {
     switch operation.action {
     case .scan(let name, let columns, let rows):
       scans[name] = Scan(columns: columns, rows: rows)
+      checkView(name, columns, rows, operation)
       if let table = lastTable(name) { check(table, columns, rows, operation) }
     case .lookup(let name, let column, let value, let leastKey, let ids):
       checkLookup(name, column, value, leastKey, ids, operation)
@@ -130,6 +131,32 @@ extension SchemaModelCheck.Run {
       add(
         "the rows of \(name) with \(column) = \(value ?? "NULL") are \(expected), found by that value are \(ids.sorted()): "
           + "missing entries \(missing), orphan entries \(orphans)", [operation])
+    }
+  }
+
+  /// A view has the rows that its table has, which were looked at before.
+  private mutating func checkView(
+    _ name: String, _ columns: [String], _ rows: [[String?]], _ operation: Operation<SchemaAction>
+  ) {
+    guard let table = timeline.last.lazy.compactMap(\.table).first(where: { $0.view?.name == name }),
+      let view = table.view, let scan = scans[table.name]
+    else { return }
+    let places = columns.map { column in
+      view.column(column).flatMap { table.column(serial: $0.serial) }.flatMap { scan.columns.firstIndex(of: $0.name) }
+    }
+    let expected = scan.rows.filter { $0.count == scan.columns.count + 1 }.map { row in
+      [row[0]] + places.map { place in place.map { row[$0 + 1] } ?? .none }
+    }
+    func sorted(_ rows: [[String?]]) -> [String] {
+      rows.map { $0.map { $0 ?? "NULL" }.joined(separator: " ") }.sorted()
+    }
+    let (found, wanted) = (sorted(rows), sorted(expected))
+    if found != wanted {
+      let missing = Set(wanted).subtracting(found).sorted().prefix(5)
+      let wrong = Set(found).subtracting(wanted).sorted().prefix(5)
+      add(
+        "view \(name) has \(found.count) rows and table \(table.name) \(wanted.count): missing \(missing), wrong \(wrong)",
+        [operation])
     }
   }
 

@@ -41,7 +41,8 @@ public struct SchemaModelCheck: Sendable {
       switch operation.action {
       case .change(let change): take(change, operation)
       case .write(let writes, let refusal): take(writes, refusal, operation)
-      case .read(let read, let refusal): take(read, refusal, operation)
+      case .read(let read, let refusal):
+        if read.isView { takeView(read, refusal, operation) } else { take(read, refusal, operation) }
       case .scan, .lookup, .count, .names, .check, .jobs: if operation.outcome.isOK { takeFinal(operation) }
       case .control: break
       }
@@ -159,13 +160,51 @@ public struct SchemaModelCheck: Sendable {
       }
     }
 
+    /// What a view answers is what its table has, in the columns that the view had chosen when it was made.
+    private mutating func takeView(_ read: RowRead, _ refusal: Refusal?, _ operation: Operation<SchemaAction>) {
+      if operation.outcome.isOK {
+        var meanings: [TableModel] = []
+        for case let table? in timeline.tables(of: read.table, operation.invoked, operation.deadline) {
+          guard let view = table.view, view.name == read.table, read.columns.allSatisfy({ view.column($0) != nil }),
+            !meanings.contains(table)
+          else { continue }
+          meanings.append(table)
+        }
+        return takeRows(read, meanings, operation)
+      }
+      guard let refusal, !refusal.error.isExcusable else { return }
+      let tables = timeline.tables(of: read.table, operation.invoked, operation.completed)
+      let isExplained =
+        switch refusal.error.state {
+        case "42P01": tables.contains { $0?.view?.name != read.table }
+        case "42703":
+          tables.contains { table in
+            guard let view = table?.view, view.name == read.table else { return false }
+            return read.columns.contains { view.column($0) == nil }
+          }
+        default: false
+        }
+      if !isExplained { add("nothing explains why a view was not read: \(refusal.error)", [operation]) }
+    }
+
+    /// With the names of the table's columns instead of the view's.
+    private static func translated(_ read: RowRead, _ table: TableModel) -> RowRead {
+      guard read.isView, let view = table.view else { return read }
+      var result = read
+      result.columns = read.columns.map { name in
+        view.column(name).flatMap { table.column(serial: $0.serial)?.name } ?? ""
+      }
+      return result
+    }
+
     private mutating func takeRows(
       _ read: RowRead, _ meanings: [TableModel], _ operation: Operation<SchemaAction>
     ) {
       if meanings.isEmpty { return add("a read succeeded with names that no schema of the time had", [operation]) }
       var isExplained = false
       for table in meanings {
-        let fitting = Set(knowledge[table, read.id].compactMap { Self.learning(from: read, $0, table) })
+        let translated = Self.translated(read, table)
+        let fitting = Set(knowledge[table, read.id].compactMap { Self.learning(from: translated, $0, table) })
         if !fitting.isEmpty {
           isExplained = true
           if meanings.count == 1 { knowledge.narrow(table, read.id, to: fitting) }

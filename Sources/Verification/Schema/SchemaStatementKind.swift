@@ -60,7 +60,7 @@ public struct SchemaStatementKind: Sendable {
   }
 
   /// A change of a table that is there.
-  private static func alter(
+  static func alter(
     _ name: String, weight: Int,
     _ make: @escaping @Sendable (inout TableModel, inout StatementContext) -> (sql: String, errors: Set<String>)?
   ) -> SchemaStatementKind {
@@ -115,19 +115,23 @@ public struct SchemaStatementKind: Sendable {
         after: after, writesRows: true)
     },
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
-      table.map { Made(sql: "DROP TABLE \($0.name)", after: nil) }
+      table.map { Made(sql: "DROP TABLE \($0.name)\($0.view == nil ? "" : " CASCADE")", after: nil) }
     },
     // As it was: the rows, the indexes, and what can be brought back of it.
     SchemaStatementKind("UNDROP TABLE", weight: 20) { table, context in
-      guard table == nil, let dropped = context.droppedTable else { return nil }
+      guard table == nil, var dropped = context.droppedTable else { return nil }
+      // Views do not come back.
+      dropped.view = nil
       return Made(sql: "UNDROP TABLE \(dropped.name)", after: dropped)
     },
     // What a transaction did, or a revert, is many things. Under which names something was dropped depends on them.
-    SchemaStatementKind("REVERT JOB", weight: 24) { _, context in
+    SchemaStatementKind("REVERT JOB", weight: 24) { table, context in
       guard let last = context.lastChange else { return nil }
       var after = last.before
       after.droppedColumns = []
       after.droppedIndexes = []
+      // Views that went with what was dropped are left out.
+      after.view = table?.view
       return Made(sql: "REVERT JOB \(last.job)", after: after, possibleErrors: last.possibleErrors)
     },
     // Rows of before are of another table: nobody may see them again.
@@ -218,7 +222,9 @@ public struct SchemaStatementKind: Sendable {
       table.columns.removeAll { $0 == column }
       table.indexes.removeAll { $0.columns.contains(column.serial) }
       table.checks.removeAll { $0.column == column.serial }
-      return ("ALTER TABLE \(table.name) DROP COLUMN \(column.name)", [])
+      let isRead = table.view?.reads(column) ?? false
+      if isRead { table.view = nil }
+      return ("ALTER TABLE \(table.name) DROP COLUMN \(column.name)\(isRead ? " CASCADE" : "")", [])
     },
     // With its values: those of rows that were changed meanwhile, and its default in rows that are new. One that may not be NULL
     // may be so in such rows.
@@ -269,7 +275,7 @@ public struct SchemaStatementKind: Sendable {
       guard
         let position = table.columns.indices.filter({ position in
           let column = table.columns[position]
-          return column.name != "k" && column.source == .constant
+          return column.name != "k" && column.source == .constant && !(table.view?.reads(column) ?? false)
             && (column.kind == .integer || column.defaultValue == nil)
         }).randomElement(using: &context.random)
       else { return nil }
@@ -411,7 +417,9 @@ public struct SchemaStatementKind: Sendable {
   static func errorsOfRevert(_ kind: String, _ sql: String) -> Set<String>? {
     switch kind {
     // A table that was not there before, rows that went; one that may have changed nothing leaves no job.
-    case "CREATE TABLE", "CREATE TABLE AS", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility": nil
+    case "CREATE TABLE", "CREATE TABLE AS", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility", "CREATE VIEW",
+      "CREATE OR REPLACE VIEW", "DROP VIEW", "RENAME VIEW COLUMN", "DROP what a view reads":
+      nil
     case "DROP COLUMN", "DROP NOT NULL": ["23502"]
     case "DROP CONSTRAINT": ["23514"]
     case "DROP INDEX": ["23505"]

@@ -17,6 +17,7 @@ struct SchemaTimeline {
     for operation in history.operations {
       guard case .change(let change) = operation.action else { continue }
       if let name = change.after?.name { slotOfName[name] = change.slot }
+      if let name = change.after?.view?.name { slotOfName[name] = change.slot }
       var states = slots[change.slot] ?? [State(table: nil, possibleFrom: 0, possibleUntil: .max)]
       let last = states.count - 1
       switch operation.outcome {

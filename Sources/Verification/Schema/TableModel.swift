@@ -14,6 +14,8 @@ public struct TableModel: Hashable, Sendable {
   /// What can be brought back, in the order in which it was dropped.
   public var droppedColumns: [DroppedColumnModel] = []
   public var droppedIndexes: [IndexModel] = []
+  /// One that reads it.
+  public var view: ViewModel?
 
   public init(
     serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = [], checks: [CheckModel] = [],
@@ -38,6 +40,25 @@ public struct TableModel: Hashable, Sendable {
 
   public func column(_ name: String) -> ColumnModel? { columns.first { $0.name == name } }
   public func column(serial: Int) -> ColumnModel? { columns.first { $0.serial == serial } }
+}
+
+/// A view of one table: every row, some of the columns under names that are the view's own.
+public struct ViewModel: Hashable, Sendable {
+  public struct Column: Hashable, Sendable {
+    public var name: String
+    /// Of the table's column.
+    public var serial: Int
+  }
+
+  /// In `public`, like all views.
+  public var name: String
+  /// Without the table's `id`, which every view has as `number`.
+  public var columns: [Column]
+  public var comment: String?
+
+  public func column(_ name: String) -> Column? { columns.first { $0.name == name } }
+
+  func reads(_ column: ColumnModel) -> Bool { column.name == "id" || columns.contains { $0.serial == column.serial } }
 }
 
 public struct ColumnModel: Hashable, Sendable {

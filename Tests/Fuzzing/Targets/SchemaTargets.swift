@@ -2,6 +2,7 @@ import Basics
 import Catalog
 import Metadata
 import SQLExpressions
+import SQLSyntax
 import SQLValues
 import SchemaChange
 
@@ -30,6 +31,10 @@ let schemaTargets: [FuzzTarget] = [
   },
   FuzzTarget(
     "schema-statement", seeds: { (fuzzStatements + fuzzTransactions).map { $0.encoded() } }, run: runStatement),
+  FuzzTarget("stored-query", seeds: { [fuzzQuery.encoded()] }) { bytes in
+    guard let query = try? SelectStatement.decode(bytes).query else { return }
+    require((try? SelectStatement.decode(query.encoded()))?.query == query, "\(query) is written and read again")
+  },
   FuzzTarget("job-record", seeds: { [fuzzJob.encoded()] }) { bytes in
     checkRecord(bytes) { bytes throws(MalformedBytes) in
       try JobRecord(decoding: bytes)
@@ -177,6 +182,22 @@ private let fuzzContext = PlanningContext(
   catalog: fuzzCatalog, nextTableID: TableID(20), nextRangeID: RangeID(30),
   storageNodes: [NodeID(101), NodeID(102), NodeID(103)], replicationFactor: 3)
 
+/// What a view stores: `SELECT t.name AS n FROM t WHERE t.name LIKE 'x%' OR EXISTS (SELECT 1 AS one)`.
+private let fuzzQuery: SelectStatement = {
+  let name = ExpressionSyntax(.column(["t", StoredQuery.columnName(0)]))
+  let like = ExpressionSyntax(
+    .like(name, pattern: ExpressionSyntax(.string("x%")), escape: nil, ignoringCase: false, negated: false))
+  let one = SelectStatement(
+    body: .select(SelectCore(targets: [SelectTarget(ExpressionSyntax(.integer(1)), alias: "one")])))
+  return SelectStatement(
+    body: .select(
+      SelectCore(
+        targets: [SelectTarget(name, alias: "n")],
+        from: [.dependency(0, alias: TableAlias(name: "t"), hasOwnName: false)],
+        filter: ExpressionSyntax(.or([like, ExpressionSyntax(.exists(one))])))),
+    orderBy: [SortKeySyntax(name, isDescending: true)], limit: ExpressionSyntax(.integer(3)))
+}()
+
 private let fuzzStatements: [SchemaStatement] = {
   let t = ObjectName(name: "t")
   let column = ColumnDefinition(
@@ -200,6 +221,16 @@ private let fuzzStatements: [SchemaStatement] = {
     .comment(CommentStatement(.index(ObjectName(name: "t_name_idx")), text: nil)),
     .comment(CommentStatement(.schema("public"), text: "a note")),
     .comment(CommentStatement(.database("defaultdb"), text: "a note")),
+    .comment(CommentStatement(.view(ObjectName(name: "seen")), text: "a note")),
+    .view(
+      .create(
+        CreateView(
+          name: ObjectName(name: "seen"), isReplacing: true, columns: [.init(name: "n", type: .text)],
+          query: fuzzQuery.encoded(),
+          dependencies: [.init(relation: t, id: TableID(10), columns: [.init(name: "name", type: .text)])]))),
+    .view(.drop(names: [ObjectName(name: "seen")], ifExists: true, isCascade: true)),
+    .view(.rename(ObjectName(name: "seen"), to: "told", ifExists: true)),
+    .view(.renameColumn(ObjectName(name: "seen"), "n", to: "m", ifExists: true)),
     .namespace(.create("app", ifNotExists: true)), .namespace(.rename("public", to: "app")),
     .namespace(.drop(["public"], ifExists: true, isCascade: true)),
     .setSchema(

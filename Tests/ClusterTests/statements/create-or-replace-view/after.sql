@@ -1,0 +1,1 @@
+SELECT count(*) = 20 AND sum(port) = 60 FROM @fleet;

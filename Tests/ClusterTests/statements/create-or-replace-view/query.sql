@@ -1,0 +1,1 @@
+SELECT count(*) = 20 AND min(name) = 'ship-1' FROM @names;

@@ -1,0 +1,1 @@
+SELECT count(*) = 20 AND min(called) = 'ship-1!' FROM @fleet;

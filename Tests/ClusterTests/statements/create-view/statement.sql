@@ -1,0 +1,1 @@
+CREATE VIEW @fleet (number, called) AS SELECT id, name || '!' FROM @ships WHERE id <= 20;

@@ -1,0 +1,1 @@
+ALTER TABLE @ships RENAME COLUMN name TO called;

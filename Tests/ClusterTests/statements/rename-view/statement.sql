@@ -1,0 +1,1 @@
+ALTER VIEW @fleet RENAME TO @navy;
