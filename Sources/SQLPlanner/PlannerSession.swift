@@ -37,6 +37,8 @@ enum PlannerLimits {
   static let maximumViews = 1_000
   static let maximumViewBytes = 4 << 20
   static let maximumViewDepth = 640
+  /// Parts of a value that a view computes and that is computed where the view's column is named.
+  static let maximumPulledNodes = 40
   /// Subqueries within subqueries, and views within views.
   static let maximumSubqueryDepth = 32
 }

@@ -177,9 +177,10 @@ final class QueryScope {
   /// `table.column`, as errors about grouping show it.
   func qualifiedName(_ number: Int) -> String {
     guard let index = relationIndex(ofColumn: number) else { return "?" }
+    // What is below a view has no names here.
     for relation in relations where relation.values != nil {
-      for (value, column) in zip(relation.values ?? [], relation.columns) {
-        if case .column(number, _) = value { return "\(relation.name).\(column.name)" }
+      for (value, column) in zip(relation.values ?? [], relation.columns) where value.columns.contains(number) {
+        return "\(relation.name).\(column.name)"
       }
     }
     let name = relations[index].columns[number - relations[index].firstColumn].name

@@ -27,26 +27,41 @@ extension StatementBinder {
   ) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
     try expanding(view) { (query) throws(SQLError) in
       if let core = simpleCore(of: query, in: scope) {
-        let (tree, values) = try pulledUp(core, of: view, in: scope)
+        let inner = QueryScope(frame: nil, commonTables: [:])
+        let (tree, values) = try bind(core, of: view, in: inner, behind: scope)
+        // Values that are long would stand wherever the columns are named, and grow from view to view.
+        guard values.allSatisfy({ $0.hasFewerNodes(than: PlannerLimits.maximumPulledNodes) }) else {
+          let planned = try plan(tree, values, of: view, in: inner)
+          return try addSubquery(planned, of: view, alias, names, at: position, to: scope)
+        }
+        add(inner, values, of: view, to: scope)
         let relation = Relation(
           name: alias.name, source: .derived(.values(ValuesPlan(rows: [], types: []))), firstColumn: scope.nextColumn,
           columns: zip(names, values).map { Relation.Column(name: $0.name, type: $1.type, isVisible: $0.isVisible) },
           values: values)
         return (tree, try add(relation, alias, at: position, to: scope).1)
       }
-      var planned = try plan(query, frame: nil, commonTables: [:])
-      guard planned.columns.count == view.columns.count else { throw Self.damaged(view) }
-      for index in planned.columns.indices {
-        planned.columns[index].origin = ColumnOrigin(tableID: view.id, columnNumber: index + 1)
-      }
-      var relation = derived(planned, name: alias.name, in: scope)
-      for (index, name) in names.enumerated() {
-        relation.columns[index].name = name.name
-        relation.columns[index].isVisible = name.isVisible
-      }
-      relation.described = Relation.Described(relation: view, columns: view.columns.map(\.id))
-      return try add(relation, alias, at: position, to: scope)
+      let planned = try plan(query, frame: nil, commonTables: [:])
+      return try addSubquery(planned, of: view, alias, names, at: position, to: scope)
     }
+  }
+
+  private func addSubquery(
+    _ query: PlannedQuery, of view: TableDescriptor, _ alias: TableAlias, _ names: [(name: String, isVisible: Bool)],
+    at position: Int?, to scope: QueryScope
+  ) throws(SQLError) -> (JoinTree, [VisibleColumn]) {
+    var planned = query
+    guard planned.columns.count == view.columns.count else { throw Self.damaged(view) }
+    for index in planned.columns.indices {
+      planned.columns[index].origin = ColumnOrigin(tableID: view.id, columnNumber: index + 1)
+    }
+    var relation = derived(planned, name: alias.name, in: scope)
+    for (index, name) in names.enumerated() {
+      relation.columns[index].name = name.name
+      relation.columns[index].isVisible = name.isVisible
+    }
+    relation.described = Relation.Described(relation: view, columns: view.columns.map(\.id))
+    return try add(relation, alias, at: position, to: scope)
   }
 
   /// What a view's query reads, with the columns that it reads under their places.
@@ -148,15 +163,13 @@ extension StatementBinder {
     return core
   }
 
-  /// Adds the relations of a view's query, nameless, to the scope: how they are joined, and what the view's columns are.
-  private func pulledUp(
-    _ core: SelectCore, of view: TableDescriptor, in scope: QueryScope
+  /// How the relations of a view's query are joined, and what the view's columns are. Numbers go on where those of `scope` end.
+  private func bind(
+    _ core: SelectCore, of view: TableDescriptor, in inner: QueryScope, behind scope: QueryScope
   ) throws(SQLError) -> (JoinTree, [Expression]) {
     guard core.targets.count == view.columns.count else { throw Self.damaged(view) }
-    let inner = QueryScope(frame: nil, commonTables: [:])
     inner.isNullable = scope.isNullable
     inner.relations = scope.relations.map(\.hidden)
-    let count = inner.relations.count
     guard var tree = try bindFrom(core.from, in: inner) else { throw Self.damaged(view) }
     inner.clause = .filter
     let conditions = core.filter == nil ? [] : try bindCondition(core.filter!, in: inner).conjuncts
@@ -164,7 +177,23 @@ extension StatementBinder {
     inner.clause = .target
     var values: [Expression] = []
     for target in core.targets { values.append(try bindSettled(target.expression, in: inner)) }
-    var added = inner.relations.dropFirst(count).map(\.hidden)
+    return (tree, values)
+  }
+
+  /// The same as a subquery.
+  private func plan(
+    _ tree: JoinTree, _ values: [Expression], of view: TableDescriptor, in inner: QueryScope
+  ) throws(SQLError) -> PlannedQuery {
+    let request = AccessRequest(conditions: [], needed: Set(values.flatMap(\.columns)))
+    let input = try input(tree, [], request, in: inner) { Set($0.flatMap(\.columns)) }
+    return PlannedQuery(
+      plan: SelectPlanner.project(input.plan, values.map { $0.positioned(in: input.layout) }),
+      columns: zip(view.columns, values).map { PlannedQuery.Column(name: $0.name, type: $1.type) })
+  }
+
+  /// Adds the relations of a view's query, nameless, to those around it.
+  private func add(_ inner: QueryScope, _ values: [Expression], of view: TableDescriptor, to scope: QueryScope) {
+    var added = inner.relations.dropFirst(scope.relations.count).map(\.hidden)
     for relation in added.indices {
       for column in added[relation].columns.indices {
         let number = added[relation].firstColumn + column
@@ -173,7 +202,18 @@ extension StatementBinder {
       }
     }
     scope.relations += added
-    return (tree, values)
+  }
+}
+
+extension Expression {
+  fileprivate func hasFewerNodes(than limit: Int) -> Bool {
+    var rest = limit
+    func count(_ expression: Expression) {
+      rest -= 1
+      for child in expression.children where rest > 0 { count(child) }
+    }
+    count(self)
+    return rest > 0
   }
 }
 

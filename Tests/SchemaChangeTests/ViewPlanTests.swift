@@ -30,13 +30,14 @@ import Testing
 
     mutating func run(_ text: String) throws { try world.run(try statement(text)) }
 
-    mutating func failure(_ text: String) -> SQLError? {
-      do { try run(text) } catch { return error as? SQLError }
+    func failure(_ text: String) -> SQLError? {
+      var copy = self
+      do { try copy.run(text) } catch { return error as? SQLError }
       return nil
     }
 
     /// SQLSTATE and message.
-    mutating func refusal(_ text: String) -> String? { failure(text).map { "\($0.state.code) \($0.message)" } }
+    func refusal(_ text: String) -> String? { failure(text).map { "\($0.state.code) \($0.message)" } }
 
     func columns(_ text: String) throws -> [String] { (try plan(text).resultColumns ?? []).map(\.name) }
 
@@ -249,16 +250,10 @@ import Testing
         == site.explain("SELECT id FROM t WHERE a > 1 AND a = 5 ORDER BY a LIMIT 1"))
     #expect(
       try site.explain("SELECT loud, c FROM w WHERE key = 3")
-        == site.explain("SELECT b || '!', c FROM t JOIN u ON u.id = t.id WHERE a > 1 AND t.id = 3"))
-    // An expression of a row that is not there is not NULL by itself.
-    let outer = try site.explain("SELECT u.id, v.loud FROM u LEFT JOIN v ON v.key = u.id").joined(separator: "\n")
-    #expect(outer.contains("||"))
+        == site.explain("SELECT b || '!', c FROM t JOIN u ON u.id = t.id WHERE t.a > 1 AND t.id = 3"))
     #expect(
       site.refusal("SELECT loud FROM v GROUP BY a")
-        == "42803 column \"v.loud\" must appear in the GROUP BY clause or be used in an aggregate function"
-        || site.refusal("SELECT a FROM v GROUP BY key")
-          == "42803 column \"v.a\" must appear in the GROUP BY clause or be used in an aggregate function"
-    )
+        == "42803 column \"v.loud\" must appear in the GROUP BY clause or be used in an aggregate function")
     #expect(site.refusal("SELECT t.a FROM v")?.hasPrefix("42P01") == true)
     #expect(site.refusal("SELECT \"#0\" FROM v")?.hasPrefix("42703") == true)
     #expect(try site.columns("SELECT v.*, x.a FROM v, v AS x (k, a)") == ["key", "a", "loud", "a"])
@@ -345,21 +340,27 @@ import Testing
     try site.run("CREATE VIEW v0 AS SELECT id FROM t")
     var refusal: String?
     for number in 1...40 {
-      refusal = site.refusal("CREATE VIEW v\(number) AS SELECT id FROM v\(number - 1) LIMIT 5")
+      let text = "CREATE VIEW v\(number) AS SELECT id FROM v\(number - 1) LIMIT 5"
+      refusal = site.refusal(text)
       if refusal != nil { break }
+      try site.run(text)
     }
     #expect(refusal?.hasPrefix("54001 ") == true)
     try site.run("CREATE VIEW w0 AS SELECT count(*) AS id FROM t")
     for number in 1...12 {
-      refusal = site.refusal("CREATE VIEW w\(number) AS SELECT count(*) AS id FROM w\(number - 1) a, w\(number - 1) b")
+      let text = "CREATE VIEW w\(number) AS SELECT count(*) AS id FROM w\(number - 1) a, w\(number - 1) b"
+      refusal = site.refusal(text)
       if refusal != nil { break }
+      try site.run(text)
     }
     #expect(refusal?.hasPrefix("54000 ") == true)
     let sum = Array(repeating: "a", count: 100).joined(separator: " + ")
     try site.run("CREATE VIEW s0 AS SELECT \(sum) AS a FROM t")
     for number in 1...20 {
-      refusal = site.refusal("CREATE VIEW s\(number) AS SELECT \(sum) AS a FROM s\(number - 1)")
+      let text = "CREATE VIEW s\(number) AS SELECT \(sum) AS a FROM s\(number - 1)"
+      refusal = site.refusal(text)
       if refusal != nil { break }
+      try site.run(text)
     }
     #expect(refusal?.hasPrefix("54001 ") == true)
   }
