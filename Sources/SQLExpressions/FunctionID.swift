@@ -148,7 +148,8 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case columnDescription = 170
   case sharedDescription = 171
   case relationIsVisible = 172
-  case viewDefinition = 230
+  /// `pg_get_viewdef`
+  case viewDefinition = 175
 
   // Sequences.
   case nextValue = 180
