@@ -22,6 +22,8 @@ public struct TableDescriptor: Hashable, Sendable {
   public var commitFloor: TableVersion
   /// nil: a table.
   public var sequence: SequenceDescriptor?
+  /// nil: no type.
+  public var enumeration: EnumDescriptor?
   /// Foreign keys to this table, of every state, in the order of their creation.
   public var referencedBy: [ForeignKeyReference] = []
   /// `COMMENT ON`.

@@ -451,7 +451,7 @@ struct SchemaStatementPlanner {
           "result of USING clause for column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
           hint: "You might need to add an explicit cast.", tableName: table.name, columnName: name)
     }
-    guard value.volatility == .immutable else {
+    guard value.besideLabels.volatility == .immutable else {
       throw SQLError.unsupported("ALTER COLUMN … TYPE with a conversion that is not immutable")
     }
     var change = TypeChange(

@@ -5,6 +5,22 @@ public enum ObjectStatementSyntax: Hashable, Sendable {
   case dropSchemas([String], ifExists: Bool, isCascade: Bool)
   case renameSchema(String, to: String)
   case setSchema(SetSchemaSyntax)
+  case type(TypeStatementSyntax)
+}
+
+/// Statements about enumerated types.
+public enum TypeStatementSyntax: Hashable, Sendable {
+  public enum Neighbour: Hashable, Sendable {
+    case before(String)
+    case after(String)
+  }
+
+  case create(RelationNameSyntax, labels: [String])
+  case addValue(RelationNameSyntax, String, ifNotExists: Bool, at: Neighbour?)
+  case renameValue(RelationNameSyntax, String, to: String)
+  case rename(RelationNameSyntax, to: String)
+  case setSchema(RelationNameSyntax, String)
+  case drop([RelationNameSyntax], ifExists: Bool, isCascade: Bool)
 }
 
 /// `COMMENT ON … IS …`.
@@ -17,6 +33,7 @@ public struct CommentSyntax: Hashable, Sendable {
     case constraint(RelationNameSyntax, String)
     case schema(String)
     case database(String)
+    case type(RelationNameSyntax)
   }
   public var target: Target
   /// nil: `NULL`.

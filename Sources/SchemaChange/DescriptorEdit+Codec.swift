@@ -73,6 +73,10 @@ extension DescriptorEdit {
         place.encode(into: &$0)
         if let text { $0.field(20, text) }
       }
+    case .addEnumValue(let value): writer.field(100) { value.encode(into: &$0) }
+    case .setEnumValueState(let id, let state): element(101, id, state: state)
+    case .renameEnumValue(let id, let label): element(102, id, name: label)
+    case .removeEnumValue(let id): element(103, id)
     }
   }
 
@@ -100,7 +104,8 @@ extension DescriptorEdit {
       }
       guard let place else { throw reader.failure("a comment on nothing") }
       self = .setComment(place, text)
-    case 6...9, 11...14, 16...23, 60, 70:
+    case 100: self = .addEnumValue(try EnumValueDescriptor(decoding: try field.slice()))
+    case 6...9, 11...14, 16...23, 60, 70, 101...103:
       var nested = try field.reader()
       var id: UInt64 = 0
       var name: String?
@@ -143,6 +148,9 @@ extension DescriptorEdit {
       case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
       case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
       case 23: self = .setType(ColumnID(id), type)
+      case 101: self = .setEnumValueState(EnumValueID(id), state)
+      case 102: self = .renameEnumValue(EnumValueID(id), name ?? "")
+      case 103: self = .removeEnumValue(EnumValueID(id))
       default: self = .setDefault(ColumnID(id), expression: expression, text: name, sequences: sequences)
       }
     default: throw reader.failure("unknown kind of edit \(field.number)")

@@ -70,7 +70,7 @@ extension Planner {
     // What belongs to a table goes with it and is not spoken of.
     let spokenOf = contents.filter { $0.sequence?.owner == nil }
     func title(_ table: TableDescriptor) -> String {
-      "\(table.isSequence ? "sequence" : "table") \(self.title(of: table))"
+      "\(table.kindName) \(self.title(of: table))"
     }
     guard contents.isEmpty || isCascade else {
       throw SQLError(
@@ -83,8 +83,9 @@ extension Planner {
         hint: "Use DROP ... CASCADE to drop the dependent objects too.")
     }
     var cascades = spokenOf.map { "drop cascades to \(title($0))" }
-    let tables = Set(contents.filter { !$0.isSequence }.map(\.id))
-    for table in contents where !table.isSequence { stages.drop(table) }
+    let tables = Set(contents.filter { !$0.isSequence && !$0.isType }.map(\.id))
+    for table in contents where tables.contains(table.id) { stages.drop(table) }
+    try drop(contents.filter(\.isType), isCascade: true, except: tables, in: &stages, &cascades)
     try dropForeignKeys(of: tables, isCascade: true, in: &stages, &cascades)
     var sequences = contents.filter(\.isSequence)
     for table in tables.sorted() {
@@ -122,9 +123,15 @@ extension Planner {
           .duplicateTable, "relation \"\(name.name)\" already exists in schema \"\(namespace.name)\"",
           tableName: name.name)
       }
+      if !moved.isSequence,
+        context.catalog.type(RelationName(namespaceID: namespace.id, name: moved.name)) != nil
+      {
+        throw SQLError(
+          .duplicateObject, "type \"\(moved.name)\" already exists in schema \"\(namespace.name)\"")
+      }
       stages.edit(
         moved.id, [.moveTable(namespace.id)],
-        "\(moved.isSequence ? "sequence" : "table") \(moved.name): moved to schema \(namespace.name)")
+        "\(moved.kindName) \(moved.name): moved to schema \(namespace.name)")
     }
     return stages.plan(commandTag: tag, notices: notices)
   }

@@ -38,7 +38,7 @@ extension Planner {
   /// The stage in which new relations come into being together.
   static func creation(_ tables: [TableDescriptor], _ ranges: [RangeDescriptor]) -> PlanStage {
     PlanStage(
-      name: tables.map { "\($0.isSequence ? "sequence" : "table") \($0.name): absent -> public" }
+      name: tables.map { "\($0.kindName) \($0.name): absent -> public" }
         .joined(separator: "; "),
       changes: tables.map { PlannedTableChange(tableID: $0.id, edits: [.createTable($0)]) }
         .sorted { $0.tableID < $1.tableID },

@@ -92,7 +92,11 @@ extension Planner {
     var stages = StageBuilder(context)
     switch reference {
     case .table(let id):
-      let kind = context.catalog.table(id: id)?.isSequence == true ? "sequence" : "table"
+      let isSequence = context.catalog.table(id: id)?.isSequence == true
+      if !isSequence, context.catalog.type(target) != nil {
+        throw SQLError(.duplicateObject, "type \"\(newName)\" already exists")
+      }
+      let kind = isSequence ? "sequence" : "table"
       stages.edit(id, [.renameTable(newName)], "\(kind) \(name.name): renamed to \(newName)")
     case .index(let id, let index):
       stages.edit(id, [.renameIndex(index, newName)], "index \(name.name): renamed to \(newName)")

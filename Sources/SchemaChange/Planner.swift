@@ -39,6 +39,7 @@ public struct Planner: Sendable {
     case .comment(let comment): try planComment(comment)
     case .namespace(let statement): try plan(statement)
     case .setSchema(let move): try plan(move)
+    case .type(let statement): try plan(statement)
     case .transaction(let transaction): try planTransaction(transaction)
     }
   }
@@ -69,10 +70,17 @@ public struct Planner: Sendable {
       case .comment(let comment): Set([comment.relation].compactMap { $0.flatMap(table) })
       case .setSchema(let move): Set([move.relation].compactMap(table))
       case .namespace: []
+      case .type: []
       case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
     found.formUnion(tablesOfWaysBack(statement, waysBack, database))
     found.formUnion(changedNamespaces(by: statement, in: catalog, database, waysBack))
+    found.formUnion(changedTypes(by: statement, in: catalog, database))
+    if case .type(.drop) = statement {
+      // Columns of theirs go with them.
+      let types = found
+      found.formUnion(catalog.tables.filter { !$0.namedTypes.isDisjoint(with: types) }.map(\.id))
+    }
     found = tied(to: found, by: statement, in: catalog, database)
     // With a table or column its sequences may go, with a sequence the defaults that use it.
     if statement.mayDropSequences {
@@ -138,7 +146,9 @@ public struct Planner: Sendable {
 extension SchemaStatement {
   fileprivate var mayDropSequences: Bool {
     switch self {
-    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob: true
+    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob,
+      .type(.drop):
+      true
     case .alterTable(_, _, let changes):
       changes.contains { change in
         switch change {

@@ -45,6 +45,7 @@ extension SchemaStatement {
     case .comment(let comment): writer.field(70) { comment.encode(into: &$0) }
     case .namespace(let statement): writer.field(71) { statement.encode(into: &$0) }
     case .setSchema(let move): writer.field(72) { move.encode(into: &$0) }
+    case .type(let statement): writer.field(100) { statement.encode(into: &$0) }
     case .transaction(let transaction): writer.field(24) { transaction.encode(into: &$0) }
     }
     return writer.bytes
@@ -112,6 +113,7 @@ extension SchemaStatement {
     case 70: self = .comment(try CommentStatement(decoding: body))
     case 71: self = .namespace(try NamespaceStatement(decoding: body))
     case 72: self = .setSchema(try SetSchemaStatement(decoding: body))
+    case 100: self = .type(try TypeStatement(decoding: body))
     case 60:
       var nested = ByteReader(body)
       var name = ObjectName(name: "")

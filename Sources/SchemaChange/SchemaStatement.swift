@@ -27,6 +27,7 @@ public enum SchemaStatement: Hashable, Sendable {
   case comment(CommentStatement)
   case namespace(NamespaceStatement)
   case setSchema(SetSchemaStatement)
+  case type(TypeStatement)
   /// All or nothing, visible together.
   case transaction(SchemaTransaction)
 }
