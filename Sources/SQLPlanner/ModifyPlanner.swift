@@ -128,7 +128,7 @@ struct ModifyPlanner {
   ) throws(SQLError) -> QueryPlan {
     var environment: [String: CommonTable] = [:]
     for expression in query.commonTableExpressions {
-      environment[expression.name] = CommonTable(expression: expression, environment: environment)
+      environment[expression.name] = CommonTable(expression: try expression.unrolled(), environment: environment)
     }
     let scope = QueryScope(frame: nil, commonTables: environment)
     scope.clause = .values
