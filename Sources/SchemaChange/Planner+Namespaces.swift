@@ -85,7 +85,7 @@ extension Planner {
     var cascades = spokenOf.map { "drop cascades to \(title($0))" }
     let tables = Set(contents.filter { !$0.isSequence && !$0.isType }.map(\.id))
     for table in contents where tables.contains(table.id) { stages.drop(table) }
-    try drop(contents.filter(\.isType), isCascade: true, except: tables, in: &stages, &cascades)
+    try drop(types: contents.filter(\.isType), isCascade: true, except: tables, in: &stages, &cascades)
     try dropForeignKeys(of: tables, isCascade: true, in: &stages, &cascades)
     var sequences = contents.filter(\.isSequence)
     for table in tables.sorted() {

@@ -329,6 +329,7 @@ extension TableDescriptor {
     copy.nextColumnID = ColumnID(0)
     copy.nextIndexID = IndexID(0)
     copy.nextConstraintID = ConstraintID(0)
+    copy.enumeration?.nextValueID = EnumValueID(0)
     copy.columns.removeAll(where: \.isRetained)
     copy.columns.sort { $0.id < $1.id }
     copy.indexes = [primaryIndex] + indexes.dropFirst().sorted { $0.id < $1.id }

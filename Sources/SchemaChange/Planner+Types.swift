@@ -120,14 +120,14 @@ extension Planner {
     }
     var stages = StageBuilder(context)
     var cascades: [String] = []
-    try drop(types, isCascade: isCascade, in: &stages, &cascades)
+    try drop(types: types, isCascade: isCascade, in: &stages, &cascades)
     notices += cascades.count < 2 ? cascades : ["drop cascades to \(cascades.count) other objects"]
     return stages.plan(commandTag: "DROP TYPE", notices: notices)
   }
 
   /// Drops types, with the columns that have them if `isCascade`; else one that is used is 2BP01. Columns of `tables` go anyway.
   mutating func drop(
-    _ types: [TableDescriptor], isCascade: Bool, except tables: Set<TableID> = [], in stages: inout StageBuilder,
+    types: [TableDescriptor], isCascade: Bool, except tables: Set<TableID> = [], in stages: inout StageBuilder,
     _ notices: inout [String]
   ) throws(SQLError) {
     let dropped = Set(types.map(\.id))

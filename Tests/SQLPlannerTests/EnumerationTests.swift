@@ -65,7 +65,7 @@ import Testing
   @Test func untypedLiteralsAndParametersTakeTheType() throws {
     let plan = try plan("SELECT m FROM t WHERE m = $1 AND m < 'happy' AND m IN ('sad', $2) ORDER BY m")
     #expect(plan.parameterTypes.map(\.baseName) == ["mood", "mood"])
-    #expect(plan.resultColumns?[0].type.oid == 1 << 28 | 20)
+    #expect(plan.resultColumns?[0].type.oid == UInt32(1 << 28 | 20))
     #expect(plan.tables.map(\.tableID) == [TableID(11), TableID(20), TableID(21)], "labels hold for versions of types")
     #expect(try !self.plan("INSERT INTO t (id, m) VALUES (1, 'ok'), (2, $1)").parameterTypes.isEmpty)
   }
