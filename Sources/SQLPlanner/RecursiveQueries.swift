@@ -10,7 +10,9 @@ extension CommonTableExpression {
   /// The expression, without recursion if it has any.
   func unrolled() throws(SQLError) -> CommonTableExpression {
     guard isRecursive, case .union(let start, let step, let all) = query.body, step.reads(name) else { return self }
-    guard all, step.reads("pg_type"), query.orderBy.isEmpty, query.limit == nil, query.offset == nil else {
+    guard let column = columnNames.first, all, step.reads("pg_type"), query.orderBy.isEmpty, query.limit == nil,
+      query.offset == nil
+    else {
       throw .unsupported("WITH RECURSIVE", position: position)
     }
     // Each level is the step over the one before it.
@@ -21,10 +23,11 @@ extension CommonTableExpression {
       result = SelectStatement(body: .union(result, level, all: true))
     }
     let beyond = CommonTableExpression(name: name, columnNames: columnNames, query: following(level, step))
+    // Fails for a row, and only for a row: so it has to read one.
+    let words = ExpressionSyntax(.string("WITH RECURSIVE of more than \(Self.levels) levels"))
+    let text = FunctionCallSyntax(name: ["concat"], arguments: [words, ExpressionSyntax(.column([column]))])
     let refusal = ExpressionSyntax(
-      .cast(
-        ExpressionSyntax(.string("WITH RECURSIVE of more than \(Self.levels) levels")),
-        TypeNameSyntax(names: ["pg_catalog", "bool"])))
+      .cast(ExpressionSyntax(.function(text)), TypeNameSyntax(names: ["pg_catalog", "bool"])))
     let overflow = SelectStatement(
       body: .select(
         SelectCore(
