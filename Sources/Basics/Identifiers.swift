@@ -38,6 +38,12 @@ public struct TableID: Identifier {
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
+/// Unique within its enumerated type.
+public struct EnumValueID: Identifier {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
 /// Unique within its table.
 public struct ColumnID: Identifier {
   public let rawValue: UInt64

@@ -63,6 +63,7 @@ public struct SQLState: Hashable, Sendable, CustomStringConvertible {
   public static let tooManyColumns = SQLState("54011")
   public static let objectNotInPrerequisiteState = SQLState("55000")
   public static let lockNotAvailable = SQLState("55P03")
+  public static let unsafeNewEnumValueUsage = SQLState("55P04")
   public static let queryCanceled = SQLState("57014")
   public static let adminShutdown = SQLState("57P01")
   public static let cannotConnectNow = SQLState("57P03")

@@ -23,6 +23,9 @@ public struct CatalogState: Sendable {
   /// By what they read: views, ascending.
   private var readersByID = PersistentMap<TableID, [TableID]>()
   private var relations: PersistentMap<RelationName, RelationReference>
+  /// Of the tables those that are types, by name and as values are read with them.
+  private var typesByName = PersistentMap<RelationName, TableID>()
+  private var enumTypes = PersistentMap<TableID, EnumType>()
   private var rangesByID: PersistentMap<RangeID, RangeDescriptor>
 
   /// The catalog of a new cluster: the database `defaultdb` and nothing in it.
@@ -54,6 +57,7 @@ public struct CatalogState: Sendable {
     for database in databases { databasesByID[database.id] = database }
     for range in ranges { rangesByID[range.id] = range }
     for table in tables { try replaceTable(table.id, with: table) }
+    know(types: Set(enumTypes.values.map(\.id)), in: Set(tables.map(\.id)))
   }
 
   // MARK: Looking up
@@ -88,7 +92,21 @@ public struct CatalogState: Sendable {
   /// Views that read the relation itself, not by way of other views; ascending.
   public func views(reading id: TableID) -> [TableDescriptor] { (readersByID[id] ?? []).compactMap { viewsByID[$0] } }
 
-  /// Not a sequence or a view.
+  /// Those that are types, also those being dropped, in ascending order of ids.
+  public var types: [TableDescriptor] { enumTypes.values.compactMap { tablesByID[$0.id] } }
+  /// As its values are read and written; nil for what is no type.
+  public func enumType(_ id: TableID) -> EnumType? { enumTypes[id] }
+  public func type(_ name: RelationName) -> TableDescriptor? { typesByName[name].flatMap { tablesByID[$0] } }
+
+  public func type(
+    named name: String, schema: String, in databaseID: DatabaseID = .defaultDatabase
+  ) -> TableDescriptor? {
+    namespacesByName[NamespaceName(databaseID: databaseID, name: schema)].flatMap {
+      type(RelationName(namespaceID: $0, name: name))
+    }
+  }
+
+  /// Not a sequence, a view or a type.
   public func table(
     named name: String, schema: String = "public", in databaseID: DatabaseID = .defaultDatabase
   ) -> TableDescriptor? {
@@ -177,6 +195,9 @@ public struct CatalogState: Sendable {
     for change in entry.changes { try next.replaceTable(change.tableID, with: change.descriptor) }
     try next.requireNamespaces(of: entry)
     try next.requireViews(of: entry, before: self)
+    try next.requireTypes(of: entry)
+    let types = entry.changes.filter { $0.descriptor?.isType == true }.map(\.tableID)
+    next.know(types: Set(types), in: Set(entry.changes.map(\.tableID)))
     self = next
   }
 
@@ -250,6 +271,36 @@ public struct CatalogState: Sendable {
     }
   }
 
+  /// A column that can be named has a type that is there: whoever came first, the end of the type or the column, the other is
+  /// refused.
+  private func requireTypes(of entry: SchemaEntry) throws(CatalogError) {
+    for table in entry.changes.compactMap(\.descriptor) where table.state == .public && !table.isType {
+      for id in table.namedTypes where tablesByID[id]?.isType != true || tablesByID[id]?.state != .public {
+        throw .inconsistent("table \(table.id) has a column of type \(id), which is not there")
+      }
+    }
+    let removed = Set(
+      entry.changes.filter { change in
+        enumTypes[change.tableID] != nil && change.descriptor?.state != .public
+      }.map(\.tableID))
+    if removed.isEmpty { return }
+    for table in tablesByID.values where table.state == .public && !table.namedTypes.isDisjoint(with: removed) {
+      throw .inconsistent("table \(table.id) has a column of a type that goes")
+    }
+  }
+
+  /// Descriptors name types by their ids. Here the columns of these tables, and all those of these types, come to know the labels.
+  private mutating func know(types: Set<TableID>, in tables: Set<TableID>) {
+    for id in types { enumTypes[id] = tablesByID[id]?.enumType }
+    for id in tables where enumTypes[id] != nil && tablesByID[id] == nil { enumTypes[id] = nil }
+    let concerned = types.isEmpty ? tables.compactMap { tablesByID[$0] } : tablesByID.values
+    for table in concerned {
+      var known = table
+      guard known.know({ enumTypes[$0] }) else { continue }
+      tablesByID[table.id] = known
+    }
+  }
+
   private mutating func put(_ id: NamespaceID, _ namespace: NamespaceDescriptor?) {
     if let old = namespacesByID[id] {
       namespacesByName[NamespaceName(databaseID: old.databaseID, name: old.name)] = nil
@@ -262,6 +313,7 @@ public struct CatalogState: Sendable {
   private mutating func removeNames(of table: TableDescriptor?) {
     guard let table else { return }
     for (name, _) in table.relationNames { relations[name] = nil }
+    if let name = table.typeName { typesByName[name] = nil }
   }
 
   private mutating func replaceTable(_ id: TableID, with table: TableDescriptor?) throws(CatalogError) {
@@ -277,17 +329,29 @@ public struct CatalogState: Sendable {
     }
     tablesByID[id] = table
     guard let table else { return }
+    if table.isType { enumTypes[id] = table.enumType }
+    if let name = table.typeName {
+      guard typesByName[name] == nil, !isTable(relations[name]) else { throw .duplicateName(name) }
+      typesByName[name] = id
+    }
     for (name, reference) in table.relationNames {
-      guard relations[name] == nil else { throw .duplicateName(name) }
+      // A table is a type as well.
+      guard relations[name] == nil, typesByName[name] == nil || !isTable(reference) else { throw .duplicateName(name) }
       relations[name] = reference
     }
+  }
+
+  /// Not a sequence, nor an index.
+  private func isTable(_ reference: RelationReference?) -> Bool {
+    guard case .table(let id)? = reference else { return false }
+    return tablesByID[id]?.isSequence == false
   }
 }
 
 extension TableDescriptor {
   /// The names this table occupies: its own and its indexes'. Dropped elements have given theirs back (empty names).
   public var relationNames: [(name: RelationName, reference: RelationReference)] {
-    guard state == .public else { return [] }
+    guard state == .public, !isType else { return [] }
     var names: [(name: RelationName, reference: RelationReference)] = [
       (RelationName(namespaceID: namespaceID, name: name), .table(id))
     ]
@@ -296,5 +360,10 @@ extension TableDescriptor {
       names.append((name, .index(id, index.id)))
     }
     return names
+  }
+
+  /// The name it occupies among those of types; nil for what is none.
+  public var typeName: RelationName? {
+    isType && state == .public ? RelationName(namespaceID: namespaceID, name: name) : nil
   }
 }

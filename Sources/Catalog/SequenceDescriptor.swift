@@ -136,6 +136,11 @@ extension SequenceDescriptor {
 extension TableDescriptor {
   public var isSequence: Bool { sequence != nil }
 
+  /// What messages call a relation of its kind.
+  public var kindName: String {
+    isView ? "view" : isType ? "type" : isSequence ? "sequence" : "table"
+  }
+
   /// Sequences have a row for each generation, found by it.
   public static let sequenceColumns = [
     ColumnDescriptor(id: ColumnID(1), name: "generation", type: .int8, isNullable: false, isHidden: true),

@@ -4,13 +4,15 @@ import SQLValues
 // Tagged records (ByteWriter): a reader skips fields it does not know, so neighbouring releases understand each other.
 
 extension TableDescriptor {
-  public func encode(into writer: inout ByteWriter) {
+  public func encode(into writer: inout ByteWriter) { encode(into: &writer, withLabels: false) }
+
+  private func encode(into writer: inout ByteWriter, withLabels: Bool) {
     writer.field(1, id)
     writer.field(2, databaseID)
     writer.field(4, name)
     writer.field(5, version)
     writer.field(6, UInt64(state.rawValue))
-    for column in columns { writer.field(7) { column.encode(into: &$0) } }
+    for column in columns { writer.field(7) { column.encode(into: &$0, withLabels: withLabels) } }
     for index in indexes { writer.field(8) { index.encode(into: &$0) } }
     writer.field(9, nextColumnID)
     writer.field(10, nextIndexID)
@@ -22,11 +24,17 @@ extension TableDescriptor {
     if namespaceID != .public { writer.field(40, namespaceID) }
     if let comment { writer.field(41, comment) }
     if let view { writer.field(90) { view.encode(into: &$0) } }
+    if let enumeration { writer.field(100) { enumeration.encode(into: &$0) } }
   }
 
-  public func encoded() -> [UInt8] {
+  public func encoded() -> [UInt8] { encoded(withLabels: false) }
+
+  /// For those who have no catalog and show rows to people: with the labels of enumerated types.
+  public func encodedWithLabels() -> [UInt8] { encoded(withLabels: true) }
+
+  private func encoded(withLabels: Bool) -> [UInt8] {
     var writer = ByteWriter(capacity: 64 + 48 * (columns.count + indexes.count))
-    encode(into: &writer)
+    encode(into: &writer, withLabels: withLabels)
     return writer.bytes
   }
 
@@ -58,6 +66,7 @@ extension TableDescriptor {
       case 40: table.namespaceID = try field.identifier()
       case 41: table.comment = try field.string()
       case 90: table.view = try ViewDescriptor(decoding: try field.slice())
+      case 100: table.enumeration = try EnumDescriptor(decoding: try field.slice())
       default: break
       }
     }
@@ -67,10 +76,12 @@ extension TableDescriptor {
 }
 
 extension ColumnDescriptor {
-  public func encode(into writer: inout ByteWriter) {
+  public func encode(into writer: inout ByteWriter) { encode(into: &writer, withLabels: false) }
+
+  func encode(into writer: inout ByteWriter, withLabels: Bool) {
     writer.field(1, id)
     writer.field(2, name)
-    writer.field(3) { type.encode(into: &$0) }
+    writer.field(3) { if withLabels { type.encodeWithLabels(into: &$0) } else { type.encode(into: &$0) } }
     writer.field(4, isNullable)
     writer.field(5, UInt64(state.rawValue))
     writer.field(6, isHidden)

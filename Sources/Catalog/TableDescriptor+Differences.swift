@@ -20,6 +20,7 @@ public enum TableDifferences {
   private static func kind(_ table: TableDescriptor) -> String { table.kindName }
 
   private static func contents(of table: TableDescriptor) -> String {
+    if let enumeration = table.enumeration { return ": " + count(enumeration.values.count, "label") }
     var parts = [count(table.publicColumns.count, "column")]
     let indexes = table.indexes.dropFirst().count
     if indexes > 0 { parts.append(count(indexes, "index", "indexes")) }
@@ -79,14 +80,33 @@ public enum TableDifferences {
     if let old = before.view, let new = after.view, old != new || before.columns.count != after.columns.count {
       result.append("view \(after.name) has another query")
     }
+    if let old = before.enumeration, let new = after.enumeration { result += ofLabels(old, new) }
     if before.namespaceID != after.namespaceID { result.append("\(kind(after)) \(after.name) moves to another schema") }
     result += ofComments(before, after)
     if before.state != after.state {
       switch after.state {
       case .dropping:
-        result.append("the name \(before.name) is free; transactions that use the table may still commit")
+        result.append(
+          "the name \(before.name) is free; transactions that use the \(before.isType ? "type" : "table") may still commit"
+        )
       case .public: result.append("table \(after.name) is readable and writable")
       }
+    }
+    return result
+  }
+
+  private static func ofLabels(_ before: EnumDescriptor, _ after: EnumDescriptor) -> [String] {
+    var result: [String] = []
+    for value in after.values {
+      let old = before.values.first { $0.id == value.id }
+      if let old, old.label != value.label { result.append("label \(old.label) is renamed to \(value.label)") }
+      if old?.state == value.state { continue }
+      result.append(
+        value.state == .public
+          ? "label \(value.label) may be written" : "label \(value.label) is known; nobody writes it yet")
+    }
+    for old in before.values where !after.values.contains(where: { $0.id == old.id }) {
+      result.append("label \(old.label) is gone")
     }
     return result
   }

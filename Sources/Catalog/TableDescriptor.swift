@@ -24,6 +24,8 @@ public struct TableDescriptor: Hashable, Sendable {
   public var sequence: SequenceDescriptor?
   /// nil: a table or a sequence.
   public var view: ViewDescriptor?
+  /// nil: no type.
+  public var enumeration: EnumDescriptor?
   /// Foreign keys to this table, of every state, in the order of their creation.
   public var referencedBy: [ForeignKeyReference] = []
   /// `COMMENT ON`.

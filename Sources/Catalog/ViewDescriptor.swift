@@ -33,9 +33,6 @@ public struct ViewDependency: Hashable, Sendable {
 extension TableDescriptor {
   public var isView: Bool { view != nil }
 
-  /// What people call a relation of its kind.
-  public var kindName: String { isView ? "view" : isSequence ? "sequence" : "table" }
-
   /// A new view. Columns are numbered from 1.
   public init(
     view: ViewDescriptor, columns: [ColumnDescriptor], id: TableID, databaseID: DatabaseID, namespaceID: NamespaceID,

@@ -69,7 +69,10 @@ import Wire
     var isSame = encoded.count == drafted.count
     for (mine, bytes) in zip(drafted, encoded) {
       guard let real = try? TableDescriptor(decoding: bytes), real.name == mine.name,
-        real.columns.map(\.id) == mine.columns.map(\.id), real.columns.map(\.type) == mine.columns.map(\.type),
+        real.columns.map(\.id) == mine.columns.map(\.id),
+        zip(real.columns, mine.columns).allSatisfy({
+          $0.type == $1.type || $0.type.isEnumerated && $1.type.isEnumerated
+        }),
         real.indexes.map(\.id) == mine.indexes.map(\.id)
       else {
         isSame = false

@@ -32,7 +32,8 @@ extension Session {
   ) async throws(SQLError) -> ValidateProgress {
     try await validate(
       ValidateRequest(
-        sourceRangeID: table.primaryIndex.rangeID.rawValue, table: table.encoded(), indexID: index.id.rawValue,
+        sourceRangeID: table.primaryIndex.rangeID.rawValue, table: table.encodedWithLabels(),
+        indexID: index.id.rawValue,
         kind: .index, readTimestamp: timestamp.rawValue), of: table, control)
   }
 

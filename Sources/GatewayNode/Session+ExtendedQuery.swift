@@ -1,4 +1,5 @@
 import Basics
+import Catalog
 import ClusterClient
 import EventLoop
 import PostgresProtocol
@@ -43,7 +44,7 @@ extension Session {
       throw SQLError(.syntaxError, "cannot insert multiple commands into a prepared statement")
     }
     guard let first = parsed.first else { return nil }
-    let prepared = PreparedStatement(first, declaredTypes: try Self.types(typeIDs))
+    let prepared = PreparedStatement(first, declaredTypes: try types(typeIDs))
     if !prepared.endsTransaction { try block.requireRunnable() }
     if prepared.isPlanned {
       try await planAhead(prepared, control)
@@ -52,19 +53,33 @@ extension Session {
     return prepared
   }
 
-  private static func types(_ typeIDs: [UInt32]) throws(SQLError) -> [SQLType?] {
+  private func types(_ typeIDs: [UInt32]) throws(SQLError) -> [SQLType?] {
     var types: [SQLType?] = []
     for id in typeIDs {
       if id == 0 || id == SQLType.unknown.oid {
         types.append(nil)
         continue
       }
-      guard let type = SQLType(oid: id) else {
+      guard let type = SQLType(oid: id) ?? enumeratedType(id) else {
         throw SQLError.unsupported("the parameter type with object id \(id)")
       }
       types.append(type)
     }
     return types
+  }
+
+  /// The newest catalog that is here, with the changes of the session's own block.
+  private var newestCatalog: CatalogView? { transactionSchema?.catalog ?? gateway.cluster.connection.history?.latest }
+
+  private func enumeratedType(_ id: UInt32) -> SQLType? {
+    guard let catalog = newestCatalog else { return nil }
+    return catalog.types.lazy.compactMap { catalog.enumType($0.id) }.first { $0.oid == id }.map { .enumerated($0) }
+  }
+
+  /// With the labels that an enumerated type has now.
+  private func current(_ type: SQLType) -> SQLType {
+    guard case .enumerated(let enumeration) = type else { return type }
+    return newestCatalog?.enumType(enumeration.id).map { .enumerated($0) } ?? type
   }
 
   /// Plans with the newest catalog that is here, so that parameters and columns can be described; if that fails, with the
@@ -112,6 +127,22 @@ extension Session {
 
   // MARK: - Bind
 
+  /// A label that this gateway does not know, or does not know to be good for use: others may be ahead.
+  func bindKnowingLabels(_ message: FrontendMessage.Bind) async throws(SQLError) {
+    do throws(SQLError) { try bind(message) } catch {
+      guard error.state == .invalidTextRepresentation || error.state == .unsafeNewEnumValueUsage,
+        transactionSchema == nil, let before = newestCatalog?.schemaIndex,
+        let prepared = namedStatement(message.statement)?.prepared,
+        prepared.plan?.parameterTypes.contains(where: \.isEnumerated) == true
+      else { throw error }
+      let control = beginStatement(prepared.parsed.text)
+      defer { endStatement() }
+      _ = try await gateway.cluster.timestamps.read(deadline: control.callDeadline)
+      guard let newer = newestCatalog?.schemaIndex, newer > before else { throw error }
+      try bind(message)
+    }
+  }
+
   func bind(_ message: FrontendMessage.Bind) throws(SQLError) {
     guard let named = namedStatement(message.statement) else { throw Self.unknownStatement(message.statement) }
     if !message.portal.isEmpty {
@@ -123,7 +154,7 @@ extension Session {
       }
     }
     if let prepared = named.prepared, !prepared.endsTransaction { try block.requireRunnable() }
-    let types = named.prepared?.plan?.parameterTypes ?? []
+    let types = (named.prepared?.plan?.parameterTypes ?? []).map(current)
     guard message.parameters.count == types.count else {
       throw SQLError(
         .protocolViolation,

@@ -154,7 +154,7 @@ import SQLValues
   private func runExtended(_ message: FrontendMessage) async throws(SQLError) {
     switch message {
     case .parse(let parse): try await self.parse(parse)
-    case .bind(let bind): try self.bind(bind)
+    case .bind(let bind): try await bindKnowingLabels(bind)
     case .describe(let target): try describe(target)
     case .execute(let portal, let limit): try await execute(portal, rowLimit: limit)
     default: break

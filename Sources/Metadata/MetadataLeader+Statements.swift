@@ -316,7 +316,7 @@ extension SchemaStatement {
     case .createIndex(let create): create.table.description
     case .undrop(let undrop): (undrop.table ?? undrop.name).description
     case .revertJob: ""
-    case .comment, .namespace, .setSchema, .view: objectTitle ?? ""
+    case .comment, .namespace, .setSchema, .view, .type: objectTitle ?? ""
     case .transaction(let transaction): transaction.statements.first?.objectName ?? ""
     }
   }

@@ -141,7 +141,7 @@ extension ExplainedStage {
 extension ExplainedWork {
   init(_ explained: WorkExplanation, rowsPerSecond: UInt64) {
     self.init(
-      title: explained.work.title, table: explained.table.encoded(),
+      title: explained.work.title, table: explained.table.encodedWithLabels(),
       sourceRangeID: explained.table.primaryIndex.rangeID.rawValue, rowsPerSecond: rowsPerSecond)
     switch explained.work {
     case .backfill(_, let index):
@@ -159,7 +159,7 @@ extension ExplainedWork {
     case .validateForeignKey(_, let constraint):
       kind = .validateForeignKey
       constraintID = constraint.rawValue
-      referencedTable = explained.referencedTable?.encoded() ?? []
+      referencedTable = explained.referencedTable?.encodedWithLabels() ?? []
     case .settle: break
     case .fill: kind = .backfill
     }

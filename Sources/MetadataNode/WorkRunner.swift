@@ -164,7 +164,8 @@ import Wire
         guard let referenced = order.referencedTable else {
           return .failed(SQLError(.internalError, "the table that foreign key \(constraint) refers to is gone"))
         }
-        let request = ValidateRequest(constraintID: constraint.rawValue, referencedTable: referenced.encoded())
+        let request = ValidateRequest(
+          constraintID: constraint.rawValue, referencedTable: referenced.encodedWithLabels())
         return try await validate(order, .foreignKey, request, channel)
       case .settle: return .finished(rows: 0)
       }
@@ -178,7 +179,7 @@ import Wire
   ) async throws -> Outcome {
     let base = progress.rowsDone
     let request = BackfillRequest(
-      jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encoded(),
+      jobID: order.job.rawValue, sourceRangeID: order.sourceRange.id.rawValue, table: order.table.encodedWithLabels(),
       indexID: index.rawValue, readTimestamp: order.readTimestamp.rawValue, checkpoint: progress.checkpoint,
       maxRowsPerSecond: order.maximumRowsPerSecond ?? maximumRowsPerSecond,
       maxLatencyIncrease: order.maximumLatencyIncrease)
@@ -208,7 +209,7 @@ import Wire
     request.kind = kind
     request.jobID = order.job.rawValue
     request.sourceRangeID = order.sourceRange.id.rawValue
-    request.table = order.table.encoded()
+    request.table = order.table.encodedWithLabels()
     request.readTimestamp = order.readTimestamp.rawValue
     let stream = channel.openServerStream(BackfillService.validate, request, deadline: nil)
     defer { stream.cancel() }

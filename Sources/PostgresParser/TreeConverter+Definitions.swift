@@ -253,7 +253,6 @@ extension TreeConverter {
     case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX: kind = .index
     case PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: throw .unsupported("DROP MATERIALIZED VIEW")
     case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: kind = .sequence
-    case PG_QUERY__OBJECT_TYPE__OBJECT_TYPE, PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN: throw .unsupported("DROP TYPE")
     case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION: throw .unsupported("DROP FUNCTION")
     case PG_QUERY__OBJECT_TYPE__OBJECT_EXTENSION: throw .unsupported("DROP EXTENSION")
     default: throw .unsupported("DROP of this kind of object")

@@ -56,7 +56,6 @@ extension TreeConverter {
     _ clause: UnsafeMutablePointer<PgQuery__WithClause>?
   ) throws(SQLError) -> [CommonTableExpression] {
     guard let clause = clause?.pointee else { return [] }
-    if clause.recursive != 0 { throw .unsupported("WITH RECURSIVE", position: position(clause.location)) }
     var result: [CommonTableExpression] = []
     for node in nodes(clause.ctes, clause.n_ctes) {
       guard node.pointee.node_case == PG_QUERY__NODE__NODE_COMMON_TABLE_EXPR else { throw Self.malformed }
@@ -65,10 +64,11 @@ extension TreeConverter {
       guard let query = expression.ctequery, query.pointee.node_case == PG_QUERY__NODE__NODE_SELECT_STMT else {
         throw .unsupported("INSERT, UPDATE or DELETE in WITH", position: place)
       }
-      result.append(
-        CommonTableExpression(
-          name: string(expression.ctename), columnNames: strings(expression.aliascolnames, expression.n_aliascolnames),
-          query: try select(query.pointee.select_stmt), at: place))
+      var converted = CommonTableExpression(
+        name: string(expression.ctename), columnNames: strings(expression.aliascolnames, expression.n_aliascolnames),
+        query: try select(query.pointee.select_stmt), at: place)
+      converted.isRecursive = clause.recursive != 0
+      result.append(converted)
     }
     return result
   }

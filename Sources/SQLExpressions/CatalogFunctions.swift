@@ -17,6 +17,8 @@ public enum CatalogFunctions {
       guard case .integer(let oid) = arguments[0] else { return .null }
       var modifier: Int32?
       if case .integer(let value) = arguments[1] { modifier = Int32(truncatingIfNeeded: value) }
+      // Types that somebody has made are known to the catalog.
+      if let catalog = context.catalog, oid >= 1 << 28 { return try catalog.answer(.formatType, arguments) }
       return .text(typeText(oid, modifier: modifier))
     case .prettySize:
       guard case .integer(let bytes) = arguments[0] else { throw Builtins.mismatch(function) }

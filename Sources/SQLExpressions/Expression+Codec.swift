@@ -91,8 +91,8 @@ extension Expression {
     case .cast(let operand, let from, let to, let isExplicit):
       tag(.cast)
       operand.encode(into: &writer)
-      from.encode(into: &writer)
-      to.encode(into: &writer)
+      from.encodeWithLabels(into: &writer)
+      to.encodeWithLabels(into: &writer)
       writer.write(isExplicit)
     }
   }

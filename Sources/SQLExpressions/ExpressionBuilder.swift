@@ -109,6 +109,7 @@ public struct ExpressionBuilder: Sendable {
   /// Throws 42883 if no overload takes the arguments, 42725 if several would.
   public mutating func call(_ name: String, _ arguments: [Expression]) throws(SQLError) -> Expression {
     let operands = arguments.map(refined)
+    if let bound = try enumerationCall(name, operands) { return bound }
     if name == "pg_typeof", operands.count == 1 { return .constant(.text(operands[0].type.baseName), .text) }
     if let bound = try arrayCall(name, operands) { return bound }
     guard let signatures = FunctionTable.functions[name] else {
@@ -223,6 +224,14 @@ public struct ExpressionBuilder: Sendable {
     {
       return (first, second)
     }
+    // Two enumerated types have nothing in common, nor has one with text.
+    if let enumerated = operands.map(\.type).first(where: \.isEnumerated) {
+      guard operands.allSatisfy({ $0.type == enumerated || $0.type == .unknown }),
+        let first = try coerced(operands[0], to: enumerated, in: .implicit),
+        let second = try coerced(operands[1], to: enumerated, in: .implicit)
+      else { throw Self.undefinedOperator(name, operands, .none) }
+      return (first, second)
+    }
     let outcome = OverloadResolution.resolve(operands.map(\.type), candidates: rows.map { [$0.0, $0.1] })
     guard case .chosen(let position) = outcome,
       let first = try coerced(operands[0], to: Self.target(rows[position].0, for: operands[0]), in: .implicit),
@@ -254,7 +263,7 @@ public struct ExpressionBuilder: Sendable {
 
   static func isComparable(_ left: SQLType, _ right: SQLType) -> Bool {
     FunctionTable.comparisonRows.contains { $0.0.isSameType(as: left) && $0.1.isSameType(as: right) }
-      || (left.category == .string && right.category == .string)
+      || (left.category == .string && right.category == .string) || (left.isEnumerated && left == right)
   }
 
   // MARK: Several values of one type

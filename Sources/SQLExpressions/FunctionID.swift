@@ -150,6 +150,7 @@ public enum FunctionID: UInt16, Hashable, Sendable, CaseIterable {
   case relationIsVisible = 172
   /// `pg_get_viewdef`
   case viewDefinition = 175
+  case typeIsVisible = 173
 
   // Sequences.
   case nextValue = 180

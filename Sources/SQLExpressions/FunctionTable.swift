@@ -22,6 +22,7 @@ public enum FunctionTable {
       .functionNumber, .namespaceNumber, .roleNumber, .indexDefinition, .constraintDefinition, .viewDefinition,
       .serialSequence,
       .findRelation, .findType, .objectDescription, .columnDescription, .sharedDescription, .relationIsVisible,
+      .typeIsVisible, .formatType,
       .jsonBuildObject:
       .stable
     case .random, .clockTimestamp, .randomUUID, .nextValue, .currentValue, .lastValue, .setValue: .volatile
@@ -47,6 +48,9 @@ public enum FunctionTable {
   /// words (`now`, `today`) depends on the clock.
   public static func castVolatility(from: SQLType, to: SQLType) -> Volatility {
     switch (from, to) {
+    // Labels may be renamed.
+    case (.enumerated, .enumerated), (.unknown, .enumerated): .immutable
+    case (.enumerated, _), (_, .enumerated): .stable
     case (.timestampWithTimeZone, .timestampWithTimeZone): .immutable
     case (.timestampWithTimeZone, _), (.date, .timestampWithTimeZone), (.timestamp, .timestampWithTimeZone): .stable
     case (_, .date) where from.category == .string || from == .unknown: .stable
@@ -275,6 +279,7 @@ extension FunctionTable {
     rows.append(row("col_description", .columnDescription, [.oid, .int4], .text))
     rows.append(row("shobj_description", .sharedDescription, [.oid, .name], .text))
     rows.append(row("pg_table_is_visible", .relationIsVisible, [.oid], .boolean))
+    rows.append(row("pg_type_is_visible", .typeIsVisible, [.oid], .boolean))
     rows.append(row("pg_size_pretty", .prettySize, [.int8], .text))
     rows.append(row("array_to_string", .arrayToString, [textArray, .text], .text))
     rows.append(row("array_to_string", .arrayToString, [textArray, .text, .text], .text))

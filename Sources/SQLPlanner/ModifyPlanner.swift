@@ -101,7 +101,8 @@ struct ModifyPlanner {
     // What follows from another column has no default of its own yet.
     guard let bytes = column.defaultExpression, column.conversion == nil else { return .constant(.null, column.type) }
     do throws(MalformedBytes) {
-      return try Expression(decoding: bytes)
+      let value = try Expression(decoding: bytes)
+      return value.resolvingEnumerations { binder.catalog.enumType($0.id) }
     } catch {
       throw SQLError(.dataCorrupted, "default of column \"\(column.name)\" cannot be read: \(error)")
     }
@@ -127,7 +128,7 @@ struct ModifyPlanner {
   ) throws(SQLError) -> QueryPlan {
     var environment: [String: CommonTable] = [:]
     for expression in query.commonTableExpressions {
-      environment[expression.name] = CommonTable(expression: expression, environment: environment)
+      environment[expression.name] = CommonTable(expression: try expression.unrolled(), environment: environment)
     }
     let scope = QueryScope(frame: nil, commonTables: environment)
     scope.clause = .values

@@ -185,7 +185,7 @@ struct PlanText {
   private func names(of ids: [ColumnID], in table: TableDescriptor) -> [String] {
     ids.map { id in
       if let column = table.column(id), column.isComputed, let value = column.conversion {
-        return (try? Expression(decoding: value.expression)).map(
+        return (try? Expression(decoding: value.expression)).map(table.knowing).map(
           ExpressionText(columnNames: names(of: value.columns, in: table)).text) ?? column.name
       }
       let name = table.column(id)?.name ?? "?"

@@ -1,6 +1,7 @@
 import Basics
 import Catalog
 import SQLSyntax
+import SQLValues
 import SchemaChange
 
 extension SchemaStatementPlanner {
@@ -18,6 +19,28 @@ extension SchemaStatementPlanner {
       statement.isView = move.isView
       return .setSchema(statement)
     case .view(let statement): return .view(try plan(statement))
+    case .type(let statement): return .type(try type(statement))
+    }
+  }
+
+  private func type(_ statement: TypeStatementSyntax) throws(SQLError) -> TypeStatement {
+    switch statement {
+    case .create(let name, let labels): return .create(try newName(name), labels: labels)
+    case .addValue(let name, let label, let ifNotExists, let neighbour):
+      let place: TypeStatement.Neighbour? =
+        switch neighbour {
+        case nil: nil
+        case .before(let other): .before(other)
+        case .after(let other): .after(other)
+        }
+      return .addValue(try typeName(name), label, ifNotExists: ifNotExists, at: place)
+    case .renameValue(let name, let old, let new): return .renameValue(try typeName(name), old, to: new)
+    case .rename(let name, let newName): return .rename(try typeName(name), to: newName)
+    case .setSchema(let name, let schema): return .setSchema(try typeName(name), schema)
+    case .drop(let names, let ifExists, let isCascade):
+      var found: [ObjectName] = []
+      for name in names { found.append(try typeName(name, isDropped: true)) }
+      return .drop(found, ifExists: ifExists, isCascade: isCascade)
     }
   }
 
@@ -31,6 +54,7 @@ extension SchemaStatementPlanner {
     case .constraint(let name, let constraint): .constraint(try objectName(name), constraint)
     case .schema(let name): .schema(name)
     case .database(let name): .database(name)
+    case .type(let name): .type(try typeName(name))
     }
   }
 
@@ -46,6 +70,28 @@ extension SchemaStatementPlanner {
     let found = path.first { schema in
       binder.catalog.relation(named: name.name, schema: schema, in: database) != nil
         || (newTable?.name == name.name && newTable?.schema == schema)
+    }
+    return ObjectName(schema: found ?? path.first ?? "public", name: name.name, isFromSearchPath: true)
+  }
+
+  /// The type that a name is to lead to: as `objectName`, among types. One of PostgreSQL's own is refused.
+  private func typeName(_ name: RelationNameSyntax, isDropped: Bool = false) throws(SQLError) -> ObjectName {
+    if name.schema ?? "pg_catalog" == "pg_catalog" {
+      let known = SystemType.named(name.name).map { SQLType.system($0) } ?? (try? SQLType.named(name.name))
+      if let known {
+        throw isDropped
+          ? SQLError(
+            .dependentObjectsStillExist,
+            "cannot drop type \(known.baseName) because it is required by the database system")
+          : SQLError(.wrongObjectType, "\(known.baseName) is not an enum", position: name.position)
+      }
+    }
+    guard name.schema == nil else { return try qualified(name) }
+    let path = binder.session.searchPath
+    let database = binder.session.databaseID
+    let found = path.first { schema in
+      binder.catalog.type(named: name.name, schema: schema, in: database) != nil
+        || binder.catalog.table(named: name.name, schema: schema, in: database) != nil
     }
     return ObjectName(schema: found ?? path.first ?? "public", name: name.name, isFromSearchPath: true)
   }

@@ -462,7 +462,7 @@ struct SchemaStatementPlanner {
           "result of USING clause for column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
           hint: "You might need to add an explicit cast.", tableName: table.name, columnName: name)
     }
-    guard value.volatility == .immutable else {
+    guard value.besideLabels.volatility == .immutable else {
       throw SQLError.unsupported("ALTER COLUMN … TYPE with a conversion that is not immutable")
     }
     var change = TypeChange(
@@ -471,14 +471,18 @@ struct SchemaStatementPlanner {
     guard let encoded = column.defaultExpression else { return change }
     let standing: Expression
     do throws(MalformedBytes) {
-      standing = try Expression(decoding: encoded)
+      standing = try Expression(decoding: encoded).resolvingEnumerations { binder.catalog.enumType($0.id) }
     } catch {
       throw SQLError(.dataCorrupted, "the default of column \"\(name)\" cannot be read", detail: error.reason)
     }
-    guard let replacement = try binder.builder.coerced(standing, to: type, in: .assignment)?.simplified else {
+    guard var replacement = try binder.builder.coerced(standing, to: type, in: .assignment)?.simplified else {
       throw SQLError(
         .datatypeMismatch, "default for column \"\(name)\" cannot be cast automatically to type \(type.baseName)",
         tableName: table.name, columnName: name)
+    }
+    // A label becomes the text, and the text the label, that it is now.
+    if case .cast(.constant(let value, _), let from, let to, _) = replacement, from.isEnumerated || to.isEnumerated {
+      replacement = .constant(try value.cast(from: from, to: to, isExplicit: false), to)
     }
     change.newDefault = replacement.encoded
     change.newDefaultText = ExpressionText(columnNames: []).text(replacement)

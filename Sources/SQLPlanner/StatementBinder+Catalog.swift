@@ -7,7 +7,7 @@ extension StatementBinder {
   /// sizes are known. nil for other names.
   func catalogFunction(_ name: String, _ arguments: [Expression]) throws(SQLError) -> Expression? {
     switch name {
-    case "pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible",
+    case "pg_function_is_visible", "pg_operator_is_visible",
       "pg_opclass_is_visible", "pg_opfamily_is_visible", "pg_collation_is_visible", "pg_conversion_is_visible",
       "pg_statistics_obj_is_visible", "pg_ts_config_is_visible", "pg_ts_parser_is_visible", "pg_ts_dict_is_visible",
       "pg_ts_template_is_visible", "pg_relation_is_publishable", "has_schema_privilege", "has_table_privilege",

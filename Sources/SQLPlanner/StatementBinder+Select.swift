@@ -27,7 +27,7 @@ extension StatementBinder {
           .duplicateAlias, "WITH query name \"\(expression.name)\" specified more than once",
           position: expression.position)
       }
-      environment[expression.name] = CommonTable(expression: expression, environment: environment)
+      environment[expression.name] = CommonTable(expression: try expression.unrolled(), environment: environment)
     }
     switch query.body {
     case .select(let core):

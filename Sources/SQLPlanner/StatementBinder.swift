@@ -13,6 +13,7 @@ final class StatementBinder {
   var preliminaryQueries: [PreliminaryQuery] = []
   private var uses: [TableID: TableUse] = [:]
   private var passedNames: Set<RelationName> = []
+  private var passedTypeNames: Set<RelationName> = []
   /// The plan holds what the catalog said about more than `uses`.
   var dependsOnCatalog = false
   var liveInput: LiveInput?
@@ -34,8 +35,14 @@ final class StatementBinder {
   init(catalog: CatalogView, session: PlannerSession, parameterTypes: [SQLType]) {
     self.catalog = catalog
     self.session = session
-    builder = ExpressionBuilder(parameterTypes: parameterTypes)
-    slotCount = parameterTypes.count
+    // Those of before know the labels of before.
+    let types = parameterTypes.map { type -> SQLType in
+      guard case .enumerated(let enumeration) = type, let known = catalog.enumType(enumeration.id) else { return type }
+      return .enumerated(known)
+    }
+    builder = ExpressionBuilder(parameterTypes: types)
+    slotCount = types.count
+    for case .enumerated(let enumeration) in types { if let type = catalog.table(id: enumeration.id) { note(type) } }
   }
 
   func allocateSlot() -> Int {
@@ -60,6 +67,7 @@ final class StatementBinder {
     var use = uses[table.id] ?? TableUse(tableID: table.id, version: table.version, isWritten: false)
     use.isWritten = use.isWritten || isWritten
     uses[table.id] = use
+    noteTypes(of: table)
     return table
   }
 
@@ -94,8 +102,16 @@ final class StatementBinder {
     findRelation(name).flatMap { $0.isSequence ? $0 : nil }
   }
 
+  var absentTypeNames: [RelationName] { passedTypeNames.filter { catalog.type($0) == nil }.sorted() }
+
+  /// What the plan knows of their labels holds for these versions of its columns' types.
+  private func noteTypes(of table: TableDescriptor) {
+    for id in table.namedTypes { if let type = catalog.table(id: id) { note(type) } }
+  }
+
   /// The plan holds for this version of the table.
   func note(_ table: TableDescriptor) {
+    if uses[table.id] == nil, !table.isType { noteTypes(of: table) }
     if uses[table.id] == nil { uses[table.id] = TableUse(tableID: table.id, version: table.version, isWritten: false) }
   }
 
@@ -140,6 +156,7 @@ final class StatementBinder {
   func type(_ name: TypeNameSyntax) throws(SQLError) -> SQLType {
     if name.isArray { throw .unsupported("the array type", position: name.position) }
     guard let last = name.names.last else { throw .unsupported("a type without a name", position: name.position) }
+    if let found = enumeratedType(name) { return found }
     if name.names.count > 1, name.names[0] != "pg_catalog" {
       throw SQLError(
         .undefinedObject, "type \"\(name.names.joined(separator: "."))\" does not exist", position: name.position)
@@ -153,6 +170,24 @@ final class StatementBinder {
     default:
       return try located(name.position) { () throws(SQLError) in try SQLType.named(last, modifiers: name.modifiers) }
     }
+  }
+
+  /// nil: the name is not that of an enumerated type. PostgreSQL's own types come first where the name has no schema.
+  private func enumeratedType(_ name: TypeNameSyntax) -> SQLType? {
+    guard (1...2).contains(name.names.count), let last = name.names.last, name.names[0] != "pg_catalog" else {
+      return nil
+    }
+    let isQualified = name.names.count == 2
+    if !isQualified, (try? SQLType.named(last)) != nil || SystemType.named(last) != nil { return nil }
+    for schema in isQualified ? [name.names[0]] : session.searchPath {
+      if let found = catalog.type(named: last, schema: schema, in: session.databaseID) {
+        note(found)
+        return catalog.enumType(found.id).map { .enumerated($0) }
+      }
+      guard let namespace = catalog.namespace(named: schema, in: session.databaseID) else { continue }
+      passedTypeNames.insert(RelationName(namespaceID: namespace.id, name: last))
+    }
+    return nil
   }
 
   /// Runs `body`; an error that does not say where gets `position`.

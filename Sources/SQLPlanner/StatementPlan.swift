@@ -38,6 +38,8 @@ public struct StatementPlan: Hashable, Sendable {
   public var namespacesIndex = SchemaIndex.zero
   /// Where the search path led to nothing before it led to a table that the plan uses.
   public var absentNames: [RelationName] = []
+  /// The same of types.
+  public var absentTypeNames: [RelationName] = []
 
   public init(
     action: Action, parameterTypes: [SQLType] = [], resultColumns: [ResultColumn]? = nil,
@@ -61,6 +63,7 @@ public struct StatementPlan: Hashable, Sendable {
     if namespacesIndex != catalog.namespacesIndex || absentNames.contains(where: { catalog.relation($0) != nil }) {
       return false
     }
+    if absentTypeNames.contains(where: { catalog.type($0) != nil }) { return false }
     return tables.allSatisfy { use in
       guard let table = catalog.table(id: use.tableID) else { return false }
       return table.version == use.version && table.state == .public

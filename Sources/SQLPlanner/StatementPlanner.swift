@@ -35,6 +35,7 @@ public struct StatementPlanner: Sendable {
         plan.tables = binder.tableUses
         plan.namespacesIndex = catalog.namespacesIndex
         plan.absentNames = binder.absentNames
+        plan.absentTypeNames = binder.absentTypeNames
         if let input = binder.liveInput { plan.liveInput = input }
         if binder.dependsOnCatalog { plan.catalogIndex = catalog.schemaIndex }
         return plan

@@ -2,9 +2,15 @@ import Catalog
 import SQLExpressions
 
 extension TableDescriptor {
+  /// With the enumerated types of its columns, as they are now.
+  func knowing(_ stored: Expression) -> Expression {
+    namedTypes.isEmpty ? stored : stored.resolvingEnumerations { enumType($0.id) }
+  }
+
   /// A stored expression over the table's columns, numbered from `firstColumn` in their order. Nil: it cannot be read.
   func expression(_ stored: RowExpression, firstColumn: Int) -> Expression? {
-    guard let expression = try? Expression(decoding: stored.expression) else { return nil }
+    guard let decoded = try? Expression(decoding: stored.expression) else { return nil }
+    let expression = knowing(decoded)
     var isComplete = true
     let numbered = expression.mapColumns { number, type in
       guard stored.columns.indices.contains(number),

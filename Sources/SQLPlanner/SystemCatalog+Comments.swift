@@ -10,6 +10,7 @@ extension SystemCatalog {
     static let relation: Int64 = 1259
     static let constraint: Int64 = 2606
     static let namespace: Int64 = 2615
+    static let type: Int64 = 1247
     static let database: Int64 = 1262
   }
 
@@ -30,6 +31,10 @@ extension SystemCatalog {
     }
     for table in tables(catalog, session) + sequences(catalog, session) + views(catalog, session) {
       found += descriptions(of: table, catalog)
+    }
+    for type in types(catalog, session) {
+      guard let text = type.comment else { continue }
+      found.append(Description(object: typeOID(type), kind: Kind.type, part: 0, text: text))
     }
     return found
   }

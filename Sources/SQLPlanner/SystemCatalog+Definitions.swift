@@ -69,6 +69,7 @@ extension SystemCatalog {
   static func text(of expression: RowExpression, _ table: TableDescriptor) -> String {
     guard var value = try? Expression(decoding: expression.expression) else { return "?" }
     if case .cast(let operand, _, _, isExplicit: false) = value { value = operand }
+    value = table.knowing(value)
     return ExpressionText(columnNames: expression.columns.map { quoted(table.column($0)?.name ?? "?") }).text(value)
   }
 
@@ -183,6 +184,8 @@ public struct CatalogNames: CatalogAnswers {
     case (.columnDescription, .integer(let number)): return columnDescription(number, arguments)
     case (.sharedDescription, .integer(let number)): return sharedDescription(number, arguments)
     case (.relationIsVisible, .integer(let number)): return isVisible(number)
+    case (.typeIsVisible, .integer(let number)): return isVisibleType(number)
+    case (.formatType, .integer(let number)): return .text(typeName(number, missing: "???"))
     default: throw SQLError(.internalError, "function \(function) was given values of other types")
     }
   }
@@ -193,7 +196,7 @@ public struct CatalogNames: CatalogAnswers {
   func table(ofNumber number: Int64) -> TableDescriptor? {
     guard number > 0 else { return nil }
     func isOwner(_ table: TableDescriptor) -> Bool {
-      guard table.databaseID == session.databaseID, table.state == .public else { return false }
+      guard table.databaseID == session.databaseID, table.state == .public, !table.isType else { return false }
       return SystemCatalog.number(table) == number
         || table.indexes.contains { SystemCatalog.number(table, $0) == number }
         || (number >= 1 << 30 && SystemCatalog.constraints(of: table, catalog).contains { $0.number == number })
@@ -246,9 +249,10 @@ public struct CatalogNames: CatalogAnswers {
 
   // MARK: Types
 
-  private func typeName(_ number: Int64) -> String {
+  private func typeName(_ number: Int64, missing: String? = nil) -> String {
     guard let oid = UInt32(exactly: number), let type = SQLType(oid: oid) else {
-      return number == 0 ? "-" : "\(number)"
+      if let type = SystemCatalog.type(ofNumber: number, catalog, session) { return shownType(type) }
+      return number == 0 ? "-" : missing ?? "\(number)"
     }
     return type.baseName
   }
@@ -256,6 +260,7 @@ public struct CatalogNames: CatalogAnswers {
   /// A name as in a statement, perhaps with `pg_catalog.` in front, modifiers or `[]` behind.
   private func typeNumber(_ text: String) -> Int64? {
     if let number = UInt32(text) { return Int64(number) }
+    if let type = enumeratedType(text) { return SystemCatalog.typeOID(type) }
     var name = Substring(text.lowercased())
     if name.hasPrefix("pg_catalog.") { name = name.dropFirst(11) }
     let isArray = name.hasSuffix("[]")

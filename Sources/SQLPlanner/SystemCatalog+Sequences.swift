@@ -23,9 +23,10 @@ extension SystemCatalog {
   /// A column's default as SQL, with sequences under the names they have now.
   static func defaultText(of column: ColumnDescriptor, _ table: TableDescriptor, _ catalog: CatalogView) -> String? {
     if let generation = column.generation { return text(of: generation, table) }
-    guard !column.sequences.isEmpty, let bytes = column.defaultExpression, let value = try? Expression(decoding: bytes)
+    guard !column.sequences.isEmpty || column.type.isEnumerated, let bytes = column.defaultExpression,
+      let value = try? Expression(decoding: bytes)
     else { return column.defaultText }
-    return text(ofDefault: value, catalog)
+    return text(ofDefault: table.knowing(value), catalog)
   }
 
   static func text(ofDefault value: Expression, _ catalog: CatalogView) -> String {

@@ -34,7 +34,8 @@ enum SystemCatalog {
     case ("pg_catalog", "pg_description"): descriptionTable(catalog, session)
     case ("pg_catalog", "pg_shdescription"): sharedDescriptionTable(catalog)
     case ("pg_catalog", "pg_database"): databaseTable(catalog)
-    case ("pg_catalog", "pg_type"): typeTable()
+    case ("pg_catalog", "pg_type"): typeTable(catalog, session)
+    case ("pg_catalog", "pg_enum"): enumTable(catalog, session)
     case ("pg_catalog", "pg_class"):
       classTable(tables(catalog, session) + sequences(catalog, session) + views(catalog, session))
     case ("pg_catalog", "pg_attribute"):
@@ -112,7 +113,9 @@ enum SystemCatalog {
   }
 
   static func tables(_ catalog: CatalogView, _ session: PlannerSession) -> [TableDescriptor] {
-    catalog.tables.filter { $0.state == .public && $0.databaseID == session.databaseID && !$0.isSequence && !$0.isView }
+    catalog.tables.filter {
+      $0.state == .public && $0.databaseID == session.databaseID && !$0.isSequence && !$0.isView && !$0.isType
+    }
   }
 
   static func contents(_ columns: [(String, SQLType)], _ rows: [[Datum]]) -> Contents {
@@ -139,7 +142,7 @@ enum SystemCatalog {
       })
   }
 
-  private static func typeTable() -> Contents {
+  private static func typeTable(_ catalog: CatalogView, _ session: PlannerSession) -> Contents {
     contents(
       [
         ("oid", .oid), ("typname", .name), ("typnamespace", .oid), ("typlen", .int2), ("typtype", .text),
@@ -158,7 +161,7 @@ enum SystemCatalog {
           .integer(10), .boolean(type.isPreferred), .boolean(true), .boolean((1...8).contains(type.size)),
           .integer(collation(of: type)), .text("i"), .text(storage(of: type)),
         ]
-      })
+      } + enumeratedTypeRows(catalog, session))
   }
 
   private static func arrayNumber(_ type: SQLType) -> Int64 {
@@ -495,26 +498,31 @@ enum SystemCatalog {
           precision = digits.map { .integer(Int64($0)) } ?? .null
           scale = places.map { .integer(Int64($0)) } ?? .null
         }
-        rows.append(
-          [
-            .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(table.name), .text(column.name),
-            .integer(Int64(position + 1)),
-            column.identity == nil && column.generation == nil
-              ? defaultText(of: column, table, catalog).map { .text($0) } ?? .null : .null,
-            .text(column.isNullable ? "YES" : "NO"), .text(column.type.baseName), length, precision, scale,
-            .text(column.type.internalName),
-          ] + identity(of: column, catalog) + generation(of: column, table))
+        let typeColumns: [Datum] = [
+          length, precision, scale, .text(column.type.internalName), .text(session.databaseName),
+          .text(typeSchema(of: column.type, catalog)),
+        ]
+        let shownDefault: Datum =
+          column.identity == nil && column.generation == nil
+          ? defaultText(of: column, table, catalog).map { .text($0) } ?? .null : .null
+        let described: [Datum] = [
+          .text(session.databaseName), .text(catalog.schemaName(of: table)), .text(table.name), .text(column.name),
+          .integer(Int64(position + 1)), shownDefault, .text(column.isNullable ? "YES" : "NO"),
+          .text(column.type.isEnumerated ? "USER-DEFINED" : column.type.baseName),
+        ]
+        rows.append(described + typeColumns + identity(of: column, catalog) + generation(of: column, table))
       }
     }
-    return contents(
-      [
-        ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("column_name", .name),
-        ("ordinal_position", .int4), ("column_default", .text), ("is_nullable", .text), ("data_type", .text),
-        ("character_maximum_length", .int4), ("numeric_precision", .int4), ("numeric_scale", .int4),
-        ("udt_name", .name), ("is_identity", .text), ("identity_generation", .text), ("identity_start", .text),
-        ("identity_increment", .text), ("identity_maximum", .text), ("identity_minimum", .text),
-        ("identity_cycle", .text), ("is_generated", .text), ("generation_expression", .text),
-      ], rows)
+    let columns: [(String, SQLType)] = [
+      ("table_catalog", .name), ("table_schema", .name), ("table_name", .name), ("column_name", .name),
+      ("ordinal_position", .int4), ("column_default", .text), ("is_nullable", .text), ("data_type", .text),
+      ("character_maximum_length", .int4), ("numeric_precision", .int4), ("numeric_scale", .int4),
+      ("udt_name", .name), ("udt_catalog", .name), ("udt_schema", .name), ("is_identity", .text),
+      ("identity_generation", .text), ("identity_start", .text),
+      ("identity_increment", .text), ("identity_maximum", .text), ("identity_minimum", .text),
+      ("identity_cycle", .text), ("is_generated", .text), ("generation_expression", .text),
+    ]
+    return contents(columns, rows)
   }
 
   private static func informationConstraints(

@@ -6,6 +6,22 @@ public enum ObjectStatementSyntax: Hashable, Sendable {
   case renameSchema(String, to: String)
   case setSchema(SetSchemaSyntax)
   case view(ViewStatementSyntax)
+  case type(TypeStatementSyntax)
+}
+
+/// Statements about enumerated types.
+public enum TypeStatementSyntax: Hashable, Sendable {
+  public enum Neighbour: Hashable, Sendable {
+    case before(String)
+    case after(String)
+  }
+
+  case create(RelationNameSyntax, labels: [String])
+  case addValue(RelationNameSyntax, String, ifNotExists: Bool, at: Neighbour?)
+  case renameValue(RelationNameSyntax, String, to: String)
+  case rename(RelationNameSyntax, to: String)
+  case setSchema(RelationNameSyntax, String)
+  case drop([RelationNameSyntax], ifExists: Bool, isCascade: Bool)
 }
 
 /// `COMMENT ON … IS …`.
@@ -19,6 +35,7 @@ public struct CommentSyntax: Hashable, Sendable {
     case constraint(RelationNameSyntax, String)
     case schema(String)
     case database(String)
+    case type(RelationNameSyntax)
   }
   public var target: Target
   /// nil: `NULL`.

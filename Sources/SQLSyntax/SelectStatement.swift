@@ -64,6 +64,8 @@ public struct CommonTableExpression: Hashable, Sendable {
   public var columnNames: [String]
   public var query: SelectStatement
   public var position: Int?
+  /// In `WITH RECURSIVE`: it may name itself.
+  public var isRecursive = false
 
   public init(name: String, columnNames: [String], query: SelectStatement, at position: Int? = nil) {
     self.name = name

@@ -24,7 +24,9 @@ extension Datum {
     case .text:
       if case .system(let system) = type, writeArray(system, into: &bytes) { return }
       writeText(as: type, into: &bytes)
-    case .bytes(let value): bytes.append(contentsOf: value)
+    case .bytes(let value):
+      if case .enumerated = type { return writeText(as: type, into: &bytes) }
+      bytes.append(contentsOf: value)
     case .uuid(let value):
       Self.append(value.high, to: &bytes)
       Self.append(value.low, to: &bytes)
@@ -86,6 +88,11 @@ extension Datum {
           months: Int32(truncatingIfNeeded: rest), days: Int32(truncatingIfNeeded: rest >> 32),
           microseconds: Int64(bitPattern: time)))
     case .void: return .null
+    case .enumerated(let enumeration):
+      guard let label = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+        throw SQLError(.characterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
+      }
+      return try enumeration.value(of: label)
     case .system(let system):
       if system.isObjectIdentifier { return .integer(Int64(try word(4))) }
       return try parseArray(bytes, system)

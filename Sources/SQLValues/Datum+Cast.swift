@@ -44,7 +44,7 @@ extension Datum {
       if case .system(let source) = from, let elements = source.elements(of: self) {
         return try Self.array(elements, system)
       }
-    case .bytea, .uuid, .interval, .unknown, .void: break
+    case .bytea, .uuid, .interval, .unknown, .void, .enumerated: break
     }
     if case .text(let text) = self {
       if from.category == .string || from == .unknown { return try Self.parse(text, as: to, now: now) }

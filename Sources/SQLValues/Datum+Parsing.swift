@@ -32,6 +32,7 @@ extension Datum {
       }
       return .interval(value)
     case .void: return .null
+    case .enumerated(let enumeration): return try enumeration.value(of: text)
     case .system(let system): return try parse(text, as: system)
     }
   }

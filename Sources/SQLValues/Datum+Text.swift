@@ -31,6 +31,10 @@ extension Datum {
         for _ in 0..<max(0, count - value.unicodeScalars.count) { bytes.append(UInt8(ascii: " ")) }
       }
     case .bytes(let value):
+      if case .enumerated(let enumeration) = type, let label = enumeration.label(of: value) {
+        bytes.append(contentsOf: label.utf8)
+        return
+      }
       bytes.append(UInt8(ascii: "\\"))
       bytes.append(UInt8(ascii: "x"))
       for byte in value {

@@ -11,6 +11,7 @@ public enum Datum: Hashable, Sendable {
   case decimal(Decimal)
   /// text, varchar, char, name.
   case text(String)
+  /// bytea; of enumerated types the sort key (`EnumType`).
   case bytes([UInt8])
   case uuid(UUIDValue)
   /// Days since 2000-01-01; Int32.min and Int32.max are -infinity and infinity.

@@ -23,7 +23,7 @@ extension SQLType {
     case .text, .varchar, .character, .name: .string
     case .date, .timestamp, .timestampWithTimeZone: .dateTime
     case .interval: .timeSpan
-    case .bytea, .uuid: .userDefined
+    case .bytea, .uuid, .enumerated: .userDefined
     case .unknown: .unknown
     case .void: .pseudo
     case .system(let type): type.isObjectIdentifier ? .numeric : type.elementType != nil ? .array : .userDefined
@@ -37,6 +37,8 @@ extension SQLType {
     default: false
     }
   }
+
+  public var isEnumerated: Bool { if case .enumerated = self { true } else { false } }
 
   public var isInteger: Bool {
     switch self {

@@ -1,11 +1,13 @@
 import Basics
 
-/// Layout: one tag byte, then the modifiers as varints (a missing modifier is 0, a present one its value plus one).
+/// Layout: one tag byte, then the modifiers as varints (a missing modifier is 0, a present one its value plus one). An enumerated type
+/// is its id; whoever has the catalog knows the rest.
 extension SQLType {
   private enum Tag: UInt8 {
     case boolean = 1
     case int2, int4, int8, float4, float8, numeric, text, varchar, character, name, bytea, uuid, date, timestamp
     case timestampWithTimeZone, interval, oid, unknown, void, system
+    case enumerated, enumeratedWithLabels
   }
 
   /// The largest modifier a type can carry; larger ones in bytes from outside are refused.
@@ -48,6 +50,23 @@ extension SQLType {
     case .system(let type):
       put(.system)
       writer.write(type.rawValue)
+    case .enumerated(let type):
+      put(.enumerated)
+      writer.writeVarint(type.id.rawValue)
+    }
+  }
+
+  /// With the labels of an enumerated type, for those who have no catalog.
+  public func encodeWithLabels(into writer: inout ByteWriter) {
+    guard case .enumerated(let type) = self else { return encode(into: &writer) }
+    writer.write(Tag.enumeratedWithLabels.rawValue)
+    writer.writeVarint(type.id.rawValue)
+    writer.writeString(type.name)
+    writer.writeVarint(UInt64(type.values.count))
+    for value in type.values {
+      writer.writeString(value.label)
+      writer.writeBytes(value.key)
+      writer.write(value.isUsable)
     }
   }
 
@@ -87,6 +106,21 @@ extension SQLType {
       let raw = try reader.readUInt8()
       guard let type = SystemType(rawValue: raw) else { throw reader.failure("system type \(raw)") }
       return .system(type)
+    case .enumerated: return .enumerated(EnumType(id: TableID(try reader.readVarint())))
+    case .enumeratedWithLabels:
+      let id = TableID(try reader.readVarint())
+      let name = try reader.readString()
+      var values: [EnumType.Value] = []
+      for _ in 0..<(try reader.readCount()) {
+        let value = EnumType.Value(
+          label: try reader.readString(), key: Array(try reader.readBytes()), isUsable: try reader.readBool())
+        // Labels are looked up by the order of the keys.
+        if let last = values.last, !last.key.lexicographicallyPrecedes(value.key) {
+          throw reader.failure("labels out of order")
+        }
+        values.append(value)
+      }
+      return .enumerated(EnumType(id: id, name: name, values: values))
     }
   }
 }

@@ -24,6 +24,7 @@ extension SQLType {
     case .void: 2278
     case .uuid: 2950
     case .system(let type): type.oid
+    case .enumerated(let type): type.oid
     }
   }
 
@@ -32,7 +33,7 @@ extension SQLType {
     switch self {
     case .boolean: 1
     case .int2: 2
-    case .int4, .float4, .date, .oid, .void: 4
+    case .int4, .float4, .date, .oid, .void, .enumerated: 4
     case .int8, .float8, .timestamp, .timestampWithTimeZone: 8
     case .uuid, .interval: 16
     case .name: 64
@@ -113,6 +114,7 @@ extension SQLType {
     case .unknown: "unknown"
     case .void: "void"
     case .system(let type): type.internalName
+    case .enumerated(let type): type.name
     }
   }
 

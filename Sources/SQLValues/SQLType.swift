@@ -29,4 +29,6 @@ public enum SQLType: Hashable, Sendable {
   case void
   /// A type that only the catalog and its functions use.
   case system(SystemType)
+  /// `CREATE TYPE … AS ENUM`. Values are sort keys.
+  case enumerated(EnumType)
 }

@@ -104,7 +104,8 @@ public enum SystemType: UInt8, Hashable, Sendable, CaseIterable {
     case .int8: .int8Array
     case .float4, .float8: .float8Array
     case .numeric: .numericArray
-    case .text, .unknown, .character: .textArray
+    // Of labels.
+    case .text, .unknown, .character, .enumerated: .textArray
     case .varchar: .varcharArray
     case .name: .nameArray
     case .oid: .oidArray

@@ -78,6 +78,10 @@ extension DescriptorEdit {
         $0.field(1) { definition.encode(into: &$0) }
         for column in columns { $0.field(2) { column.encode(into: &$0) } }
       }
+    case .addEnumValue(let value): writer.field(100) { value.encode(into: &$0) }
+    case .setEnumValueState(let id, let state): element(101, id, state: state)
+    case .renameEnumValue(let id, let label): element(102, id, name: label)
+    case .removeEnumValue(let id): element(103, id)
     }
   }
 
@@ -117,7 +121,8 @@ extension DescriptorEdit {
         }
       }
       self = .setView(definition, columns: columns)
-    case 6...9, 11...14, 16...23, 60, 70:
+    case 100: self = .addEnumValue(try EnumValueDescriptor(decoding: try field.slice()))
+    case 6...9, 11...14, 16...23, 60, 70, 101...103:
       var nested = try field.reader()
       var id: UInt64 = 0
       var name: String?
@@ -160,6 +165,9 @@ extension DescriptorEdit {
       case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
       case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
       case 23: self = .setType(ColumnID(id), type)
+      case 101: self = .setEnumValueState(EnumValueID(id), state)
+      case 102: self = .renameEnumValue(EnumValueID(id), name ?? "")
+      case 103: self = .removeEnumValue(EnumValueID(id))
       default: self = .setDefault(ColumnID(id), expression: expression, text: name, sequences: sequences)
       }
     default: throw reader.failure("unknown kind of edit \(field.number)")

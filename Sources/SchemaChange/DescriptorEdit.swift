@@ -48,6 +48,11 @@ public enum DescriptorEdit: Hashable, Sendable {
   case setComment(CommentPlace, String?)
   /// Of a view: another query. What columns there were come first, and stay.
   case setView(ViewDescriptor, columns: [ColumnDescriptor])
+  /// A label of an enumerated type, in the state that the descriptor says.
+  case addEnumValue(EnumValueDescriptor)
+  case setEnumValueState(EnumValueID, ElementState)
+  case renameEnumValue(EnumValueID, String)
+  case removeEnumValue(EnumValueID)
 }
 
 extension DescriptorEdit {
@@ -157,6 +162,27 @@ extension DescriptorEdit {
       changed.columns[position].generation = nil
       changed.columns[position].defaultText = nil
     case .moveTable(let namespace): changed.namespaceID = namespace
+    case .addEnumValue(let value):
+      guard var enumeration = changed.enumeration, !enumeration.values.contains(where: { $0.id == value.id }) else {
+        throw PlanConflict("label \(value.id) of type \(changed.id) exists already")
+      }
+      let position =
+        enumeration.values.firstIndex { !$0.key.lexicographicallyPrecedes(value.key) } ?? enumeration.values.endIndex
+      if enumeration.values.indices.contains(position), enumeration.values[position].key == value.key {
+        throw PlanConflict("two labels of type \(changed.id) have one key")
+      }
+      enumeration.values.insert(value, at: position)
+      enumeration.nextValueID = max(enumeration.nextValueID, EnumValueID(value.id.rawValue + 1))
+      changed.enumeration = enumeration
+    case .setEnumValueState(let id, let state):
+      let position = try Self.position(of: id, in: changed)
+      changed.enumeration?.values[position].state = state
+    case .renameEnumValue(let id, let label):
+      let position = try Self.position(of: id, in: changed)
+      changed.enumeration?.values[position].label = label
+    case .removeEnumValue(let id):
+      let position = try Self.position(of: id, in: changed)
+      changed.enumeration?.values.remove(at: position)
     case .setComment(let place, let text):
       guard changed.setComment(text, at: place) else { throw PlanConflict("\(place) of table \(changed.id) is gone") }
     case .setView(let definition, let columns):
@@ -173,6 +199,13 @@ extension DescriptorEdit {
   private static func position(of id: ColumnID, in table: TableDescriptor) throws(PlanConflict) -> Int {
     guard let position = table.columns.firstIndex(where: { $0.id == id }) else {
       throw PlanConflict("column \(id) of table \(table.id) is gone")
+    }
+    return position
+  }
+
+  private static func position(of id: EnumValueID, in type: TableDescriptor) throws(PlanConflict) -> Int {
+    guard let position = type.enumeration?.values.firstIndex(where: { $0.id == id }) else {
+      throw PlanConflict("label \(id) of type \(type.id) is gone")
     }
     return position
   }

@@ -20,6 +20,7 @@ extension CommentStatement {
     case .schema(let name): writer.field(6, name)
     case .database(let name): writer.field(7, name)
     case .view(let name): relation(90, name)
+    case .type(let name): writer.field(100) { name.encode(into: &$0) }
     }
     if let text { writer.field(20, text) }
   }
@@ -51,6 +52,7 @@ extension CommentStatement {
         }
       case 6: found = .schema(try field.string())
       case 7: found = .database(try field.string())
+      case 100: found = .type(try ObjectName(decoding: try field.slice()))
       case 20: text = try field.string()
       default: break
       }

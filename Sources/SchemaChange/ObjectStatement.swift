@@ -13,6 +13,7 @@ public struct CommentStatement: Hashable, Sendable {
     case constraint(ObjectName, String)
     case schema(String)
     case database(String)
+    case type(ObjectName)
   }
   public var target: Target
   /// nil: none.
@@ -29,7 +30,7 @@ public struct CommentStatement: Hashable, Sendable {
     case .table(let name), .view(let name), .sequence(let name), .index(let name), .column(let name, _),
       .constraint(let name, _):
       name
-    case .schema, .database: nil
+    case .schema, .database, .type: nil
     }
   }
 }
@@ -139,7 +140,7 @@ extension Planner {
     }
     ids = ids.filter { catalog.namespace(id: $0) != nil }
     ids.formUnion(names.compactMap { catalog.namespace(named: $0, in: database)?.id })
-    return ids.sorted().map(TableID.init(userOf:))
+    return ids.sorted().map(TableID.init(userOf:)) + usedTypes(by: statement, in: catalog, database)
   }
 }
 
@@ -156,7 +157,9 @@ extension SchemaStatement {
       .createSequence(let name, _, _):
       [name.schema]
     case .createIndex(let create): [create.table.schema]
-    case .comment(let comment): comment.relation.map { [$0.schema] } ?? []
+    case .comment(let comment):
+      if case .type(let name) = comment.target { [name.schema] } else { comment.relation.map { [$0.schema] } ?? [] }
+    case .type(let statement): statement.schemaNames
     case .setSchema(let move): [move.relation.schema, move.schema]
     case .view(let statement): (statement.names + statement.readRelations).map(\.schema)
     case .undrop(let undrop): [(undrop.table ?? undrop.name).schema]
@@ -171,9 +174,11 @@ extension SchemaStatement {
     case .comment(let comment):
       switch comment.target {
       case .schema(let name), .database(let name): name
+      case .type(let name): name.description
       case .table, .view, .sequence, .index, .column, .constraint: comment.relation?.description
       }
     case .setSchema(let move): move.relation.description
+    case .type(let statement): statement.names.first?.description
     case .namespace(.create(let name, _)), .namespace(.rename(let name, _)): name
     case .namespace(.drop(let names, _, _)): names.first
     case .view(let statement): statement.names.first?.description

@@ -15,6 +15,7 @@ extension Plan {
       case .validation(let table, let constraint): writer.field(9) { Self.encode(table, constraint, into: &$0) }
       case .range(let range): writer.field(10, range)
       case .sequence(let sequence): writer.field(40, sequence)
+      case .enumValue(let type, let value): writer.field(100) { Self.encode(type, value, into: &$0) }
       }
     }
     for notice in notices { writer.field(7, notice) }
@@ -44,6 +45,9 @@ extension Plan {
         additions.append(.validation(TableID(table), ConstraintID(constraint)))
       case 10: additions.append(.range(try field.identifier()))
       case 40: additions.append(.sequence(try field.identifier()))
+      case 100:
+        let (type, value) = try Self.decodePair(try field.slice())
+        additions.append(.enumValue(TableID(type), EnumValueID(value)))
       default: break
       }
     }

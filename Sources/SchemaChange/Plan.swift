@@ -142,4 +142,5 @@ public enum PlannedAddition: Hashable, Sendable {
   case range(RangeID)
   /// A sequence that rows take numbers of before anybody sees them.
   case sequence(TableID)
+  case enumValue(TableID, EnumValueID)
 }

@@ -68,6 +68,7 @@ extension Planner {
           .undefinedObject, "constraint \"\(constraintName)\" for table \"\(table.name)\" does not exist",
           tableName: table.name)
       }
+    case .type(let name): set(try resolveType(name).0, .table, "type \(name.name)")
     case .schema(let name):
       let namespace = try requireNamespace(name)
       if namespace.comment != text {

@@ -14,6 +14,7 @@ extension Planner {
       }
       return Plan(commandTag: tag, notices: ["relation \"\(create.name.name)\" already exists, skipping"])
     }
+    try requireNoType(named: create.name.name, in: namespace)
     guard context.catalog.tableCount < SchemaLimits.maximumTables else { throw Self.tooManyTables }
     var columns = try newColumns(create)
     var taken: Set<String> = [create.name.name]
@@ -142,6 +143,7 @@ extension Planner {
     case .boolean, .int2, .int4, .int8, .float4, .float8, .numeric, .text, .varchar, .character, .name, .bytea, .uuid,
       .date, .timestamp, .timestampWithTimeZone, .interval, .oid:
       break
+    case .enumerated: try requireType(definition.type, of: definition.name)
     @unknown default: break
     }
     guard (definition.defaultExpression?.count ?? 0) <= SchemaLimits.maximumDefaultBytes,

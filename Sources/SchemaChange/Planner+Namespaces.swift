@@ -46,7 +46,7 @@ extension Planner {
     return stages.plan(commandTag: "ALTER SCHEMA", notices: [])
   }
 
-  private func planDropNamespaces(
+  private mutating func planDropNamespaces(
     _ names: [String], ifExists: Bool, isCascade: Bool
   ) throws(SQLError) -> Plan {
     try requireObjectCount(names.count)
@@ -83,8 +83,9 @@ extension Planner {
         hint: "Use DROP ... CASCADE to drop the dependent objects too.")
     }
     var cascades = spokenOf.map { "drop cascades to \(title($0))" }
-    let tables = Set(contents.filter { !$0.isSequence }.map(\.id))
-    for table in contents where !table.isSequence { stages.drop(table) }
+    let tables = Set(contents.filter { !$0.isSequence && !$0.isType }.map(\.id))
+    for table in contents where tables.contains(table.id) { stages.drop(table) }
+    try drop(types: contents.filter(\.isType), isCascade: true, except: tables, in: &stages, &cascades)
     try dropForeignKeys(of: tables, isCascade: true, in: &stages, &cascades)
     try dropViews(reading: contents.map { .relation($0) }, isCascade: true, in: &stages, &cascades)
     var sequences = contents.filter(\.isSequence)
@@ -125,6 +126,12 @@ extension Planner {
         throw SQLError(
           .duplicateTable, "relation \"\(name.name)\" already exists in schema \"\(namespace.name)\"",
           tableName: name.name)
+      }
+      if !moved.isSequence,
+        context.catalog.type(RelationName(namespaceID: namespace.id, name: moved.name)) != nil
+      {
+        throw SQLError(
+          .duplicateObject, "type \"\(moved.name)\" already exists in schema \"\(namespace.name)\"")
       }
       stages.edit(
         moved.id, [.moveTable(namespace.id)],

@@ -157,6 +157,10 @@ extension Planner {
           "UNDROP TABLE \(ObjectName(schema: schema, name: before.name)) AS another name brings it back beside that one.",
         tableName: table.name)
     }
+    try requireNoType(named: table.name, in: table.namespaceID)
+    for column in table.columns where !column.isHidden && !column.name.isEmpty {
+      try requireType(column.type, of: column.name)
+    }
     restoration.take(table.name, in: table.namespaceID)
     for position in table.indexes.indices where !table.indexes[position].name.isEmpty {
       let old = table.indexes[position].name

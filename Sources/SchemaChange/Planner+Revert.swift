@@ -20,6 +20,9 @@ extension Planner {
       error.hint = "DROP SCHEMA \(created.name) takes that back."
       throw error
     }
+    guard !way.tables.contains(where: { ($0.before ?? $0.after)?.isType == true }) else {
+      throw SQLError.unsupported("reverting a job that changed a type")
+    }
     guard !way.hasDatabaseChange else { throw SQLError.unsupported("reverting COMMENT ON DATABASE") }
     if let created = way.tables.first(where: { $0.before == nil && !way.goesWithColumn($0) })?.after {
       var error = SQLError.unsupported("reverting a job that created a \(created.isView ? "view" : "table")")
@@ -336,6 +339,7 @@ extension Planner {
     guard table.column(old.id)?.isRetained ?? false else {
       throw Self.changedSince("column \"\(old.name)\" is back already, or its values are gone")
     }
+    try requireType(old.type, of: old.name)
     var column = old
     column.name = newName ?? old.name
     let isFreed = changes.contains { if case .dropColumn(column.name, _, _) = $0 { true } else { false } }

@@ -98,6 +98,9 @@ extension Planner {
     switch reference {
     case .table(let id):
       let kind = context.catalog.table(id: id)?.kindName ?? "table"
+      if kind == "table", context.catalog.type(target) != nil {
+        throw SQLError(.duplicateObject, "type \"\(newName)\" already exists")
+      }
       stages.edit(id, [.renameTable(newName)], "\(kind) \(name.name): renamed to \(newName)")
     case .index(let id, let index):
       stages.edit(id, [.renameIndex(index, newName)], "index \(name.name): renamed to \(newName)")

@@ -7,7 +7,15 @@ extension Planner {
   mutating func planTransaction(_ transaction: SchemaTransaction) throws(SQLError) -> Plan {
     try transaction.requireUnchanged(in: context.catalog)
     var draft = SchemaDraft(context)
-    for statement in transaction.statements { _ = try draft.apply(statement) }
+    // Ids are given in the order of the statements, here as in the draft that the gateway has made.
+    let first = context.nextTableID.rawValue
+    for statement in transaction.statements {
+      _ = try draft.apply(
+        statement.renumberingEnumerations { id in
+          guard SchemaDraft.isProvisional(id) else { return nil }
+          return TableID(rawValue: first &+ (id.rawValue &- SchemaDraft.firstProvisionalID))
+        })
+    }
     context = draft.context
     context.catalog = draft.base
     let plan = try draft.combined()
@@ -114,7 +122,16 @@ extension SchemaDraft {
     func edit(_ edits: DescriptorEdit, _ label: String, floor: FloorRule = .unchanged) {
       stages.edit(old.id, [edits], label, floor: floor)
     }
-    if new.name != old.name { edit(.renameTable(new.name), "table \(old.name): renamed to \(new.name)") }
+    for var value in new.enumeration?.values ?? [] {
+      guard let before = old.enumeration?.values.first(where: { $0.id == value.id }) else {
+        value.state = .absent
+        stages.add(value, to: old)
+        continue
+      }
+      if before.label == value.label { continue }
+      edit(.renameEnumValue(value.id, value.label), "label \(before.label): renamed to \(value.label)")
+    }
+    if new.name != old.name { edit(.renameTable(new.name), "\(old.kindName) \(old.name): renamed to \(new.name)") }
     if new.namespaceID != old.namespaceID {
       edit(
         .moveTable(new.namespaceID),
@@ -123,7 +140,9 @@ extension SchemaDraft {
     // What is new brings its own.
     for place in new.commentPlaces where old.commentPlaces.contains(place) {
       let text = new.comment(at: place)
-      if text != old.comment(at: place) { edit(.setComment(place, text), "\(place) of table \(old.name): comment") }
+      if text != old.comment(at: place) {
+        edit(.setComment(place, text), "\(place) of \(old.kindName) \(old.name): comment")
+      }
     }
     if let view = new.view {
       // Names of columns are part of what is set.
@@ -317,6 +336,7 @@ extension TableDescriptor {
     copy.nextColumnID = ColumnID(0)
     copy.nextIndexID = IndexID(0)
     copy.nextConstraintID = ConstraintID(0)
+    copy.enumeration?.nextValueID = EnumValueID(0)
     copy.columns.removeAll(where: \.isRetained)
     copy.columns.sort { $0.id < $1.id }
     copy.indexes = [primaryIndex] + indexes.dropFirst().sorted { $0.id < $1.id }

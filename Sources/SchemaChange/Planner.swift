@@ -40,6 +40,7 @@ public struct Planner: Sendable {
     case .namespace(let statement): try plan(statement)
     case .setSchema(let move): try plan(move)
     case .view(let statement): try plan(statement)
+    case .type(let statement): try plan(statement)
     case .transaction(let transaction): try planTransaction(transaction)
     }
   }
@@ -72,10 +73,17 @@ public struct Planner: Sendable {
       // A view waits until what it reads has stopped changing.
       case .view(let statement): Set((statement.names + statement.readRelations).compactMap(table))
       case .namespace: []
+      case .type: []
       case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
     found.formUnion(tablesOfWaysBack(statement, waysBack, database))
     found.formUnion(changedNamespaces(by: statement, in: catalog, database, waysBack))
+    found.formUnion(changedTypes(by: statement, in: catalog, database))
+    if case .type(.drop) = statement {
+      // Columns of theirs go with them.
+      let types = found
+      found.formUnion(catalog.tables.filter { !$0.namedTypes.isDisjoint(with: types) }.map(\.id))
+    }
     found = tied(to: found, by: statement, in: catalog, database)
     if statement.mayDropViews { found = withReaders(found, in: catalog) }
     // With a table or column its sequences may go, with a sequence the defaults that use it.
@@ -144,7 +152,9 @@ extension SchemaStatement {
 
   fileprivate var mayDropSequences: Bool {
     switch self {
-    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob: true
+    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob,
+      .type(.drop):
+      true
     case .alterTable(_, _, let changes):
       changes.contains { change in
         switch change {

@@ -69,6 +69,15 @@ public struct SchemaDraft: Sendable {
     var stage = PlanStage(name: "", changes: [])
     for id in changedTables {
       guard let table = catalog.table(id: id) else { continue }
+      if let enumeration = table.enumeration {
+        // A new label is good for nothing before everybody knows it.
+        let known = Set(base.table(id: id)?.enumeration?.values.map(\.id) ?? [])
+        let added = enumeration.values.filter { !known.contains($0.id) }
+        guard !added.isEmpty else { continue }
+        stage.changes.append(
+          PlannedTableChange(tableID: id, edits: added.map { .setEnumValueState($0.id, .deleteOnly) }))
+        continue
+      }
       let unbuilt = table.indexes.dropFirst().filter { Self.isProvisional($0.rangeID) }
       guard !unbuilt.isEmpty else { continue }
       stage.changes.append(

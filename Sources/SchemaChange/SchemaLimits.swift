@@ -10,6 +10,10 @@ public enum SchemaLimits {
   /// PostgreSQL's NAMEDATALEN - 1.
   public static let maximumNameBytes = 63
   public static let maximumNamespaces = 10_000
+  /// Labels of an enumerated type.
+  public static let maximumEnumValues = 10_000
+  /// What stands for a label in rows: longer ones come from thousands of labels put between the same two.
+  static let maximumEnumKeyBytes = 1_024
   /// `COMMENT ON`.
   public static let maximumCommentBytes = 65_536
   /// The query of a view, as it is stored.

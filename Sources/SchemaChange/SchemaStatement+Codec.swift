@@ -46,6 +46,7 @@ extension SchemaStatement {
     case .namespace(let statement): writer.field(71) { statement.encode(into: &$0) }
     case .setSchema(let move): writer.field(72) { move.encode(into: &$0) }
     case .view(let statement): writer.field(90) { statement.encode(into: &$0) }
+    case .type(let statement): writer.field(100) { statement.encode(into: &$0) }
     case .transaction(let transaction): writer.field(24) { transaction.encode(into: &$0) }
     }
     return writer.bytes
@@ -114,6 +115,7 @@ extension SchemaStatement {
     case 71: self = .namespace(try NamespaceStatement(decoding: body))
     case 72: self = .setSchema(try SetSchemaStatement(decoding: body))
     case 90: self = .view(try ViewStatement(decoding: body))
+    case 100: self = .type(try TypeStatement(decoding: body))
     case 60:
       var nested = ByteReader(body)
       var name = ObjectName(name: "")

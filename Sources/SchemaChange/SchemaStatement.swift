@@ -28,6 +28,7 @@ public enum SchemaStatement: Hashable, Sendable {
   case namespace(NamespaceStatement)
   case setSchema(SetSchemaStatement)
   case view(ViewStatement)
+  case type(TypeStatement)
   /// All or nothing, visible together.
   case transaction(SchemaTransaction)
 }

@@ -10,6 +10,7 @@ struct StageBuilder: Sendable {
       case column(ColumnDescriptor)
       case table(TableDescriptor)
       case constraint(ConstraintDescriptor)
+      case enumValue(EnumValueDescriptor)
     }
     let tableID: TableID
     let subject: Subject
@@ -199,6 +200,17 @@ struct StageBuilder: Sendable {
         state: constraint.state))
   }
 
+  mutating func add(_ value: EnumValueDescriptor, to type: TableDescriptor) {
+    elements.append(
+      Element(tableID: type.id, subject: .enumValue(value), kind: .enumValue, target: .public, state: value.state))
+  }
+
+  /// One that nobody has written yet.
+  mutating func drop(_ value: EnumValueDescriptor, of type: TableDescriptor) {
+    elements.append(
+      Element(tableID: type.id, subject: .enumValue(value), kind: .enumValue, target: .absent, state: value.state))
+  }
+
   mutating func drop(_ constraint: ConstraintDescriptor, of table: TableDescriptor) {
     let isKnown = elements.contains { element in
       if case .constraint(let other) = element.subject {
@@ -262,6 +274,7 @@ struct StageBuilder: Sendable {
         constraint.state == .absent
           ? .constraint(element.tableID, constraint.id) : .validation(element.tableID, constraint.id)
       case .table(let table): table.isSequence ? .sequence(table.id) : nil
+      case .enumValue(let value): .enumValue(element.tableID, value.id)
       }
     }
     return Plan(
@@ -292,6 +305,10 @@ struct StageBuilder: Sendable {
         else { continue }
         builder.edit(
           tableID, [.setConstraintState(id, .writeOnly)], "\(constraint.label): \(constraint.state) -> writeOnly")
+      case .enumValue(let typeID, let id):
+        guard let type = catalog.table(id: typeID), let value = type.enumeration?.values.first(where: { $0.id == id })
+        else { continue }
+        builder.drop(value, of: type)
       case .range(let id): if catalog.range(id: id) != nil { ranges.append(id) }
       }
     }
@@ -446,8 +463,9 @@ extension StageBuilder.Element {
     case .column(let column):
       (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)")
         + (replacedColumn == nil ? "" : ", converted")
-    case .table(let table): "\(table.isSequence ? "sequence" : "table") \(table.name)"
+    case .table(let table): "\(table.kindName) \(table.name)"
     case .constraint(let constraint): constraint.label
+    case .enumValue(let value): "label \(value.label)"
     }
   }
 
@@ -455,8 +473,8 @@ extension StageBuilder.Element {
   fileprivate var ranges: [RangeID] {
     switch subject {
     case .index(let index): [index.rangeID]
-    case .column, .constraint: []
-    case .table(let table): table.indexes.map(\.rangeID)
+    case .column, .constraint, .enumValue: []
+    case .table(let table): table.isType ? [] : table.indexes.map(\.rangeID)
     }
   }
 
@@ -491,13 +509,18 @@ extension StageBuilder.Element {
       if transition.from == .absent { return [.createTable(table)] }
       return transition.to == .absent ? [.removeTable] : [.startDropping]
     case .constraint(let constraint): return constraint.edits(for: transition)
+    case .enumValue(var value):
+      value.state = transition.to
+      if transition.from == .absent { return [.addEnumValue(value)] }
+      return transition.to == .absent
+        ? [.removeEnumValue(value.id)] : [.setEnumValueState(value.id, transition.to)]
     }
   }
 
   /// Of its table: whose values in rows it relies on.
   fileprivate var readColumns: Set<ColumnID> {
     switch subject {
-    case .column, .table: []
+    case .column, .table, .enumValue: []
     case .index(let index): index.columns.union(computed.flatMap { $0.conversion?.columns ?? [] })
     case .constraint(let constraint): Set(constraint.rule.columns)
     }

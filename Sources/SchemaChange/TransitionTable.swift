@@ -33,6 +33,8 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   case foreignKey = 30
   /// A column of which existing rows get a value each: a volatile default, a sequence, a generation expression.
   case filledColumn = 40
+  /// A label of an enumerated type.
+  case enumValue = 100
 }
 
 /// What has to be done with the rows that are there before the next transition.
@@ -93,6 +95,7 @@ public struct TransitionTable: Hashable, Sendable {
     case .judgedColumn: .judgedColumn
     case .foreignKey: .foreignKey
     case .filledColumn: .filledColumn
+    case .enumValue: .enumValue
     }
   }
 
@@ -205,6 +208,16 @@ public struct TransitionTable: Hashable, Sendable {
         Transition(
           .deleteOnly, .absent, floor: .previous, "its id is never used again, so values left in rows are never read")
       ])
+
+  public static let enumValue = TransitionTable(
+    kind: .enumValue,
+    adding: [
+      Transition(
+        .absent, .deleteOnly, floor: .unchanged, barrier: true,
+        "whoever meets the label can tell it, and nobody gives it to a row yet"),
+      Transition(.deleteOnly, .public, floor: .unchanged, "everybody who reads rows knows it, so it may be written"),
+    ],
+    dropping: [Transition(.deleteOnly, .absent, floor: .unchanged, "no row has it")])
 
   public static let requiredColumn = TransitionTable(
     kind: .requiredColumn,

@@ -198,7 +198,7 @@ extension WayBack {
     guard hasEnded else { return [] }
     var found: [DroppedObject] = []
     for entry in tables {
-      guard let before = entry.before else { continue }
+      guard let before = entry.before, !before.isType else { continue }
       func add(_ kind: DroppedObject.Kind, _ name: String, of table: TableDescriptor, column: ColumnID? = nil) {
         let schema = catalog.namespace(id: table.namespaceID)?.name ?? entry.schemaName
         found.append(

@@ -87,6 +87,7 @@ struct PlanText {
       table.nextColumnID = ColumnID(0)
       table.nextIndexID = IndexID(0)
       table.nextConstraintID = ConstraintID(0)
+      table.enumeration?.nextValueID = EnumValueID(0)
       return table
     }
   }

@@ -168,6 +168,8 @@ private struct FakeEdit {
     let verb = statement.next()
     // There is every schema.
     if verb == "CREATE", statement.take("SCHEMA") { return }
+    // Nor does a type mean anything.
+    if verb == "CREATE" || verb == "ALTER", statement.take("TYPE") { return }
     if verb == "COMMENT" { return try comment(&state) }
     if verb == "CREATE", statement.take("TABLE") { return try createTable(&state) }
     if verb == "CREATE" { return try createIndex(&state) }

@@ -176,6 +176,7 @@ enum SchemaErrors {
   /// Missing or double names, values that must be unique or not null, a job's state.
   static let judgedByChecker: Set<String> = [
     "42P01", "42703", "42704", "42P07", "42701", "23505", "23502", "23514", "428C9", "55000",
+    "22P02", "55P04",
   ]
   /// The job has ended, or was never there.
   static let ofJobControl: Set<String> = ["55000", "42704"]

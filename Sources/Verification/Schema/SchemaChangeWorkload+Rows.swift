@@ -69,6 +69,9 @@ extension SchemaChangeWorkload {
     if column.name == "k" {
       return RowWrite.Value(column.name, String(Int.random(in: 0..<40, using: &context.random)))
     }
+    if column.labels > 0 {
+      return RowWrite.Value(column.name, String(Int.random(in: 0..<column.labels, using: &context.random)))
+    }
     return RowWrite.Value(column.name, String(own.fresh()))
   }
 

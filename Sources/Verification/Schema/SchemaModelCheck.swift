@@ -122,6 +122,12 @@ public struct SchemaModelCheck: Sendable {
           write.values.contains { value in table.column(value.column).map { !$0.isGivenByWrites } ?? false }
         }
       }
+      // The client knew of a label before this table had it.
+      if state == "22P02" || state == "55P04" {
+        return rules(write.table, operation).contains { table in
+          write.values.contains { value in table.column(value.column).map { !$0.hasLabel(value.value) } ?? false }
+        }
+      }
       guard state == "23505" else { return false }
       return rules(write.table, operation).contains { table in
         if write.kind == .insert, knowledge[table, write.id] != [.absent] { return true }

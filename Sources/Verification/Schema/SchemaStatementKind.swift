@@ -198,6 +198,33 @@ public struct SchemaStatementKind: Sendable {
         return column
       }
     },
+    // Of a type that comes with it.
+    alter("ADD COLUMN of an enumerated type", weight: 8) { table, context in
+      guard let name = context.free(columnNames, besides: table.columns.map(\.name)) else { return nil }
+      var column = ColumnModel(serial: context.serial(), name: name, kind: .text)
+      column.labels = Int.random(in: 1...4, using: &context.random)
+      let type = labelType(of: column, context)
+      let labels = (0..<column.labels).map { "'\($0)'" }.joined(separator: ", ")
+      if Bool.random(using: &context.random) { column.defaultValue = "0" }
+      let clause = column.defaultValue == nil ? "" : " DEFAULT '0'"
+      table.columns.append(column)
+      return (
+        "BEGIN; CREATE TYPE \(type) AS ENUM (\(labels)); ALTER TABLE \(table.name) ADD COLUMN \(name) \(type)\(clause); COMMIT",
+        []
+      )
+    },
+    alter("ADD VALUE", weight: 14) { table, context in
+      guard
+        let position = table.columns.indices.filter({ table.columns[$0].labels > 0 })
+          .randomElement(using: &context.random)
+      else { return nil }
+      let type = labelType(of: table.columns[position], context)
+      let label = table.columns[position].labels
+      table.columns[position].labels += 1
+      let place =
+        [nil, "BEFORE '0'", "AFTER '0'", "BEFORE '\(label - 1)'"].randomElement(using: &context.random) ?? nil
+      return ("ALTER TYPE \(type) ADD VALUE '\(label)'\(place.map { " \($0)" } ?? "")", [])
+    },
     // No two rows ever have the same value, and the rows of before have none.
     alter("ADD COLUMN UNIQUE", weight: 4) { table, context in
       guard let name = context.free(columnNames, besides: table.columns.map(\.name)),
@@ -275,7 +302,8 @@ public struct SchemaStatementKind: Sendable {
       guard
         let position = table.columns.indices.filter({ position in
           let column = table.columns[position]
-          return column.name != "k" && column.source == .constant && !(table.view?.reads(column) ?? false)
+          return column.name != "k" && column.source == .constant && column.labels == 0
+            && !(table.view?.reads(column) ?? false)
             && (column.kind == .integer || column.defaultValue == nil)
         }).randomElement(using: &context.random)
       else { return nil }
@@ -420,6 +448,8 @@ public struct SchemaStatementKind: Sendable {
     case "CREATE TABLE", "CREATE TABLE AS", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility", "CREATE VIEW",
       "CREATE OR REPLACE VIEW", "DROP VIEW", "RENAME VIEW COLUMN", "DROP what a view reads":
       nil
+    // Rows may have the label.
+    case "ADD COLUMN of an enumerated type", "ADD VALUE": nil
     case "DROP COLUMN", "DROP NOT NULL": ["23502"]
     case "DROP CONSTRAINT": ["23514"]
     case "DROP INDEX": ["23505"]
@@ -446,6 +476,11 @@ public struct SchemaStatementKind: Sendable {
   /// Every text is another one.
   private static func comment(_ context: inout StatementContext) -> String? {
     Int.random(in: 0..<4, using: &context.random) == 0 ? nil : "note \(context.serial())"
+  }
+
+  /// The name of its type, which goes on when the column is gone.
+  private static func labelType(of column: ColumnModel, _ context: StatementContext) -> String {
+    "\(context.tableNames.first ?? "t")_label_\(column.serial)"
   }
 
   private static func indexNames(_ context: StatementContext) -> [String] {

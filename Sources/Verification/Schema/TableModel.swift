@@ -92,6 +92,8 @@ public struct ColumnModel: Hashable, Sendable {
   public var hasUniqueValues: Bool
   public var source: Source
   public var comment: String?
+  /// Of an enumerated type: its labels are the numbers below this one. 0: of no such type.
+  public var labels = 0
 
   public init(
     serial: Int, name: String, kind: Kind, isNullable: Bool = true, defaultValue: String? = nil,
@@ -107,6 +109,8 @@ public struct ColumnModel: Hashable, Sendable {
   }
 
   public var isGivenByWrites: Bool { source == .constant || source == .drawn }
+
+  func hasLabel(_ value: String?) -> Bool { labels == 0 || value.flatMap { Int($0) }.map { $0 < labels } ?? true }
 
   /// One that takes the type of the column: the client may not know the newest.
   func literal(_ value: String?) -> String { value.map { "'\($0)'" } ?? "NULL" }
@@ -195,6 +199,7 @@ extension TableModel {
   }
 
   func permits(_ value: String?, in column: ColumnModel) -> Bool {
-    (value != nil || column.isNullable) && checks.allSatisfy { $0.column != column.serial || $0.permits(value) }
+    (value != nil || column.isNullable) && column.hasLabel(value)
+      && checks.allSatisfy { $0.column != column.serial || $0.permits(value) }
   }
 }

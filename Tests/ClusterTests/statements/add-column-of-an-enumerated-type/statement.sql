@@ -1,0 +1,1 @@
+ALTER TABLE @ships ADD COLUMN was @mood NOT NULL DEFAULT 'sad' CHECK (was <> 'ok');

@@ -1,0 +1,1 @@
+SELECT 'meh'::@mood < 'ok' AND 'meh'::@mood > 'sad';

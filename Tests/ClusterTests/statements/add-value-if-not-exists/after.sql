@@ -1,0 +1,1 @@
+SELECT 'elated'::@mood > 'happy';

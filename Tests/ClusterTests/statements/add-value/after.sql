@@ -1,0 +1,1 @@
+SELECT max(e) = 'elated' FROM (VALUES ('elated'::@mood), ('happy')) AS v(e);

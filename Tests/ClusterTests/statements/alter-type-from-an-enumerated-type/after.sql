@@ -1,0 +1,1 @@
+SELECT count(*) = 7 FROM @ships WHERE mood LIKE 'hap%' AND id <= 20;

@@ -1,0 +1,1 @@
+SELECT count(*) = 20 FROM @ships WHERE mood IN ('sad', 'ok', 'happy') AND id <= 20;

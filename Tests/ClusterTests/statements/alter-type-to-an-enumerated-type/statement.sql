@@ -1,0 +1,1 @@
+ALTER TABLE @ships ALTER COLUMN word TYPE @mood USING word::@mood;

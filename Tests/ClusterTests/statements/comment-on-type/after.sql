@@ -1,0 +1,1 @@
+SELECT obj_description('@mood'::regtype, 'pg_type') = 'how it feels';

@@ -1,0 +1,1 @@
+SELECT array_agg(enumlabel::text ORDER BY enumsortorder) = '{calm,storm}' FROM pg_enum WHERE enumtypid = '@weather'::regtype;

@@ -1,0 +1,1 @@
+SELECT count(*) = 6 FROM @ships WHERE mood = 'blue' AND id <= 20;
