@@ -69,7 +69,7 @@ import Testing
     ("BEGIN READ ONLY; SELECT 1; COMMIT", "a read-only transaction"), ("SAVEPOINT s", "a savepoint outside"),
     ("SET theseus.ddl_mode = async", "sets theseus.ddl_mode itself"), ("RESET theseus.operation_id", "itself"),
     ("CANCEL JOB 1", "about jobs"), ("PREPARE p AS SELECT 1", "prepared statements"), ("SELECT $1", "parameter $1"),
-    ("SELECT 1;\nSELEC 2", "line 2: syntax error"), ("CREATE VIEW v AS SELECT 1", "not supported yet"),
+    ("SELECT 1;\nSELEC 2", "line 2: syntax error"), ("CREATE MATERIALIZED VIEW v AS SELECT 1", "not supported yet"),
     ("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2;", "has a section"),
   ])
   func whatCannotBeRunIsRefused(_ text: String, _ words: String) async throws {
