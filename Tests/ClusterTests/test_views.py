@@ -243,7 +243,7 @@ def test_psql_shows_views(cluster, ships):
 
 """), described
     assert "how many" in described
-    assert " v    | view " in psql("\\d")
+    assert " v     | view " in psql("\\d")
     assert "who sails" in psql("\\dv+")
     assert rows(cluster, "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1") == [
         ("crew", "BASE TABLE"), ("ships", "BASE TABLE"), ("v", "VIEW")]
