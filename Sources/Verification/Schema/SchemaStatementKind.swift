@@ -130,8 +130,9 @@ public struct SchemaStatementKind: Sendable {
       var after = last.before
       after.droppedColumns = []
       after.droppedIndexes = []
-      // Views that went with what was dropped are left out.
+      // A view that went with what was dropped is left out; one that was renamed has its old name again.
       after.view = table?.view
+      if let view = last.before.view, after.view != nil { after.view?.name = view.name }
       return Made(sql: "REVERT JOB \(last.job)", after: after, possibleErrors: last.possibleErrors)
     },
     // Rows of before are of another table: nobody may see them again.
