@@ -88,6 +88,9 @@ def catalog(connection, table):
     lines += connection.execute(
         "SELECT viewname, definition FROM pg_views WHERE viewname LIKE %s ORDER BY 1", (f"{table}\\_%",)).fetchall()
     lines += connection.execute(
+        "SELECT typname, enumlabel FROM pg_enum e JOIN pg_type t ON t.oid = enumtypid WHERE typname LIKE %s"
+        " ORDER BY typname, enumsortorder", (f"{table}\\_%",)).fetchall()
+    lines += connection.execute(
         "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s ORDER BY 1", (f"{table}\\_%",)).fetchall()
     return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
 

@@ -158,7 +158,8 @@ import Testing
     ]
     for (text, expected) in statements { #expect(try change(text, path: path) == expected, "\(text)") }
     for text in [
-      "comment on domain v is 'x'", "create schema s create table t (id int8)", "alter materialized view v set schema s",
+      "comment on domain v is 'x'", "create schema s create table t (id int8)",
+      "alter materialized view v set schema s",
     ] {
       #expect("\(text)") {
         _ = try plan(text)
