@@ -87,7 +87,9 @@ extension Planner {
     for table in contents where tables.contains(table.id) { stages.drop(table) }
     try drop(types: contents.filter(\.isType), isCascade: true, except: tables, in: &stages, &cascades)
     try dropForeignKeys(of: tables, isCascade: true, in: &stages, &cascades)
-    try dropViews(reading: contents.map { .relation($0) }, isCascade: true, in: &stages, &cascades)
+    try dropViews(
+      reading: contents.map { .relation($0) }, besides: stages.droppedRelations, isCascade: true, in: &stages, &cascades
+    )
     var sequences = contents.filter(\.isSequence)
     for table in tables.sorted() {
       for owned in ownedSequences(of: table) where !sequences.contains(where: { $0.id == owned.id }) {

@@ -79,9 +79,21 @@ extension Planner {
     guard enumeration.position(of: new) == nil else {
       throw SQLError(.duplicateObject, "enum label \"\(new)\" already exists")
     }
+    // The stored query of a view names labels as it was written.
+    let views = context.catalog.tables.filter { $0.isView && $0.state == .public }
+    if let view = views.first(where: { mayName(labelsOf: type, $0) }) {
+      throw .unsupported("renaming a label of a type that view \(shownName(of: view)) reads")
+    }
     var stages = StageBuilder(context)
     stages.edit(type.id, [.renameEnumValue(value.id, new)], "label \(old) of type \(type.name): renamed to \(new)")
     return stages.plan(commandTag: "ALTER TYPE", notices: [])
+  }
+
+  private func mayName(labelsOf type: TableDescriptor, _ view: TableDescriptor) -> Bool {
+    view.namedTypes.contains(type.id)
+      || (view.view?.dependencies ?? []).contains { dependency in
+        context.catalog.table(id: dependency.relation)?.namedTypes.contains(type.id) ?? false
+      }
   }
 
   private func planRenameType(_ name: ObjectName, to newName: String) throws(SQLError) -> Plan {
@@ -134,7 +146,9 @@ extension Planner {
     if dropped.isEmpty { return }
     var details: [String] = []
     for table in context.catalog.tables
-    where table.state == .public && !tables.contains(table.id) && !table.namedTypes.isDisjoint(with: dropped) {
+    where table.state == .public && !table.isView && !tables.contains(table.id)
+      && !table.namedTypes.isDisjoint(with: dropped)
+    {
       var changes: [TableAlteration] = []
       for column in table.publicColumns {
         guard case .enumerated(let type) = column.type, dropped.contains(type.id) else { continue }
@@ -151,6 +165,11 @@ extension Planner {
       try make(changes, &alteration)
       stages = alteration.stages
     }
+    for type in types {
+      for view in readers(of: .relation(type)) where !tables.contains(view.id) {
+        details.append("\(title(.relation(view))) depends on type \(type.name)")
+      }
+    }
     guard details.isEmpty || isCascade else {
       throw SQLError(
         .dependentObjectsStillExist,
@@ -160,6 +179,10 @@ extension Planner {
         detail: details.joined(separator: "\n"),
         hint: "Use DROP ... CASCADE to drop the dependent objects too.")
     }
+    try dropViews(
+      reading: types.map { .relation($0) }, besides: stages.droppedRelations.union(tables), isCascade: true,
+      in: &stages,
+      &notices)
     for type in types { stages.drop(type) }
   }
 

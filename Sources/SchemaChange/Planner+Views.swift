@@ -221,9 +221,12 @@ extension Planner {
     }
   }
 
-  /// The views that read an object themselves.
+  /// The views that read an object themselves; of a type those with a column of it.
   func readers(of object: ReadObject) -> [TableDescriptor] {
-    context.catalog.views(reading: object.relation.id).filter { view in
+    if case .relation(let type) = object, type.isType {
+      return context.catalog.tables.filter { $0.isView && $0.state == .public && $0.namedTypes.contains(type.id) }
+    }
+    return context.catalog.views(reading: object.relation.id).filter { view in
       guard view.state == .public else { return false }
       guard case .column(let column, let relation) = object else { return true }
       return view.view?.dependencies.contains { $0.relation == relation.id && $0.columns.contains(column.id) } ?? false

@@ -72,6 +72,45 @@ def test_values_have_the_order_of_their_labels(cluster, mood):
     cluster.check_table(f"{mood}_t")
 
 
+
+def test_views_go_with_a_type_and_keep_its_labels(cluster):
+    cluster.execute("CREATE TYPE wind AS ENUM ('calm', 'storm')")
+    cluster.execute("CREATE TABLE voyages (id int8 PRIMARY KEY, w wind DEFAULT 'calm')")
+    cluster.execute("CREATE VIEW rough AS SELECT id, w FROM voyages WHERE w > 'calm'")
+    cluster.execute("CREATE VIEW fixed AS SELECT 'calm'::wind AS w, 1 AS one")
+    cluster.execute("CREATE VIEW above AS SELECT w FROM fixed")
+    cluster.execute("ALTER TYPE wind ADD VALUE 'breeze' BEFORE 'storm'", gateway=2)
+    cluster.execute("INSERT INTO voyages VALUES (1, 'breeze'), (2, 'storm'), (3, DEFAULT)")
+    assert cluster.execute("SELECT id, w FROM rough ORDER BY w", gateway=2) == [(1, "breeze"), (2, "storm")]
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="view rough"):
+        cluster.execute("ALTER TYPE wind RENAME VALUE 'calm' TO 'still'")
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist) as caught:
+        cluster.execute("DROP TYPE wind")
+    assert caught.value.diag.message_detail.splitlines() == [
+        "column w of table voyages depends on type wind", "view rough depends on type wind",
+        "view fixed depends on type wind", "view above depends on type wind"]
+    cluster.execute("DROP TYPE wind CASCADE")
+    for view in ("rough", "fixed", "above"):
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            cluster.execute(f"SELECT * FROM {view}", gateway=2)
+    assert cluster.execute("SELECT * FROM voyages ORDER BY id", gateway=2) == [(1,), (2,), (3,)]
+    # A schema takes types, tables and views along, and the views outside that stand on them.
+    cluster.execute("CREATE SCHEMA sea")
+    cluster.execute("CREATE TYPE sea.depth AS ENUM ('shoal', 'deep')")
+    cluster.execute("CREATE TABLE sea.spots (id int8 PRIMARY KEY, d sea.depth)")
+    cluster.execute("CREATE VIEW sea.inside AS SELECT id, d FROM sea.spots")
+    cluster.execute("CREATE VIEW outside AS SELECT d FROM sea.inside")
+    cluster.execute("CREATE TABLE charts (id int8 PRIMARY KEY, d sea.depth)")
+    cluster.execute("CREATE VIEW drawn AS SELECT id, d FROM charts")
+    cluster.execute("DROP SCHEMA sea CASCADE")
+    for view in ("outside", "drawn"):
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            cluster.execute(f"SELECT * FROM {view}")
+    assert cluster.execute("SELECT count(*) FROM charts") == [(0,)]
+    cluster.execute("DROP TABLE charts")
+    cluster.execute("DROP TABLE voyages")
+
+
 def test_keys_checks_defaults_and_foreign_keys(cluster, mood):
     cluster.execute(f"CREATE TABLE {mood}_u (m {mood} PRIMARY KEY CHECK (m <> 'ok'), n int8)")
     cluster.execute(f"INSERT INTO {mood}_u VALUES ('happy', 1), ('sad', 2)")
