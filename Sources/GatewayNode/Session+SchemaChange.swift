@@ -192,6 +192,10 @@ extension Session {
       if let rows, let fault = rows.fault, !rows.isOutcomeUnknown, !hasJobGivenUp {
         throw ErrorTranslation.sqlError(fault, catalog: rows.transaction.snapshot?.catalog)
       }
+      // What was in the way is seen by whoever looks for it next.
+      if progress.schemaIndex > 0 {
+        try? await connection.waitUntilApplied(SchemaIndex(progress.schemaIndex), deadline: control.callDeadline)
+      }
       throw SQLError(error)
     }
     if progress.schemaIndex > 0 {

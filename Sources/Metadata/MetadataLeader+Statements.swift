@@ -81,19 +81,42 @@ extension MetadataLeader {
     if let operation = call.operationID, !call.isExplainOnly, let job = speculative.operations[operation.text] {
       return attach(request, to: job, isAsynchronous: call.isAsynchronous)
     }
-    let waiting = waitingCalls.values.reduce(0) { $0 + $1.count }
+    let waiting = waitingCalls.values.reduce(0) { $0 + $1.count } + pending.reduce(0) { $0 + $1.findings.count }
     guard waiting < options.maximumWaitingCalls else {
       return [.answer(request, .tryAgain("\(waiting) schema changes are waiting"))]
     }
     do throws(SQLError) {
       return try begin(request, call)
     } catch {
-      return [.answer(request, .progress(DDLProgressReport(isFinal: true, error: error)))]
+      return tellWhenDecided(request, DDLProgressReport(isFinal: true, error: error))
     }
+  }
+
+  /// What stands in the way of a statement, or makes it needless, may itself be under way: it may be lost yet, and no process
+  /// has it.
+  private mutating func tellWhenDecided(_ request: RequestID, _ report: DDLProgressReport) -> [Effect] {
+    if let last = pending.lastIndex(where: { $0.entryTimestamp != nil }) {
+      pending[last].findings.append((request, report))
+      return []
+    }
+    var effects: [Effect] = []
+    tell(request, report, into: &effects)
+    return effects
+  }
+
+  func tell(_ request: RequestID, _ report: DDLProgressReport, into effects: inout [Effect]) {
+    guard !isRecovering else {
+      effects.append(.answer(request, .tryAgain("a schema change before it was dropped")))
+      return
+    }
+    var report = report
+    report.schemaIndex = applied.catalog.schemaIndex
+    effects.append(.answer(request, .progress(report)))
   }
 
   /// The caller is gone; its job goes on.
   public mutating func forget(_ request: RequestID) {
+    for position in pending.indices { pending[position].findings.removeAll { $0.request == request } }
     for job in waitingCalls.keys.sorted() {
       waitingCalls[job]?.removeAll { $0.request == request }
       if waitingCalls[job]?.isEmpty == true { waitingCalls[job] = nil }
@@ -147,11 +170,12 @@ extension MetadataLeader {
     }
     let (plan, planner, wayBack) = try makePlan(statement, database.id, job.id, isHeld: job.hold != nil)
     if call.isExplainOnly || plan.stages.isEmpty {
-      var report = DDLProgressReport(
-        isFinal: true, notices: plan.notices, schemaIndex: applied.catalog.schemaIndex, commandTag: plan.commandTag,
-        explanation: call.isExplainOnly ? plan.explanation : [])
-      if call.isExplainOnly { report.stages = plan.explained(in: speculative.catalog) }
-      return [.answer(request, .progress(report))]
+      var report = DDLProgressReport(isFinal: true, notices: plan.notices, commandTag: plan.commandTag)
+      if call.isExplainOnly {
+        report.explanation = plan.explanation
+        report.stages = plan.explained(in: speculative.catalog)
+      }
+      return tellWhenDecided(request, report)
     }
     guard plan.isInstant || speculative.unfinishedJobCount < options.maximumUnfinishedJobs else {
       throw SQLError(.programLimitExceeded, "\(options.maximumUnfinishedJobs) schema changes are unfinished")

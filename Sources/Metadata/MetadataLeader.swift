@@ -69,6 +69,8 @@ public struct MetadataLeader: Sendable {
     /// Who is answered when it is applied.
     var register: (request: RequestID, node: NodeID, epoch: SessionEpoch)?
     var control: (request: RequestID, job: JobID)?
+    /// Who is told then what was found in the catalog that it makes.
+    var findings: [(request: RequestID, report: DDLProgressReport)] = []
   }
 
   public let options: Options
@@ -207,6 +209,7 @@ public struct MetadataLeader: Sendable {
       oracle.applied(entryAt: state.catalog.timestamp)
       if !wasRefused { didApply(step, proposal, into: &effects) }
     }
+    for (request, report) in proposal?.findings ?? [] { tell(request, report, into: &effects) }
     finishRecoveryIfIdle(into: &effects)
     serveStalled(into: &effects)
     return effects
@@ -221,6 +224,7 @@ public struct MetadataLeader: Sendable {
     if let control = lost.control { effects.append(.answer(control.request, .tryAgain("the proposal was dropped"))) }
     isRecovering = true
     isReserving = false
+    for (request, report) in lost.findings { tell(request, report, into: &effects) }
     finishRecoveryIfIdle(into: &effects)
     return effects
   }

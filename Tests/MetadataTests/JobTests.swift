@@ -51,6 +51,36 @@ import Testing
     #expect(!world.work.isEmpty)
   }
 
+  /// A table whose creation is still under way may be lost, and no gateway has it yet.
+  @Test func whatIsFoundInAChangeUnderWayIsToldWhenThatIsDecided() throws {
+    var world = world()
+    let first = world.start(createTable("u", ifNotExists: true))
+    let second = world.start(createTable("u", ifNotExists: true))
+    let third = world.start(createTable("u"))
+    let gone = world.start(createTable("u", ifNotExists: true))
+    world.leader.forget(gone)
+    #expect(world.answers[second] == nil && world.answers[third] == nil)
+    world.applyAll()
+    let index = world.state.catalog.schemaIndex
+    #expect(world.result(first)?.schemaIndex == index)
+    #expect(world.result(second)?.schemaIndex == index)
+    #expect(world.result(second)?.notices == ["relation \"u\" already exists, skipping"])
+    #expect(world.result(third)?.error?.state == .duplicateTable)
+    #expect(world.result(third)?.schemaIndex == index)
+    #expect(world.answers[gone] == nil)
+
+    let lost = world.start(createTable("v"))
+    let behind = world.start(createTable("v", ifNotExists: true))
+    let dropped = try #require(world.log.last)
+    world.log.removeLast()
+    world.perform(world.leader.proposalFailed(dropped.id))
+    #expect(world.answers[lost] == [.tryAgain("the proposal was dropped")])
+    guard case .tryAgain? = world.answers[behind]?.last else {
+      Issue.record("\(String(describing: world.answers[behind]))")
+      return
+    }
+  }
+
   @Test func aLimitIsKeptAndTakenOverAtTheCheckpoint() throws {
     var world = world()
     _ = world.start(createIndex("i", on: "t"))

@@ -175,10 +175,10 @@ func column(_ name: String, isNullable: Bool = true) -> ColumnDefinition {
   ColumnDefinition(name: name, type: .int8, isNullable: isNullable)
 }
 
-func createTable(_ name: String) -> SchemaStatement {
+func createTable(_ name: String, ifNotExists: Bool = false) -> SchemaStatement {
   .createTable(
     CreateTable(
-      name: ObjectName(name: name), ifNotExists: false, columns: [column("id"), column("a")], primaryKey: ["id"]))
+      name: ObjectName(name: name), ifNotExists: ifNotExists, columns: [column("id"), column("a")], primaryKey: ["id"]))
 }
 
 func createIndex(_ name: String, on table: String, isUnique: Bool = false) -> SchemaStatement {
