@@ -14,6 +14,9 @@ public enum PlantedFault: String, Sendable, CaseIterable {
   case locksIgnoredByReads = "locks-ignored-by-reads"
   case nextTryRolledBack = "next-try-rolled-back"
   case unsyncedVote = "unsynced-vote"
+  case conversionNotWritten = "conversion-not-written"
+  case referenceNotHeld = "reference-not-held"
+  case rowsNotAwaited = "rows-not-awaited"
 
   /// The one that is active, set before anything runs; nil everywhere but in tests of the simulation.
   @_spi(Planting) public nonisolated(unsafe) static var planted: PlantedFault?

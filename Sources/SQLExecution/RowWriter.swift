@@ -131,7 +131,7 @@ final class RowWriter: Sendable {
       row[column.position] = try row[column.position].cast(from: type.withoutModifier, to: type, isExplicit: false)
     }
     if !generated.isEmpty { try generated.fill(&row, &context) }
-    if !conversions.isEmpty { try conversions.fill(&row, &context) }
+    if !conversions.isEmpty, !PlantedFault.isPlanted(.conversionNotWritten) { try conversions.fill(&row, &context) }
     for column in notNull where row[column.position].isNull {
       throw ConstraintViolation.notNull(table: table, column: column.descriptor, row: row)
     }

@@ -329,7 +329,7 @@ public struct JobCoordinator: Sendable {
       job.record.finish(at: wall)
       return propose(&job, stage: nil)
     }
-    if job.record.isReadyForRows {
+    if job.record.isReadyForRows, !PlantedFault.isPlanted(.rowsNotAwaited) {
       job.activity = .holding
       jobs[id] = job
       return [.hold(id)]
