@@ -222,6 +222,9 @@ import Wire
     guard try buffer.add(write, for: key) else { throw .keyExists(key: key, value: value) }
   }
 
+  /// Forgets its writes in a span of keys that nobody else can know: it is as if they had never been.
+  public func forgetWrites(from start: [UInt8], to end: [UInt8]) { buffer.removeAll(from: start, to: end) }
+
   /// Reads as of the snapshot it is given, and throws if what a statement relies on is no longer so.
   public typealias CommitCheck = @EventLoopActor (ReadSnapshot, StatementControl) async throws(TransactionFault) -> Void
 

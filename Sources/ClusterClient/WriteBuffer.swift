@@ -73,6 +73,16 @@ public struct WriteBuffer: Sendable {
     return true
   }
 
+  /// Forgets what was written in `start..<end`, as if nothing of it had been: for keys that nobody else can know.
+  public mutating func removeAll(from start: [UInt8], to end: [UInt8]) {
+    for key in keys(from: start, to: end) {
+      guard let before = writes.removeValue(forKey: key) else { continue }
+      byteCount -= cost(key, before)
+      if marks > 0 { undoLog.append((key, before)) }
+      sortedKeys = nil
+    }
+  }
+
   static func merge(_ before: BufferedWrite?, _ write: BufferedWrite) -> BufferedWrite {
     guard let before else { return write }
     var merged = write
@@ -105,7 +115,7 @@ public struct WriteBuffer: Sendable {
     while undoLog.count > mark.length, let (key, before) = undoLog.popLast() {
       if let current = writes[key] { byteCount -= cost(key, current) }
       if let before { byteCount += cost(key, before) }
-      if before == nil { sortedKeys = nil }
+      if before == nil || writes[key] == nil { sortedKeys = nil }
       writes[key] = before
     }
   }

@@ -68,26 +68,32 @@ import Wire
     var relocation = Relocation()
     var isSame = encoded.count == drafted.count
     for (mine, bytes) in zip(drafted, encoded) {
-      guard let real = try? TableDescriptor(decoding: bytes), real.name == mine.name,
-        real.columns.map(\.id) == mine.columns.map(\.id),
-        zip(real.columns, mine.columns).allSatisfy({
-          $0.type == $1.type || $0.type.isEnumerated && $1.type.isEnumerated
-        }),
-        real.indexes.map(\.id) == mine.indexes.map(\.id)
-      else {
+      guard let real = try? TableDescriptor(decoding: bytes), real.hasSameRows(as: mine) else {
         isSame = false
         break
       }
       relocation.tables[mine.id] = real.id
       for (own, index) in zip(mine.indexes, real.indexes) { relocation.ranges[own.rangeID] = index.rangeID }
     }
-    guard isSame else {
-      throw .retry(
-        SQLError(
-          .serializationFailure, "could not change the schema due to a concurrent schema change",
-          detail: "What the transaction creates is no longer what it has written rows for.",
-          hint: "Try the transaction again."), isContended: false)
-    }
+    guard isSame else { throw .retry(SchemaDraft.changedMeanwhile, isContended: false) }
     return relocation
+  }
+}
+
+extension TableDescriptor {
+  /// Whether rows and entries written for one are good for the other, in spite of other numbers.
+  func hasSameRows(as other: TableDescriptor) -> Bool {
+    name == other.name && columns.map(\.id) == other.columns.map(\.id) && indexes.map(\.id) == other.indexes.map(\.id)
+      && zip(columns, other.columns).allSatisfy { $0.type == $1.type || $0.type.isEnumerated && $1.type.isEnumerated }
+  }
+}
+
+extension SchemaDraft {
+  /// 40001: what the block creates would not be what it has written rows for.
+  static var changedMeanwhile: SQLError {
+    SQLError(
+      .serializationFailure, "could not change the schema due to a concurrent schema change",
+      detail: "What the transaction creates is no longer what it has written rows for.",
+      hint: "Try the transaction again.")
   }
 }

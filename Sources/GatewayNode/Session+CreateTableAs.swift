@@ -11,14 +11,7 @@ extension Session {
     _ create: CreateTableAsPlan, of plan: StatementPlan, _ request: ExecutionRequest, _ snapshot: ReadSnapshot,
     _ transaction: Transaction
   ) async throws(TransactionFault) -> ExecutionResult {
-    let before = transactionSchema
-    do throws(TransactionFault) {
-      return .finished(tag: try await fill(create, of: plan, request, snapshot, transaction))
-    } catch {
-      // A failed statement leaves no trace.
-      transactionSchema = before
-      throw error
-    }
+    .finished(tag: try await fill(create, of: plan, request, snapshot, transaction))
   }
 
   private func fill(

@@ -147,6 +147,7 @@ extension Session {
     var attempt = 0
     while true {
       let mark = transaction.mark()
+      let schema = transactionSchema
       let fault: TransactionFault
       do throws(TransactionFault) {
         let result = try await perform(request, transaction, output, isOwnTransaction: false)
@@ -163,6 +164,7 @@ extension Session {
       // A failed statement leaves no trace.
       transaction.undo(to: mark)
       transaction.release(mark)
+      if schema != nil || transactionSchema?.isRepetition != true { transactionSchema = schema }
       attempt += 1
       let mayRepeat = transaction.isolation == .readCommitted || statementsInTransaction == 0
       guard case .retry = fault, mayRepeat, attempt < Self.maximumAttempts, !output.hasFlushed,

@@ -11,6 +11,13 @@ import SchemaChange
 struct SessionSequences {
   var values: [TableID: Int64] = [:]
   var last: TableID?
+
+  /// Numbers of a block's own sequences stand for others in the next block.
+  mutating func endTransaction() {
+    guard values.keys.contains(where: SchemaDraft.isProvisional) else { return }
+    values = values.filter { !SchemaDraft.isProvisional($0.key) }
+    if last.map(SchemaDraft.isProvisional) ?? false { last = nil }
+  }
 }
 
 extension Session {
@@ -48,11 +55,8 @@ extension Session {
     case .set(let reference, let value, let isCalled):
       do throws(SQLError) {
         let sequence = try self.sequence(reference, in: snapshot.catalog)
-        guard !SchemaDraft.isProvisional(sequence.id) else {
-          throw SQLError.unsupported("setval of a sequence that the same transaction creates")
-        }
         let schema = (transactionSchema?.catalog ?? snapshot.catalog).schemaName(of: sequence)
-        try await set(sequence, in: schema, to: value, isCalled: isCalled, control)
+        try await set(sequence, in: schema, to: value, isCalled: isCalled, snapshot, control)
         return .integer(value)
       } catch {
         throw .failed(error)
@@ -76,7 +80,7 @@ extension Session {
 
   /// Of a sequence that the open block creates: its counter is one of the block's rows.
   private func ownNext(_ table: TableDescriptor) throws(TransactionFault) -> Int64 {
-    guard let transaction, let sequence = table.sequence else {
+    guard let transaction else {
       throw .failed(SQLError(.internalError, "sequence \"\(table.name)\" is not of this transaction"))
     }
     guard transactionSchema?.draft.fillsRows(from: table.id) != true else {
@@ -84,16 +88,7 @@ extension Session {
         SQLError.unsupported(
           "values of a sequence that rows of before take theirs from, in the transaction that creates it"))
     }
-    let row = SequenceRow(table, sequence)
-    var block: SequenceBlock
-    let state: SequenceState
-    do throws(SQLError) {
-      let before = try transaction.written(row.key).map { (bytes) throws(SQLError) in try row.decode(bytes) }
-      (block, state) = try sequence.taking(1, after: before ?? sequence.initialState, name: table.name)
-    } catch {
-      throw .failed(error)
-    }
-    try transaction.write(.put, key: row.key, value: row.encode(state), range: row.range, locksEarly: false)
+    var block = try takeOwn(1, of: table, in: transaction)
     guard let value = block.take() else {
       throw .failed(SQLError(.internalError, "an empty block was taken of sequence \"\(table.name)\""))
     }
@@ -124,9 +119,11 @@ extension Session {
   /// `setval` starts the sequence anew, in the catalog: so the blocks that other gateways hold are void at once, and no
   /// number from before can come after.
   private func set(
-    _ table: TableDescriptor, in schema: String, to value: Int64, isCalled: Bool, _ control: StatementControl
+    _ table: TableDescriptor, in schema: String, to value: Int64, isCalled: Bool, _ snapshot: ReadSnapshot,
+    _ control: StatementControl
   ) async throws(SQLError) {
-    guard let sequence = table.sequence else { return }
+    // It was done when the block was sent first; the numbers may have gone on since.
+    guard let sequence = table.sequence, transactionSchema?.isRepetition != true else { return }
     guard value >= sequence.minimum, value <= sequence.maximum else {
       throw SQLError(
         .numericValueOutOfRange,
@@ -135,11 +132,17 @@ extension Session {
     }
     var options = SequenceOptions()
     options.restart = .value(value, isCalled: isCalled)
-    let change = SchemaChangeCall(
-      self, .alterSequence(ObjectName(schema: schema, name: table.name), ifExists: false, options),
-      text: "setval of \(table.name) to \(value)", explainOnly: false, isInternal: true)
-    _ = try await change.run(control)
-    gateway.sequences.forget(table.id)
+    let statement = SchemaStatement.alterSequence(
+      ObjectName(schema: schema, name: table.name), ifExists: false, options)
+    let text = "setval of \(table.name) to \(value)"
+    if SchemaDraft.isProvisional(table.id), let transaction {
+      // There is nobody for whom it could take effect before the block does.
+      _ = try await stage(statement, text: text, snapshot, in: transaction, control)
+    } else {
+      let change = SchemaChangeCall(self, statement, text: text, explainOnly: false, isInternal: true)
+      _ = try await change.run(control)
+      gateway.sequences.forget(table.id)
+    }
     if isCalled { sequences.values[table.id] = value }
   }
 }

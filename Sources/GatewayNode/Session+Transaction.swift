@@ -211,6 +211,7 @@ extension Session {
     settingsCheckpoint = nil
     savepoints = []
     transactionSchema = nil
+    sequences.endTransaction()
     hasLookedUpOperation = false
     portals = [:]
     transactionModes = TransactionModes()

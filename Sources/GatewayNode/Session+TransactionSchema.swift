@@ -17,7 +17,12 @@ extension Session {
   /// The catalog that a statement of the session uses at a snapshot: with the changes of its own block, if it has made some.
   func catalog(asSeenFrom snapshot: CatalogView) throws(SQLError) -> CatalogView {
     guard var schema = transactionSchema else { return snapshot }
+    guard schema.draft.base.schemaIndex != snapshot.schemaIndex else { return schema.catalog }
+    let created = schema.draft.createdTables
     try schema.rebase(on: snapshot)
+    for table in created where transaction?.hasWrites(to: table.id) ?? false {
+      try schema.requireSameRows(of: table)
+    }
     transactionSchema = schema
     return schema.catalog
   }
@@ -43,10 +48,8 @@ extension Session {
     }
     let (tag, notices) = try schema.apply(statement, text: text)
     if transaction.hasWrites, !schema.isRepetition {
+      try await bringRowsInLine(with: schema, in: transaction, snapshot, control)
       try schema.requireWritable(transaction.writtenTables)
-      for table in schema.draft.createdIDs where transaction.hasWrites(to: table) {
-        try schema.requireSame(table, as: before)
-      }
     }
     transactionSchema = schema
     for notice in notices { client.writer.notice(notice) }

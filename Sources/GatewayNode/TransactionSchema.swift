@@ -22,9 +22,6 @@ struct TransactionSchema {
   mutating func apply(
     _ statement: SchemaStatement, text: String
   ) throws(SQLError) -> (commandTag: String, notices: [String]) {
-    if statement.boundSequences.contains(where: SchemaDraft.isProvisional) {
-      throw SQLError.unsupported("a default that uses a sequence which the same transaction creates")
-    }
     if let tag = repeated(text) { return (tag, []) }
     let answer = try draft.apply(statement)
     texts.append(text)
@@ -41,7 +38,6 @@ struct TransactionSchema {
 
   /// Brings the changes to what others have made of the catalog meanwhile.
   mutating func rebase(on base: CatalogView) throws(SQLError) {
-    guard base.schemaIndex != draft.base.schemaIndex else { return }
     draft = try draft.rebased(on: base)
     look()
   }
@@ -68,15 +64,11 @@ struct TransactionSchema {
       "writing rows of table \"\(draft.base.table(id: table)?.name ?? "")\" in the transaction that changes its schema")
   }
 
-  /// Throws if a statement has changed a table that the block itself has made and filled.
-  func requireSame(_ table: TableID, as before: TransactionSchema?) throws(SQLError) {
-    guard var old = before?.draft.catalog.table(id: table) else { return }
-    if var new = draft.catalog.table(id: table) {
-      old.referencedBy = []
-      new.referencedBy = []
-      if old.columns == new.columns, old.indexes == new.indexes, old.constraints == new.constraints { return }
-    }
-    throw SQLError.unsupported("a schema change of table \"\(old.name)\" behind writes to it in one transaction")
+  /// Throws 40001 if rows that the block has written to a table of its own do not fit what the table has become, because others
+  /// have changed what it was made from.
+  func requireSameRows(of table: TableDescriptor) throws(SQLError) {
+    guard draft.catalog.table(id: table.id)?.hasSameRows(as: table) != true else { return }
+    throw SchemaDraft.changedMeanwhile
   }
 
   /// The version that others know; nil: the transaction creates it.

@@ -123,6 +123,7 @@ struct ReferringRows {
 
 /// Keys that rows have lost: nobody may refer to them, unless they are there again.
 final class RemovedKeys: CommitCheck {
+  var table: TableDescriptor { key.table }
   private let key: IncomingForeignKey
   private let keys: [[Datum]]
   private let context: EvaluationContext

@@ -51,6 +51,9 @@ public protocol TableAccess: AnyObject {
 
 /// What a statement has found to be so and relies on (`TableAccess.checkAtCommit`).
 public protocol CommitCheck: AnyObject, Sendable {
+  /// Of which others must not have added rows.
+  var table: TableDescriptor { get }
+
   /// Whether it is so as `access` sees the rows, the transaction's own writes among them.
   nonisolated(nonsending) func holds(_ access: any TableAccess) async throws(SQLError) -> Bool
 }

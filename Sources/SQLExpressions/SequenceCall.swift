@@ -93,6 +93,16 @@ extension Expression {
     return children.contains { $0.callsSequences }
   }
 
+  /// With sequences that are named in it under other numbers. `number` is nil for one that stays as it is.
+  public func renumberingSequences(_ number: (Int64) -> Int64?) -> Expression {
+    let mapped = mapChildren { $0.renumberingSequences(number) }
+    guard case .call(let function, var arguments, let type) = mapped, (180..<190).contains(function.rawValue),
+      case .constant(.integer(let old), let kind)? = arguments.first, let new = number(old)
+    else { return mapped }
+    arguments[0] = .constant(.integer(new), kind)
+    return .call(function, arguments, type)
+  }
+
   /// The sequences it takes values from, as far as they are named in it.
   public var sequenceNumbers: Set<Int64> {
     var found: Set<Int64> = []

@@ -14,7 +14,7 @@ extension SystemCatalog {
   /// `public` of the first database has PostgreSQL's number; the others are far away from those of tables.
   static func namespaceNumber(_ id: NamespaceID) -> Int64 {
     if id == .public { return 2200 }
-    let isDraft = id.rawValue >= SchemaDraft.firstProvisionalID
+    let isDraft = id.rawValue >= SchemaDraft.firstProvisionalTable.rawValue
     return Int64(truncatingIfNeeded: (7 << 28) | (isDraft ? 1 << 24 : 0) | (id.rawValue & 0xff_ffff))
   }
 

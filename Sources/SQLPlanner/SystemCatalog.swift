@@ -91,11 +91,8 @@ enum SystemCatalog {
     return nil
   }
 
-  /// Numbers are those of ids; that of a table which a transaction has not made yet is far away from them.
-  static func number(_ table: TableDescriptor) -> Int64 {
-    SchemaDraft.isProvisional(table.id)
-      ? Int64(1 << 29 | (table.id.rawValue & 0xff_ffff)) : Int64(clamping: table.id.rawValue)
-  }
+  /// Numbers are those of ids.
+  static func number(_ table: TableDescriptor) -> Int64 { Int64(clamping: table.id.rawValue) }
 
   /// What numbers of parts of a table are made of.
   private static func key(_ table: TableDescriptor) -> UInt64 {

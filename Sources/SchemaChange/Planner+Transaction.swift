@@ -9,12 +9,12 @@ extension Planner {
     var draft = SchemaDraft(context)
     // Ids are given in the order of the statements, here as in the draft that the gateway has made.
     let first = context.nextTableID.rawValue
+    func real(_ id: TableID) -> TableID? {
+      guard SchemaDraft.isProvisional(id) else { return nil }
+      return TableID(rawValue: first &+ (id.rawValue &- SchemaDraft.firstProvisionalTable.rawValue))
+    }
     for statement in transaction.statements {
-      _ = try draft.apply(
-        statement.renumberingEnumerations { id in
-          guard SchemaDraft.isProvisional(id) else { return nil }
-          return TableID(rawValue: first &+ (id.rawValue &- SchemaDraft.firstProvisionalID))
-        })
+      _ = try draft.apply(statement.renumberingEnumerations(real).renumberingSequences(real))
     }
     context = draft.context
     context.catalog = draft.base
@@ -34,11 +34,13 @@ extension SchemaDraft {
     return plan
   }
 
-  /// Statements that concern a table in common, also by way of others. Positions, ascending; in the order of the first.
+  /// Statements that concern a table in common, also by way of others, or a sequence that one makes and from which the other gives
+  /// rows of before values. Positions, ascending; in the order of the first.
   func groups() -> [[Int]] {
     var groups: [(tables: Set<TableID>, statements: [Int])] = []
     for (position, plan) in plans.enumerated() {
-      var joined: (tables: Set<TableID>, statements: [Int]) = (Set(plan.tables), [position])
+      let sequences = plan.fillingSequences.filter { base.table(id: $0) == nil }
+      var joined: (tables: Set<TableID>, statements: [Int]) = (Set(plan.tables + sequences), [position])
       for group in groups where !group.tables.isDisjoint(with: joined.tables) {
         joined.tables.formUnion(group.tables)
         joined.statements += group.statements
@@ -365,6 +367,13 @@ extension DescriptorEdit {
 }
 
 extension Plan {
+  /// Those that rows of before take values from.
+  fileprivate var fillingSequences: [TableID] {
+    stages.flatMap(\.changes).flatMap(\.edits).flatMap { edit -> [TableID] in
+      if case .addColumn(let column) = edit, column.isFilled { column.sequences } else { [] }
+    }
+  }
+
   /// Plans of different tables as one: they become visible in the same entry.
   static func together(_ parts: [Plan], commandTag: String) -> Plan {
     let visible = parts.map(\.visibleStage).max() ?? 0

@@ -11,6 +11,16 @@ public struct Planner: Sendable {
 
   /// Throws what the client is to see; the context must then be thrown away.
   public mutating func plan(_ statement: SchemaStatement) throws(SQLError) -> Plan {
+    let isDraft = SchemaDraft.isProvisional(context.nextTableID)
+    let plan = try planned(statement)
+    guard isDraft || !SchemaDraft.isProvisional(context.nextTableID) else {
+      throw SQLError(
+        .programLimitExceeded, "at most \(SchemaLimits.maximumTableID) tables and the like can ever be created")
+    }
+    return plan
+  }
+
+  private mutating func planned(_ statement: SchemaStatement) throws(SQLError) -> Plan {
     switch statement {
     case .createTable(let create): try planCreateTable(create)
     case .dropTables(let names, let ifExists, let isCascade):

@@ -14,9 +14,14 @@ public struct SchemaDraft: Sendable {
   public private(set) var statements: [SchemaStatement] = []
   private(set) var plans: [Plan] = []
   private(set) var context: PlanningContext
+  /// What the statement that came last would go through if it were alone, as far as it has to do with rows of tables that the
+  /// draft itself creates.
+  public private(set) var lastSteps: [DraftStep] = []
 
-  /// Ids of tables and ranges from here on are those of a draft that nobody else knows.
-  public static let firstProvisionalID: UInt64 = 1 << 62
+  /// Ids from here on are those of a draft that nobody else knows. Those of tables fit where PostgreSQL's clients expect the number
+  /// of a relation; no others get so far (`SchemaLimits.maximumTableID`).
+  public static let firstProvisionalTable = TableID(rawValue: SchemaLimits.maximumTableID + 1)
+  public static let firstProvisionalRange = RangeID(rawValue: 1 << 62)
 
   /// - Parameter context: with the catalog in force.
   init(_ context: PlanningContext) {
@@ -29,12 +34,12 @@ public struct SchemaDraft: Sendable {
   public init(catalog: CatalogState, databaseID: DatabaseID) {
     self.init(
       PlanningContext(
-        catalog: catalog, databaseID: databaseID, nextTableID: TableID(Self.firstProvisionalID),
-        nextRangeID: RangeID(Self.firstProvisionalID), storageNodes: [NodeID(0)], replicationFactor: 1))
+        catalog: catalog, databaseID: databaseID, nextTableID: Self.firstProvisionalTable,
+        nextRangeID: Self.firstProvisionalRange, storageNodes: [NodeID(0)], replicationFactor: 1))
   }
 
-  public static func isProvisional(_ range: RangeID) -> Bool { range.rawValue >= firstProvisionalID }
-  public static func isProvisional(_ table: TableID) -> Bool { table.rawValue >= firstProvisionalID }
+  public static func isProvisional(_ range: RangeID) -> Bool { range >= firstProvisionalRange }
+  public static func isProvisional(_ table: TableID) -> Bool { table >= firstProvisionalTable }
 
   /// Adds a statement. Throws what the client is to see, and is as before then.
   public mutating func apply(_ statement: SchemaStatement) throws(SQLError) -> (commandTag: String, notices: [String]) {
@@ -52,11 +57,16 @@ public struct SchemaDraft: Sendable {
     planner.context.catalog = catalog
     let plan = try planner.plan(statement)
     var after = catalog
+    var steps: [DraftStep] = []
     for stage in plan.stages {
+      let before = after
       do { try after.apply(stage) } catch {
         throw SQLError(.internalError, "stage \"\(stage.name)\" does not fit the catalog", detail: "\(error)")
       }
+      let step = DraftStep(stage, from: before, to: after)
+      if step.concernsRows { steps.append(step) }
     }
+    lastSteps = steps
     catalog = after
     context = planner.context
     statements.append(statement)
@@ -117,8 +127,8 @@ public struct SchemaDraft: Sendable {
     try requireUnchanged(in: newBase)
     var context = context
     context.catalog = newBase
-    context.nextTableID = TableID(Self.firstProvisionalID)
-    context.nextRangeID = RangeID(Self.firstProvisionalID)
+    context.nextTableID = Self.firstProvisionalTable
+    context.nextRangeID = Self.firstProvisionalRange
     var draft = SchemaDraft(context)
     for statement in statements { _ = try draft.apply(statement) }
     return draft
@@ -180,6 +190,25 @@ public struct SchemaDraft: Sendable {
   private func requireUnchanged(in catalog: CatalogState) throws(SQLError) {
     try transaction.requireUnchanged(in: catalog)
   }
+}
+
+/// A stage of a statement, where tables are concerned that the same transaction creates: nobody but the transaction has rows of
+/// theirs, so it does itself, at once, what a job has done by storage nodes.
+public struct DraftStep: Sendable {
+  /// As the stage leaves it.
+  public let catalog: CatalogState
+  /// With rows of tables that the draft creates; in this order.
+  public let work: [StageWork]
+  /// What is in them is gone with the stage.
+  public let retiredRanges: [RangeDescriptor]
+
+  fileprivate init(_ stage: PlanStage, from before: CatalogState, to catalog: CatalogState) {
+    self.catalog = catalog
+    work = stage.work.filter { $0.tableID.map { SchemaDraft.isProvisional($0) } ?? false }
+    retiredRanges = stage.retiredRanges.filter { SchemaDraft.isProvisional($0) }.compactMap { before.range(id: $0) }
+  }
+
+  fileprivate var concernsRows: Bool { !work.isEmpty || !retiredRanges.isEmpty }
 }
 
 /// The schema changes of one transaction, in the order in which they were made.

@@ -20,6 +20,8 @@ public enum SchemaLimits {
   public static let maximumViewBytes = 262_144
   /// Sequences and views count as tables.
   public static let maximumTables = 100_000
+  /// Tables, sequences, views, types and schemas that were ever created: their ids are never used again.
+  public static let maximumTableID: UInt64 = (1 << 29) - 1
   /// `CACHE` of the sequences of serial and identity columns, if they do not say otherwise.
   public static let generatedSequenceCache: Int64 = 128
   /// Alterations in one `ALTER TABLE`, tables in one `DROP TABLE`.

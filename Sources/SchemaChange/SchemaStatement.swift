@@ -1,5 +1,6 @@
 import Basics
 import Catalog
+import SQLExpressions
 import SQLValues
 
 /// A DDL statement after the gateway has resolved types and evaluated constants; names are still names, so that the
@@ -47,6 +48,41 @@ extension SchemaStatement {
         }
       }
     default: []
+    }
+  }
+
+  /// With those under other ids: those of a draft are not those of the catalog. `id` is nil for one that stays as it is.
+  func renumberingSequences(_ id: (TableID) -> TableID?) -> SchemaStatement {
+    if boundSequences.allSatisfy({ id($0) == nil }) { return self }
+    func bytes(_ encoded: [UInt8]?) -> [UInt8]? {
+      guard let encoded, let expression = try? Expression(decoding: encoded) else { return encoded }
+      return expression.renumberingSequences { number in
+        UInt64(exactly: number).flatMap { id(TableID(rawValue: $0)) }.map { Int64(clamping: $0.rawValue) }
+      }.encoded
+    }
+    func column(_ definition: ColumnDefinition) -> ColumnDefinition {
+      var changed = definition
+      changed.defaultExpression = bytes(definition.defaultExpression)
+      changed.sequences = definition.sequences.map { id($0) ?? $0 }
+      return changed
+    }
+    switch self {
+    case .createTable(var create):
+      create.columns = create.columns.map(column)
+      return .createTable(create)
+    case .alterTable(let name, let ifExists, let changes):
+      let changed = changes.map { change -> TableAlteration in
+        switch change {
+        case .addColumn(let definition, let ifNotExists):
+          .addColumn(column(definition), ifNotExists: ifNotExists)
+        case .setDefault(let name, let expression, let text, let sequences):
+          .setDefault(
+            column: name, expression: bytes(expression), text: text, sequences: sequences.map { id($0) ?? $0 })
+        default: change
+        }
+      }
+      return .alterTable(name, ifExists: ifExists, changes: changed)
+    default: return self
     }
   }
 }

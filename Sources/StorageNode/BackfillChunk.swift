@@ -64,37 +64,9 @@ struct BackfillChunk: Sendable {
   }
 }
 
-/// What PostgreSQL says when an index or constraint cannot be built.
-enum IndexMessages {
-  /// `entryValue`: the value of an entry with the key in question. `isOver`: only one of the rows is left.
-  static func duplicate(
-    table: TableDescriptor, index: IndexDescriptor, entryValue: [UInt8], isOver: Bool = false
-  ) -> SQLError {
-    let ids = index.keyColumns.map(\.columnID)
-    let columns = ids.compactMap { table.column($0) }
-    let values = (try? RowLayout(table: table, columnIDs: ids).decode(entryValue)) ?? []
-    let names = columns.map(\.name).joined(separator: ", ")
-    let texts = zip(columns, values).map { $1.isNull ? "null" : $1.text(as: $0.type) }.joined(separator: ", ")
-    return SQLError(
-      .uniqueViolation, "could not create unique index \"\(table.displayName(of: index))\"",
-      detail: "Key (\(names))=(\(texts)) \(isOver ? "was duplicated while the index was built" : "is duplicated").",
-      hint: isOver ? "Create the index again." : nil, tableName: table.name,
-      constraintName: table.displayName(of: index))
-  }
+typealias IndexMessages = KeyValue.IndexMessages
 
-  static func containsNull(table: TableDescriptor, column: ColumnDescriptor) -> SQLError {
-    SQLError(
-      .notNullViolation, "column \"\(column.name)\" of relation \"\(table.name)\" contains null values",
-      tableName: table.name, columnName: column.name)
-  }
-
-  /// `rows`: the first offenders.
-  static func violated(table: TableDescriptor, constraint: String, rows: [String]) -> SQLError {
-    SQLError(
-      .checkViolation, "check constraint \"\(constraint)\" of relation \"\(table.name)\" is violated by some row",
-      detail: "Failing rows: \(rows.joined(separator: ", ")).", tableName: table.name, constraintName: constraint)
-  }
-
+extension IndexMessages {
   static func mismatch(table: TableDescriptor, index: IndexDescriptor, detail: String) -> SQLError {
     SQLError(
       .dataCorrupted, "index \"\(table.displayName(of: index))\" does not agree with table \"\(table.name)\"",

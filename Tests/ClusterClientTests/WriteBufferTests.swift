@@ -95,6 +95,11 @@ import Testing
         buffer.undo(to: mark)
         #expect(buffer.writes == writes)
         buffer.release(mark)
+      case 2:
+        let start = UInt8.random(in: 0..<12, using: &generator)
+        buffer.removeAll(from: [start], to: [start + 2])
+        let isEmpty = !buffer.hasKeys(from: [start], to: [start + 2])
+        #expect(isEmpty)
       default:
         let key = [UInt8.random(in: 0..<12, using: &generator)]
         let value = [UInt8](repeating: 1, count: Int.random(in: 0..<20, using: &generator))

@@ -1,5 +1,6 @@
 import Basics
 import Catalog
+import SQLExpressions
 import SQLValues
 import Testing
 
@@ -20,6 +21,52 @@ struct TransactionPlanTests {
     var draft = SchemaDraft(catalog: catalog, databaseID: .defaultDatabase)
     for statement in statements { _ = try draft.apply(statement) }
     return .transaction(draft.transaction)
+  }
+
+  /// What rows of before are, only a job can see to; rows of a table of its own the transaction has in hand.
+  @Test func aDraftTellsWhatHasToBeDoneWithRowsOfItsOwnTables() throws {
+    let world = try world()
+    var draft = SchemaDraft(catalog: world.catalog, databaseID: .defaultDatabase)
+    _ = try draft.apply(createTable("v", [column("id"), column("a")]))
+    #expect(draft.lastSteps.isEmpty)
+    let id = try #require(draft.catalog.table(named: "v")).id
+    _ = try draft.apply(createIndex("v_a", on: "v", ["a"]))
+    #expect(draft.lastSteps.flatMap(\.work).first == .backfill(id, IndexID(2)))
+    #expect(draft.lastSteps.allSatisfy(\.retiredRanges.isEmpty))
+    _ = try draft.apply(createIndex("t_b", on: "t", ["b"]))
+    #expect(draft.lastSteps.isEmpty)
+    _ = try draft.apply(.truncateTables(names: [ObjectName(name: "v")]))
+    #expect(draft.lastSteps.flatMap(\.retiredRanges).count == 2)
+    #expect(draft.lastSteps.flatMap(\.work).isEmpty)
+    _ = try draft.apply(.dropTables(names: [ObjectName(name: "v")], ifExists: false))
+    #expect(draft.lastSteps.flatMap(\.retiredRanges).count == 2)
+    // The leader has no rows of anybody.
+    _ = try draft.rebased(on: world.catalog)
+  }
+
+  @Test func aDefaultFollowsTheSequenceOfItsTransaction() throws {
+    var world = try world()
+    var draft = SchemaDraft(catalog: world.catalog, databaseID: .defaultDatabase)
+    _ = try draft.apply(createTable("first", [column("id")]))
+    _ = try draft.apply(.createSequence(ObjectName(name: "s"), ifNotExists: false, SequenceOptions()))
+    let drafted = try #require(draft.catalog.sequences.first).id
+    let next = Expression.nextValue(ofSequence: Int64(drafted.rawValue), as: .int8).encoded
+    var numbered = column("n")
+    numbered.defaultExpression = next
+    numbered.defaultText = "next"
+    numbered.sequences = [drafted]
+    _ = try draft.apply(createTable("v", [column("id"), numbered]))
+    _ = try draft.apply(
+      alter("t", .setDefault(column: "a", expression: next, text: "next", sequences: [drafted])))
+    for stage in try world.plan(.transaction(draft.transaction)).stages { try world.apply(stage) }
+    let real = try #require(world.catalog.sequences.first).id
+    #expect(!SchemaDraft.isProvisional(real))
+    for table in ["t", "v"] {
+      let column = try #require(world.table(table)?.column(ColumnID(2)))
+      #expect(column.sequences == [real])
+      let stored = try Expression(decoding: try #require(column.defaultExpression))
+      #expect(stored.sequenceNumbers == [Int64(real.rawValue)])
+    }
   }
 
   @Test func changesOfDifferentTablesBecomeVisibleTogether() throws {

@@ -24,15 +24,18 @@ public enum ReleaseKind: Hashable, Sendable {
   case referringTable
   /// The new table is that of a query.
   case copiedTable
+  /// The new table gets a key, an index, columns and constraints when it has its rows.
+  case changedTable
   /// A new column of the table of records besides, in which the record has its number.
   case column
 
   public init(of release: Int) {
-    switch release % 5 {
+    switch release % 6 {
     case 0: self = .table
-    case 4: self = .copiedTable
     case 1: self = .indexedTable
     case 2: self = .referringTable
+    case 4: self = .copiedTable
+    case 5: self = .changedTable
     default: self = .column
     }
   }

@@ -54,6 +54,16 @@ public struct ReleaseWorkload: Workload {
     case .indexedTable:
       let make = ["CREATE TABLE \(table) (id int8 PRIMARY KEY, v int8)", "CREATE INDEX ON \(table) (v)", fill]
       return isRecordedFirst ? [record] + make : make + [record]
+    case .changedTable:
+      return [
+        record, "CREATE TABLE \(table) (id int4 NOT NULL, v int8)", fill,
+        "ALTER TABLE \(table) ADD PRIMARY KEY (id)", "SAVEPOINT before",
+        "ALTER TABLE \(table) ADD COLUMN w int8 GENERATED ALWAYS AS (v + id) STORED",
+        "INSERT INTO \(table) VALUES (99, \(release))", "CREATE UNIQUE INDEX \(table)_w ON \(table) (w)",
+        "ROLLBACK TO SAVEPOINT before", "ALTER TABLE \(table) ADD COLUMN w serial",
+        "CREATE UNIQUE INDEX \(table)_w ON \(table) (w)", "ALTER TABLE \(table) ALTER id TYPE int8",
+        "ALTER TABLE \(table) ADD CHECK (w > 0), ADD FOREIGN KEY (v) REFERENCES \(name)",
+      ]
     case .referringTable:
       return [record, "CREATE TABLE \(table) (id int8 PRIMARY KEY, v int8 REFERENCES \(name))", fill]
     case .column:
