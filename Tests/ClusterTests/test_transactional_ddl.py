@@ -214,10 +214,12 @@ def test_what_a_block_cannot_do_yet_it_says(cluster, table):
     for statements, feature in (
         ([f"CREATE INDEX {table}_i ON {table} (k)", f"UPDATE {table} SET k = 1"], "writing rows of table"),
         ([f"UPDATE {table} SET k = 1", f"DROP TABLE {table}"], "writing rows of table"),
-        ([f"CREATE TABLE {table}_n (id int8 PRIMARY KEY); INSERT INTO {table}_n VALUES (1)",
-          f"CREATE INDEX ON {table}_n (id)"], "behind writes to it"),
+        ([f"ALTER TABLE {table} ADD CONSTRAINT {table}_u UNIQUE (k); CREATE TABLE {table}_n (k int8);"
+          f" INSERT INTO {table}_n VALUES (10)", f"ALTER TABLE {table}_n ADD FOREIGN KEY (k) REFERENCES {table} (k)"],
+         "a key that the same transaction adds"),
         ([f"ALTER TABLE {table} ALTER v TYPE varchar(9)", f"SELECT * FROM {table}"], "reading table"),
-        ([f"CREATE SEQUENCE {table}_s", f"SELECT setval('{table}_s', 7)"], "setval of a sequence"),
+        ([f"CREATE TABLE {table}_n (id int8 PRIMARY KEY); INSERT INTO {table}_n VALUES (10);"
+          f" ALTER TABLE {table} ADD FOREIGN KEY (k) REFERENCES {table}_n", "COMMIT"], "this combination"),
     ):
         with cluster.connect(1) as connection:
             connection.execute("BEGIN")
