@@ -93,24 +93,26 @@ public struct SchemaStatementKind: Sendable {
     },
     // With rows, of ids that no client has, and without a primary key.
     SchemaStatementKind("CREATE TABLE AS", weight: 12) { table, context in
-      guard table == nil else { return nil }
-      return createTableAs(&context)
-    },
-    // The rows are in line with what becomes of their table in the same transaction.
-    SchemaStatementKind("CREATE TABLE AS and changes", weight: 12) { table, context in
-      guard table == nil, var made = createTableAs(&context) else { return nil }
-      let kinds = all.filter { combinable.contains($0.name) }
-      var statements = [made.sql]
-      for _ in 0..<Int.random(in: 1...5, using: &context.random) {
-        guard let next = context.pick(kinds)?.make(made.after, &context), next.after != nil else { continue }
-        made.after = next.after
-        made.possibleErrors.formUnion(next.possibleErrors)
-        statements.append(next.sql)
+      guard table == nil, let name = context.pick(context.tableNames) else { return nil }
+      var after = TableModel(
+        serial: context.serial(), name: name,
+        columns: [
+          ColumnModel(serial: context.serial(), name: "id", kind: .integer, hasUniqueValues: true),
+          ColumnModel(serial: context.serial(), name: "k", kind: .integer),
+          ColumnModel(serial: context.serial(), name: "u", kind: .integer, hasUniqueValues: true),
+          ColumnModel(serial: context.serial(), name: "v", kind: .text),
+        ])
+      var rows: [String] = []
+      for number in 1...Int.random(in: 1...20, using: &context.random) {
+        let values = ["-\(number)", "\(Int.random(in: 0..<40, using: &context.random))", "-\(number)", "\(number)"]
+        after.initialRows[-number] = Dictionary(
+          uniqueKeysWithValues: zip(after.columns, values).filter { $0.0.name != "id" }.map { ($0.serial, $1) })
+        rows.append("(\(values.map { "'\($0)'" }.joined(separator: ", ")))")
       }
-      made.after?.droppedColumns = []
-      made.after?.droppedIndexes = []
-      made.sql = "BEGIN; \(statements.joined(separator: "; ")); COMMIT"
-      return made
+      return Made(
+        sql: "CREATE TABLE \(name) (id, k, u, v) AS SELECT a::int8, b::int8, c::int8, d FROM "
+          + "(VALUES \(rows.joined(separator: ", "))) r (a, b, c, d)",
+        after: after, writesRows: true)
     },
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
       table.map { Made(sql: "DROP TABLE \($0.name)\($0.view == nil ? "" : " CASCADE")", after: nil) }
@@ -444,9 +446,8 @@ public struct SchemaStatementKind: Sendable {
   static func errorsOfRevert(_ kind: String, _ sql: String) -> Set<String>? {
     switch kind {
     // A table that was not there before, rows that went; one that may have changed nothing leaves no job.
-    case "CREATE TABLE", "CREATE TABLE AS", "CREATE TABLE AS and changes", "UNDROP TABLE", "TRUNCATE",
-      "ALTER INDEX visibility", "CREATE VIEW", "CREATE OR REPLACE VIEW", "DROP VIEW", "RENAME VIEW COLUMN",
-      "DROP what a view reads":
+    case "CREATE TABLE", "CREATE TABLE AS", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility", "CREATE VIEW",
+      "CREATE OR REPLACE VIEW", "DROP VIEW", "RENAME VIEW COLUMN", "DROP what a view reads":
       nil
     // Rows may have the label.
     case "ADD COLUMN of an enumerated type", "ADD VALUE": nil
@@ -472,29 +473,6 @@ public struct SchemaStatementKind: Sendable {
   ]
 
   // MARK: - Parts of statements
-
-  private static func createTableAs(_ context: inout StatementContext) -> Made? {
-    guard let name = context.pick(context.tableNames) else { return nil }
-    var after = TableModel(
-      serial: context.serial(), name: name,
-      columns: [
-        ColumnModel(serial: context.serial(), name: "id", kind: .integer, hasUniqueValues: true),
-        ColumnModel(serial: context.serial(), name: "k", kind: .integer),
-        ColumnModel(serial: context.serial(), name: "u", kind: .integer, hasUniqueValues: true),
-        ColumnModel(serial: context.serial(), name: "v", kind: .text),
-      ])
-    var rows: [String] = []
-    for number in 1...Int.random(in: 1...20, using: &context.random) {
-      let values = ["-\(number)", "\(Int.random(in: 0..<40, using: &context.random))", "-\(number)", "\(number)"]
-      after.initialRows[-number] = Dictionary(
-        uniqueKeysWithValues: zip(after.columns, values).filter { $0.0.name != "id" }.map { ($0.serial, $1) })
-      rows.append("(\(values.map { "'\($0)'" }.joined(separator: ", ")))")
-    }
-    return Made(
-      sql: "CREATE TABLE \(name) (id, k, u, v) AS SELECT a::int8, b::int8, c::int8, d FROM "
-        + "(VALUES \(rows.joined(separator: ", "))) r (a, b, c, d)",
-      after: after, writesRows: true)
-  }
 
   /// Every text is another one.
   private static func comment(_ context: inout StatementContext) -> String? {
