@@ -125,7 +125,7 @@ import Testing
     #expect(world.catalog.databases.map(\.name) == ["defaultdb"] && world.catalog.namespaces.map(\.name) == ["public"])
     // It is not taken back, nor are its tables found from elsewhere.
     #expect(error { try world.run(.revertJob(world.lastJob)) }?.message.contains("dropped a database") == true)
-    #expect(state { try world.run(.undrop(Undrop(kind: .table, name: ObjectName(name: "t")))) } != nil)
+    #expect(state { try world.run(.undrop(Undrop(.table, ObjectName(name: "t")))) } != nil)
     #expect(world.waysBack.droppedObjects(in: world.catalog).filter { $0.database == .defaultDatabase } == [])
   }
 
@@ -140,7 +140,8 @@ import Testing
     #expect(TableID.isHeldUp(using, by: ending) && TableID.isHeldUp(ending, by: using))
     #expect(!TableID.isHeldUp(using, by: using) && !TableID.isHeldUp(elsewhere, by: ending))
     #expect(!TableID.isHeldUp(ending, by: elsewhere))
-    #expect(TableID.isHeldUp(Planner.tables(of: rename("shop", to: "x"), in: world.catalog, .defaultDatabase), by: ending))
+    #expect(
+      TableID.isHeldUp(Planner.tables(of: rename("shop", to: "x"), in: world.catalog, .defaultDatabase), by: ending))
   }
 
   @Test func anotherNameIsTakenBack() throws {

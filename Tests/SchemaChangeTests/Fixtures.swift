@@ -19,7 +19,8 @@ struct World {
 
   mutating func plan(_ statement: SchemaStatement) throws -> Plan {
     var context = PlanningContext(
-      catalog: catalog, databaseID: databaseID, nextTableID: nextTableID, nextRangeID: nextRangeID, storageNodes: storageNodes,
+      catalog: catalog, databaseID: databaseID, nextTableID: nextTableID, nextRangeID: nextRangeID,
+      storageNodes: storageNodes,
       absentNodes: absentNodes, replicationFactor: 3)
     context.retainsDropped = retainsDropped
     context.waysBack = waysBack
