@@ -160,7 +160,8 @@ public final class StatementParser: Sendable {
         var part = Array(bytes[range])
         for position in clause { part[position] = UInt8(ascii: " ") }
         let blanks = [UInt8](repeating: 0x20, count: start)
-        return try parseWithLibrary(blanks + part[(start - range.lowerBound)...], positions, after: start).map { parsed in
+        return try parseWithLibrary(blanks + part[(start - range.lowerBound)...], positions, after: start).map {
+          parsed in
           guard case .object(.createDatabase(var create)) = parsed.statement else { return parsed }
           create.ifNotExists = true
           var parsed = parsed

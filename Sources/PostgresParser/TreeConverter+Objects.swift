@@ -21,7 +21,8 @@ extension TreeConverter {
       return .dropSchemas(
         strings(drop.objects, drop.n_objects), ifExists: drop.missing_ok != 0,
         isCascade: drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
-    case PG_QUERY__NODE__NODE_CREATEDB_STMT: return .createDatabase(try createDatabase(node.pointee.createdb_stmt.pointee))
+    case PG_QUERY__NODE__NODE_CREATEDB_STMT:
+      return .createDatabase(try createDatabase(node.pointee.createdb_stmt.pointee))
     case PG_QUERY__NODE__NODE_DROPDB_STMT:
       // `FORCE`, the only option there is, ends the sessions in the way; here none is in the way.
       let drop = node.pointee.dropdb_stmt.pointee
@@ -44,7 +45,8 @@ extension TreeConverter {
       guard !options.contains(where: { $0.name == name }) else {
         throw SQLError(.syntaxError, "conflicting or redundant options", position: place)
       }
-      options.append(CreateDatabaseSyntax.Option(name: name, value: element.arg.flatMap { constantText($0) }, at: place))
+      options.append(
+        CreateDatabaseSyntax.Option(name: name, value: element.arg.flatMap { constantText($0) }, at: place))
     }
     return CreateDatabaseSyntax(name: string(create.dbname), options: options)
   }

@@ -28,8 +28,9 @@ extension Planner {
     guard context.catalog.namespaces.count < SchemaLimits.maximumNamespaces,
       context.catalog.databases.count < SchemaLimits.maximumNamespaces
     else { throw Self.tooManyNamespaces }
-    let id = DatabaseID(context.allocateTable().rawValue)
+    // The second of two ids is not the first one of a cluster, which `defaultdb` has.
     let namespace = NamespaceID(context.allocateTable().rawValue)
+    let id = DatabaseID(context.allocateTable().rawValue)
     var stages = StageBuilder(context)
     stages.change(
       namespace,
@@ -60,7 +61,9 @@ extension Planner {
     guard database.id != context.databaseID else {
       throw SQLError(.objectInUse, "cannot drop the currently open database")
     }
-    guard database.id != .defaultDatabase else { throw SQLError.unsupported("dropping the first database of a cluster") }
+    guard database.id != .defaultDatabase else {
+      throw SQLError.unsupported("dropping the first database of a cluster")
+    }
     let namespaces = context.catalog.namespaces.filter { $0.databaseID == database.id }
     var stages = StageBuilder(context)
     var cascades: [String] = []
@@ -112,7 +115,9 @@ extension Planner {
       throw SQLError(.featureNotSupported, "current database cannot be renamed")
     }
     // Clients that name no database get it, by its name.
-    guard database.id != .defaultDatabase else { throw SQLError.unsupported("renaming the first database of a cluster") }
+    guard database.id != .defaultDatabase else {
+      throw SQLError.unsupported("renaming the first database of a cluster")
+    }
   }
 
   private static func duplicateDatabase(_ name: String) -> SQLError {

@@ -153,7 +153,8 @@ extension SchemaStatement {
 
   fileprivate var mayDropSequences: Bool {
     switch self {
-    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .database(.drop), .undrop, .revertJob,
+    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .database(.drop),
+      .undrop, .revertJob,
       .type(.drop):
       true
     case .alterTable(_, _, let changes):

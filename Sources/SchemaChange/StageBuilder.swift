@@ -353,8 +353,9 @@ struct StageBuilder: Sendable {
     // What is dropped goes out of sight in the same entry in which what is added comes into sight.
     let adding = elements.indices.filter { elements[$0].target != .absent && elements[$0].next != nil }
     let dropping = elements.indices.filter { elements[$0].target == .absent && elements[$0].next != nil }
-    guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty || !namespaceChanges.isEmpty
-      || !databaseChanges.isEmpty
+    guard
+      !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty || !namespaceChanges.isEmpty
+        || !databaseChanges.isEmpty
     else { return nil }
     var result = stage(dropping + adding, directEdits)
     result.newRanges += newRanges

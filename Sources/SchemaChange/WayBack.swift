@@ -232,7 +232,8 @@ extension WayBack {
         let schema = catalog.namespace(id: table.namespaceID)?.name ?? entry.schemaName
         found.append(
           DroppedObject(
-            kind: kind, database: table.databaseID, table: entry.id, column: column, schemaName: schema, tableName: table.name, name: name,
+            kind: kind, database: table.databaseID, table: entry.id, column: column, schemaName: schema,
+            tableName: table.name, name: name,
             job: job,
             droppedMilliseconds: finishedMilliseconds))
       }

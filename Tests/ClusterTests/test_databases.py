@@ -33,6 +33,13 @@ def psql(cluster, *arguments, database="defaultdb", gateway=1, script=None, chec
         input=script, capture_output=True, text=True, timeout=60, check=check).stdout
 
 
+def test_the_first_change_of_a_cluster(cluster):
+    """Numbers of databases come from where those of tables do: the first one is not that of the first database."""
+    ask(cluster, "CREATE DATABASE very_first")
+    assert databases(cluster, 2) == ["defaultdb", "very_first"]
+    ask(cluster, "DROP DATABASE very_first", 2)
+
+
 def test_each_has_its_own_names_and_rows(cluster):
     ask(cluster, "CREATE TABLE goods (id int8 PRIMARY KEY, v text)")
     ask(cluster, "INSERT INTO goods VALUES (1, 'first')")
