@@ -1,18 +1,18 @@
 /// Statements about a database that a table has beside it: no table is in it, its name is what can go wrong.
 extension SchemaStatementKind {
   public static let databases: [SchemaStatementKind] = [
-    outsideOfTransactions("CREATE DATABASE", weight: 4) { table, context in
+    outsideOfTransactions("CREATE DATABASE", weight: 10) { table, context in
       guard table.database == nil else { return nil }
       let name = databaseName(&context)
       table.database = name
       return "CREATE DATABASE \(name)"
     },
-    outsideOfTransactions("DROP DATABASE", weight: 3) { table, _ in
+    outsideOfTransactions("DROP DATABASE", weight: 6) { table, _ in
       guard let name = table.database else { return nil }
       table.database = nil
       return "DROP DATABASE \(name)"
     },
-    alter("RENAME DATABASE", weight: 4) { table, context in
+    alter("RENAME DATABASE", weight: 8) { table, context in
       guard let name = table.database else { return nil }
       let newName = databaseName(&context)
       table.database = newName
