@@ -2774,7 +2774,7 @@ const ProtobufCMessageDescriptor theseus__v1__ack_batch__descriptor =
   (ProtobufCMessageInit) theseus__v1__ack_batch__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors[13] =
+static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors[14] =
 {
   {
     "operation_id",
@@ -2932,10 +2932,23 @@ static const ProtobufCFieldDescriptor theseus__v1__ddlrequest__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "database_id",
+    60,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DDLRequest, database_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
   5,   /* field[5] = bounded_wait_milliseconds */
   1,   /* field[1] = database */
+  13,   /* field[13] = database_id */
   7,   /* field[7] = explain_only */
   6,   /* field[6] = gateway_node_id */
   4,   /* field[4] = is_asynchronous */
@@ -2948,10 +2961,11 @@ static const unsigned theseus__v1__ddlrequest__field_indices_by_name[] = {
   2,   /* field[2] = statement */
   3,   /* field[3] = statement_text */
 };
-static const ProtobufCIntRange theseus__v1__ddlrequest__number_ranges[1 + 1] =
+static const ProtobufCIntRange theseus__v1__ddlrequest__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 60, 13 },
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
 {
@@ -2961,10 +2975,10 @@ const ProtobufCMessageDescriptor theseus__v1__ddlrequest__descriptor =
   "Theseus__V1__DDLRequest",
   "theseus.v1",
   sizeof(Theseus__V1__DDLRequest),
-  13,
+  14,
   theseus__v1__ddlrequest__field_descriptors,
   theseus__v1__ddlrequest__field_indices_by_name,
-  1,  theseus__v1__ddlrequest__number_ranges,
+  2,  theseus__v1__ddlrequest__number_ranges,
   (ProtobufCMessageInit) theseus__v1__ddlrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3497,7 +3511,7 @@ const ProtobufCMessageDescriptor theseus__v1__job_step_info__descriptor =
   (ProtobufCMessageInit) theseus__v1__job_step_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[27] =
+static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[28] =
 {
   {
     "job_id",
@@ -3823,6 +3837,18 @@ static const ProtobufCFieldDescriptor theseus__v1__job_info__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "database_id",
+    60,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__JobInfo, database_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
   16,   /* field[16] = backfill_milliseconds */
@@ -3830,6 +3856,7 @@ static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
   21,   /* field[21] = command_tag */
   10,   /* field[10] = created_milliseconds */
   23,   /* field[23] = database */
+  27,   /* field[27] = database_id */
   13,   /* field[13] = error */
   11,   /* field[11] = finished_milliseconds */
   14,   /* field[14] = gateway_node_id */
@@ -3853,10 +3880,11 @@ static const unsigned theseus__v1__job_info__field_indices_by_name[] = {
   24,   /* field[24] = work_rows_done */
   25,   /* field[25] = work_rows_total */
 };
-static const ProtobufCIntRange theseus__v1__job_info__number_ranges[1 + 1] =
+static const ProtobufCIntRange theseus__v1__job_info__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 27 }
+  { 60, 27 },
+  { 0, 28 }
 };
 const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor =
 {
@@ -3866,10 +3894,10 @@ const ProtobufCMessageDescriptor theseus__v1__job_info__descriptor =
   "Theseus__V1__JobInfo",
   "theseus.v1",
   sizeof(Theseus__V1__JobInfo),
-  27,
+  28,
   theseus__v1__job_info__field_descriptors,
   theseus__v1__job_info__field_indices_by_name,
-  1,  theseus__v1__job_info__number_ranges,
+  2,  theseus__v1__job_info__number_ranges,
   (ProtobufCMessageInit) theseus__v1__job_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4619,7 +4647,7 @@ const ProtobufCMessageDescriptor theseus__v1__schema_agreement_response__descrip
   (ProtobufCMessageInit) theseus__v1__schema_agreement_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__schema_log_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor theseus__v1__schema_log_request__field_descriptors[4] =
 {
   {
     "limit",
@@ -4657,16 +4685,30 @@ static const ProtobufCFieldDescriptor theseus__v1__schema_log_request__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "database_id",
+    60,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__SchemaLogRequest, database_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__schema_log_request__field_indices_by_name[] = {
+  3,   /* field[3] = database_id */
   0,   /* field[0] = limit */
   1,   /* field[1] = table_id */
   2,   /* field[2] = table_name */
 };
-static const ProtobufCIntRange theseus__v1__schema_log_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange theseus__v1__schema_log_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 60, 3 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor theseus__v1__schema_log_request__descriptor =
 {
@@ -4676,10 +4718,10 @@ const ProtobufCMessageDescriptor theseus__v1__schema_log_request__descriptor =
   "Theseus__V1__SchemaLogRequest",
   "theseus.v1",
   sizeof(Theseus__V1__SchemaLogRequest),
-  3,
+  4,
   theseus__v1__schema_log_request__field_descriptors,
   theseus__v1__schema_log_request__field_indices_by_name,
-  1,  theseus__v1__schema_log_request__number_ranges,
+  2,  theseus__v1__schema_log_request__number_ranges,
   (ProtobufCMessageInit) theseus__v1__schema_log_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4927,7 +4969,7 @@ const ProtobufCMessageDescriptor theseus__v1__schema_log_response__descriptor =
   (ProtobufCMessageInit) theseus__v1__schema_log_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor theseus__v1__dropped_object_info__field_descriptors[8] =
+static const ProtobufCFieldDescriptor theseus__v1__dropped_object_info__field_descriptors[9] =
 {
   {
     "kind",
@@ -5025,8 +5067,21 @@ static const ProtobufCFieldDescriptor theseus__v1__dropped_object_info__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "database_id",
+    60,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Theseus__V1__DroppedObjectInfo, database_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned theseus__v1__dropped_object_info__field_indices_by_name[] = {
+  8,   /* field[8] = database_id */
   5,   /* field[5] = dropped_milliseconds */
   4,   /* field[4] = job_id */
   0,   /* field[0] = kind */
@@ -5036,10 +5091,11 @@ static const unsigned theseus__v1__dropped_object_info__field_indices_by_name[] 
   2,   /* field[2] = table_name */
   6,   /* field[6] = until_milliseconds */
 };
-static const ProtobufCIntRange theseus__v1__dropped_object_info__number_ranges[1 + 1] =
+static const ProtobufCIntRange theseus__v1__dropped_object_info__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 60, 8 },
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor theseus__v1__dropped_object_info__descriptor =
 {
@@ -5049,10 +5105,10 @@ const ProtobufCMessageDescriptor theseus__v1__dropped_object_info__descriptor =
   "Theseus__V1__DroppedObjectInfo",
   "theseus.v1",
   sizeof(Theseus__V1__DroppedObjectInfo),
-  8,
+  9,
   theseus__v1__dropped_object_info__field_descriptors,
   theseus__v1__dropped_object_info__field_indices_by_name,
-  1,  theseus__v1__dropped_object_info__number_ranges,
+  2,  theseus__v1__dropped_object_info__number_ranges,
   (ProtobufCMessageInit) theseus__v1__dropped_object_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -203,9 +203,17 @@ public struct CatalogState: Sendable {
 
   private mutating func applyDatabases(_ entry: SchemaEntry) throws(CatalogError) {
     for database in entry.databaseChanges {
-      guard database.version == (databasesByID[database.id]?.version ?? .none).next,
-        !databasesByID.values.contains(where: { $0.name == database.name && $0.id != database.id })
-      else { throw .inconsistent("change of database \(database.id) to version \(database.version)") }
+      let before = databasesByID[database.id]
+      guard database.version == (before?.version ?? .none).next, !database.isDropped || before != nil else {
+        throw .inconsistent("change of database \(database.id) to version \(database.version)")
+      }
+      databasesByID[database.id] = nil
+    }
+    // Old names have gone before new ones come.
+    for database in entry.databaseChanges where !database.isDropped {
+      guard !databasesByID.values.contains(where: { $0.name == database.name }) else {
+        throw .inconsistent("database \(database.id) has the name of another one")
+      }
       databasesByID[database.id] = database
     }
     if !entry.databaseChanges.isEmpty || !entry.namespaceChanges.isEmpty { namespacesIndex = entry.index }
@@ -230,8 +238,16 @@ public struct CatalogState: Sendable {
     }
   }
 
-  /// Nothing is left in a namespace that is gone, and nothing comes into one: whoever came first, the other is refused.
+  /// Nothing is left in a namespace or a database that is gone, and nothing comes into one: whoever came first, the other is
+  /// refused.
   private func requireNamespaces(of entry: SchemaEntry) throws(CatalogError) {
+    for namespace in entry.namespaceChanges.compactMap(\.descriptor) where databasesByID[namespace.databaseID] == nil {
+      throw .inconsistent("namespace \(namespace.id) is in database \(namespace.databaseID), which is not there")
+    }
+    let ended = Set(entry.databaseChanges.filter(\.isDropped).map(\.id))
+    if !ended.isEmpty, let left = namespacesByID.values.first(where: { ended.contains($0.databaseID) }) {
+      throw .inconsistent("namespace \(left.id) is in database \(left.databaseID), which goes")
+    }
     for table in entry.changes.compactMap(\.descriptor) where table.state == .public {
       guard namespacesByID[table.namespaceID]?.databaseID == table.databaseID else {
         throw .inconsistent("table \(table.id) is in namespace \(table.namespaceID), which is not there")

@@ -74,6 +74,7 @@ extension DatabaseDescriptor {
     writer.field(2, name)
     writer.field(3, version)
     if let comment { writer.field(4, comment) }
+    if isDropped { writer.field(60, true) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -85,6 +86,7 @@ extension DatabaseDescriptor {
       case 2: database.name = try field.string()
       case 3: database.version = try field.identifier()
       case 4: database.comment = try field.string()
+      case 60: database.isDropped = try field.boolean()
       default: break
       }
     }

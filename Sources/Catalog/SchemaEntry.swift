@@ -54,9 +54,12 @@ public struct TableChange: Hashable, Sendable {
 
 public struct DatabaseDescriptor: Hashable, Sendable {
   public var id: DatabaseID
+  /// Unique within the cluster.
   public var name: String
   public var version: DescriptorVersion
   public var comment: String?
+  /// The entry that says so ends it; nothing may be left in it then. No catalog holds such a one.
+  public var isDropped = false
 
   public init(
     id: DatabaseID, name: String, version: DescriptorVersion = DescriptorVersion(1), comment: String? = nil
@@ -65,6 +68,19 @@ public struct DatabaseDescriptor: Hashable, Sendable {
     self.name = name
     self.version = version
     self.comment = comment
+  }
+
+  /// What an entry does that leaves the database like this, in sentences.
+  ///
+  /// - Parameter before: nil where it is not known.
+  public func sentences(from before: DatabaseDescriptor?) -> [String] {
+    if isDropped { return ["database \(name) is gone"] }
+    if version == DescriptorVersion(1) { return ["database \(name) is created"] }
+    guard let before else { return ["database \(name) is changed; what it was is no longer in the log"] }
+    var result: [String] = []
+    if before.name != name { result.append("database \(before.name) is renamed to \(name)") }
+    if before.comment != comment { result.append("database \(name) is commented on") }
+    return result
   }
 }
 

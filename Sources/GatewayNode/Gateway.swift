@@ -164,7 +164,9 @@ import Wire
     repeat { nextProcessID = nextProcessID % 0x7fff_ffff + 1 } while sessions[nextProcessID] != nil
     let session = Session(
       self, client, processID: nextProcessID, secretKey: UInt32.random(in: 1...UInt32.max, using: &random))
-    guard session.start(parameters) else { return }
+    guard await session.start(parameters) else { return }
+    // Much may have happened while the newest catalog was waited for.
+    if isDraining { return client.close(Self.shutdownError) }
     sessions[session.processID] = session
     metrics.connections.set(Int64(sessions.count))
     client.onClose = { [weak session] in session?.clientLeft() }
@@ -203,8 +205,19 @@ import Wire
 
   // MARK: - For sessions
 
-  func hasDatabase(_ name: String) -> Bool {
-    cluster.connection.history?.latest.database(named: name) != nil
+  /// How long a client waits at most to learn whether its database is there (milliseconds).
+  static let databaseMilliseconds: UInt64 = 10_000
+
+  /// In the newest catalog that there is: another gateway may have just made it, or another one of that name. 3D000: there is
+  /// none.
+  func database(named name: String) async throws(SQLError) -> DatabaseID {
+    // It always has this name and nobody else does: whoever connects to it asks nobody.
+    if name == "defaultdb" { return .defaultDatabase }
+    _ = try await cluster.timestamps.read(deadline: EventLoop.now.advanced(byMilliseconds: Self.databaseMilliseconds))
+    guard let found = cluster.connection.history?.latest.database(named: name) else {
+      throw SQLError(.invalidCatalogName, "database \"\(name)\" does not exist")
+    }
+    return found.id
   }
 
   /// Microseconds since 2000-01-01 UTC.

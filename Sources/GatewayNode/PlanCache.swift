@@ -12,6 +12,7 @@ import SQLValues
     let text: String
     let types: [UInt32]
     // What names and session functions in the plan stand for.
+    let database: DatabaseID
     let user: String
     let searchPath: String
   }

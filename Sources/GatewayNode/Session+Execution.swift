@@ -302,6 +302,9 @@ extension Session {
 
   /// The statement's plan for `catalog`: the one it has, if that still holds, else a new one.
   func currentPlan(_ prepared: PreparedStatement, _ catalog: CatalogView) throws(SQLError) -> StatementPlan {
+    guard catalog.database(id: databaseID) != nil else {
+      throw SQLError(.invalidCatalogName, "database \"\(databaseName)\" does not exist")
+    }
     let isOwnSchema = transactionSchema != nil
     if !isOwnSchema, let plan = prepared.plan, plan.isValid(in: catalog) { return plan }
     // Once told to the client, the parameters' types stay.
@@ -327,16 +330,15 @@ extension Session {
   }
 
   func plannerSession(_ catalog: CatalogView) -> PlannerSession {
-    let database = catalog.database(named: databaseName)?.id ?? .defaultDatabase
     if !searchPath.isOf(settings.searchPath) { searchPath = SearchPath(settings.searchPath) }
     return PlannerSession(
-      databaseID: database, databaseName: databaseName, userName: userName,
-      searchPath: searchPath.schemas(in: catalog, database, user: userName))
+      databaseID: databaseID, databaseName: catalog.database(id: databaseID)?.name ?? databaseNameAtStart,
+      userName: userName, searchPath: searchPath.schemas(in: catalog, databaseID, user: userName))
   }
 
   private func sessionInformation(_ session: PlannerSession) -> SessionInformation {
     SessionInformation(
-      databaseName: databaseName, schemaName: session.searchPath.first ?? "", userName: userName,
+      databaseName: session.databaseName, schemaName: session.searchPath.first ?? "", userName: userName,
       backendPID: Int32(truncatingIfNeeded: processID))
   }
 

@@ -68,7 +68,9 @@ extension Session {
       return "SHOW SCHEMA LOG"
     case .showDropped:
       let objects = try await metadata(MetadataService.listDropped, Empty(), control).objects
-      send(objects.map(Self.row), UtilityColumns.dropped, output)
+      // UNDROP of what is listed is to work; a leader of an older release does not say which database it was in.
+      let own = objects.filter { [0, databaseID.rawValue].contains($0.databaseID) }
+      send(own.map(Self.row), UtilityColumns.dropped, output)
       return "SHOW DROPPED"
     }
   }
@@ -185,10 +187,9 @@ extension Session {
   }
 
   private func adminRow(_ job: JobInfo) -> [Datum] {
-    let database = gateway.cluster.connection.history?.latest.database(named: job.database)?.id
     return [
       Self.integer(job.jobID), .text(job.database), .text(job.tableName), .text(job.commandTag.lowercased()),
-      .text(job.stage), database.map { Self.integer($0.rawValue) } ?? .null,
+      .text(job.stage), Self.known(job.databaseID),
       job.tableIDs.first.map { Self.integer($0) } ?? .null, Self.integer(job.rowsDone),
       Self.time(job.createdMilliseconds), Self.time(job.history.first?.startedMilliseconds ?? 0),
       Self.time(job.finishedMilliseconds), .text(Self.adminState(job.state)), .text(job.waitReason),

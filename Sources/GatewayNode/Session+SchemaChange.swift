@@ -23,6 +23,11 @@ extension Session {
       return .finished(tag: "EXPLAIN")
     case .schemaChange(let planned):
       let statement = try planned.evaluatingStableDefaults(&context)
+      if case .database(let change) = statement, change.needsOwnTransaction,
+        block.isOpen || isAmongOthers || transactionSchema != nil || self.transaction?.hasWrites == true
+      {
+        throw SQLError(.activeTransaction, "\(change.commandTag) cannot run inside a transaction block")
+      }
       // Behind `CREATE TABLE AS` in one message: part of its transaction.
       if block.state == .open || transactionSchema != nil {
         if request.prepared.parsed.onBlock != nil {
@@ -119,7 +124,8 @@ extension Session {
       rowsStartTimestamp: rows?.transaction.startTimestamp.rawValue ?? 0,
       sessionEpoch: session.gateway.cluster.connection.sessionEpoch?.rawValue ?? 0,
       primaryKey: rows?.anchor?.key ?? [], primaryRangeID: rows?.anchor?.range.rawValue ?? 0,
-      onBlock: UInt32((onBlock ?? OnBlock(name: session.settings["theseus.on_block"]) ?? .abort).rawValue))
+      onBlock: UInt32((onBlock ?? OnBlock(name: session.settings["theseus.on_block"]) ?? .abort).rawValue),
+      databaseID: session.databaseID.rawValue)
   }
 
   private var connection: MetadataConnection { session.gateway.cluster.connection }

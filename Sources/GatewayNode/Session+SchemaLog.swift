@@ -144,10 +144,14 @@ extension Session {
     _ table: RelationNameSyntax?, limit: Int?, _ control: StatementControl
   ) async throws(SQLError) -> [[Datum]] {
     if limit == 0 { return [] }
-    let request = SchemaLogRequest(limit: UInt32(clamping: limit ?? 0), tableName: table?.name ?? "")
+    let request = SchemaLogRequest(
+      limit: UInt32(clamping: limit ?? 0), tableName: table?.name ?? "", databaseID: databaseID.rawValue)
     let entries = try await metadata(MetadataService.schemaLog, request, control).entries
     if let table, entries.isEmpty {
-      let isThere = gateway.cluster.connection.history?.latest.tables.contains { $0.name == table.name } ?? false
+      let isThere =
+        gateway.cluster.connection.history?.latest.tables.contains {
+          $0.name == table.name && $0.databaseID == databaseID
+        } ?? false
       if !isThere { throw SQLError(.undefinedTable, "no table \"\(table.name)\" is in the schema log that is kept") }
     }
     return entries.flatMap { entry -> [[Datum]] in

@@ -108,7 +108,9 @@ extension Session {
     case .name(let name):
       return try StatementPlanner(catalog: catalog, session: plannerSession(catalog)).sequence(named: name)
     case .number(let number):
-      guard let id = UInt64(exactly: number), let found = catalog.table(id: TableID(rawValue: id)) else {
+      guard let id = UInt64(exactly: number), let found = catalog.table(id: TableID(rawValue: id)),
+        found.databaseID == databaseID
+      else {
         throw SQLError(.undefinedTable, "relation with OID \(number) does not exist")
       }
       guard found.isSequence else { throw SQLError(.wrongObjectType, "\"\(found.name)\" is not a sequence") }

@@ -42,6 +42,8 @@ extension Session {
       }
       return
     }
+    isAmongOthers = true
+    defer { isAmongOthers = false }
     for (position, statement) in parsed.enumerated() {
       let prepared = PreparedStatement(statement, declaredTypes: [])
       try await runOne(prepared, isLast: position == parsed.count - 1, isSingle: false, control)
@@ -66,6 +68,6 @@ extension Session {
   }
 
   func cacheKey(_ text: String, _ types: [UInt32]) -> PlanCache.Key {
-    PlanCache.Key(text: text, types: types, user: userName, searchPath: settings.searchPath)
+    PlanCache.Key(text: text, types: types, database: databaseID, user: userName, searchPath: settings.searchPath)
   }
 }

@@ -4,7 +4,7 @@ import PostgresProtocol
 
 extension Session {
   /// Answers the start-up message. False: the connection is closed.
-  func start(_ startup: StartupParameters) -> Bool {
+  func start(_ startup: StartupParameters) async -> Bool {
     if startup.minorVersion > 0 || !startup.protocolOptions.isEmpty {
       client.writer.negotiateProtocolVersion(newestMinor: 0, unknownOptions: startup.protocolOptions)
     }
@@ -13,13 +13,15 @@ extension Session {
       return false
     }
     userName = user
-    databaseName = startup["database"].flatMap { $0.isEmpty ? nil : $0 } ?? user
-    // A client that names no database gets its user's in PostgreSQL; here every cluster has one database for all.
-    if startup["database"] == nil { databaseName = "defaultdb" }
-    guard gateway.hasDatabase(databaseName) else {
-      client.close(SQLError(.invalidCatalogName, "database \"\(databaseName)\" does not exist"))
+    // A client that names no database gets its user's in PostgreSQL; here every cluster has a first one for all.
+    databaseNameAtStart = startup["database"].map { $0.isEmpty ? user : $0 } ?? "defaultdb"
+    do throws(SQLError) {
+      databaseID = try await gateway.database(named: databaseNameAtStart)
+    } catch {
+      client.close(error)
       return false
     }
+    if client.isClosed { return false }
     if let replication = startup["replication"], !["false", "off", "no", "0"].contains(replication.lowercased()) {
       client.close(SQLError.unsupported("the replication protocol"))
       return false

@@ -42,9 +42,8 @@ extension Session {
     if let begun = before {
       schema = begun
     } else {
-      let database = snapshot.catalog.database(named: databaseName)?.id ?? .defaultDatabase
       schema = TransactionSchema(
-        snapshot.catalog, database: database, isRepetition: try await isKnownOperation(control))
+        snapshot.catalog, database: databaseID, isRepetition: try await isKnownOperation(control))
     }
     let (tag, notices) = try schema.apply(statement, text: text)
     if transaction.hasWrites, !schema.isRepetition {
@@ -85,7 +84,7 @@ extension Session {
       return try await change.run(control)
     }
     if transactionSchema == nil, try await isKnownOperation(control) {
-      transactionSchema = TransactionSchema(snapshot.catalog, database: .defaultDatabase, isRepetition: true)
+      transactionSchema = TransactionSchema(snapshot.catalog, database: databaseID, isRepetition: true)
     }
     return transactionSchema?.repeated(prepared.parsed.text)
   }
@@ -101,7 +100,7 @@ extension Session {
     if transactionSchema == nil, !hasLookedUpOperation {
       hasLookedUpOperation = true
       if try await isKnownOperation(control) {
-        transactionSchema = TransactionSchema(snapshot.catalog, database: .defaultDatabase, isRepetition: true)
+        transactionSchema = TransactionSchema(snapshot.catalog, database: databaseID, isRepetition: true)
       }
     }
     return transactionSchema?.isRepetition == true ? tag : nil

@@ -1,4 +1,5 @@
 import Basics
+import Catalog
 import ClusterClient
 import EventLoop
 import NodeRuntime
@@ -17,7 +18,10 @@ import SQLValues
 
   var settings = SessionSettings()
   var userName = "root"
-  var databaseName = "defaultdb"
+  /// Whatever its name is by now.
+  var databaseID = DatabaseID.defaultDatabase
+  /// When the session began.
+  var databaseNameAtStart = "defaultdb"
 
   // Transaction.
   var block = TransactionBlock()
@@ -50,6 +54,8 @@ import SQLValues
   private(set) var control: StatementControl?
   private var timeoutTimer: Timer?
   var statementText = ""
+  /// It is one of several in one query string, which stand or fall together.
+  var isAmongOthers = false
   var statementStart = MonotonicTime(nanoseconds: 0)
   /// The server wants this session to end: as soon as its statement is over.
   var endRequest: SQLError?
@@ -187,6 +193,11 @@ import SQLValues
     portals = [:]
     statements = [:]
     gateway.ended(self)
+  }
+
+  /// The name that its database has now; one that is gone keeps the name that the client knows.
+  var databaseName: String {
+    gateway.cluster.connection.history?.latest.database(id: databaseID)?.name ?? databaseNameAtStart
   }
 
   // MARK: - The running statement

@@ -6,6 +6,8 @@ import SchemaChange
 public struct DDLCall: Hashable, Sendable {
   public var operationID: OperationID?
   public var database: String
+  /// What the session has; nil: only the name is known.
+  public var databaseID: DatabaseID?
   public var statement: [UInt8]
   public var statementText: String
   /// Answer with the job's number as soon as the job is stored.
@@ -18,13 +20,15 @@ public struct DDLCall: Hashable, Sendable {
   public var hold: JobHold?
 
   public init(
-    operationID: OperationID?, database: String, statement: [UInt8], statementText: String,
+    operationID: OperationID?, database: String, databaseID: DatabaseID? = nil, statement: [UInt8],
+    statementText: String,
     isAsynchronous: Bool = false, boundedWaitMilliseconds: UInt64 = 0, onBlock: OnBlock = .abort,
     gateway: NodeID = NodeID(0),
     isExplainOnly: Bool = false, hold: JobHold? = nil
   ) {
     self.operationID = operationID
     self.database = database
+    self.databaseID = databaseID
     self.statement = statement
     self.statementText = statementText
     self.isAsynchronous = isAsynchronous
@@ -133,9 +137,10 @@ extension MetadataLeader {
   }
 
   private mutating func begin(_ request: RequestID, _ call: DDLCall) throws(SQLError) -> [Effect] {
-    guard let database = speculative.catalog.database(named: call.database) else {
-      throw SQLError(.invalidCatalogName, "database \"\(call.database)\" does not exist")
-    }
+    // A session goes on working in a database that is renamed, and does not come into another one under the old name.
+    let catalog = speculative.catalog
+    let found = if let id = call.databaseID { catalog.database(id: id) } else { catalog.database(named: call.database) }
+    guard let database = found else { throw Planner.missingDatabase(call.database) }
     let statement: SchemaStatement
     do { statement = try SchemaStatement(decoding: call.statement) } catch {
       throw SQLError(.protocolViolation, "the statement cannot be read: \(error.reason)")
@@ -211,6 +216,10 @@ extension MetadataLeader {
   private func makePlan(
     _ statement: SchemaStatement, _ database: DatabaseID, isHeld: Bool, retainsDropped: Bool
   ) throws(SQLError) -> (Plan, Planner) {
+    // It may have been dropped while the statement was queued.
+    guard speculative.catalog.database(id: database) != nil else {
+      throw SQLError(.invalidCatalogName, "the statement's database was dropped")
+    }
     var planner = Planner(
       PlanningContext(
         catalog: speculative.catalog, databaseID: database, nextTableID: speculative.nextTableID,
@@ -340,7 +349,7 @@ extension SchemaStatement {
     case .createIndex(let create): create.table.description
     case .undrop(let undrop): (undrop.table ?? undrop.name).description
     case .revertJob: ""
-    case .comment, .namespace, .setSchema, .view, .type: objectTitle ?? ""
+    case .comment, .namespace, .database, .setSchema, .view, .type: objectTitle ?? ""
     case .transaction(let transaction): transaction.statements.first?.objectName ?? ""
     }
   }

@@ -44,7 +44,7 @@ extension MetadataNode {
         DroppedObjectInfo(
           kind: object.kind.name, tableID: object.table.rawValue, tableName: object.tableName, name: object.name,
           jobID: object.job.rawValue, droppedMilliseconds: object.droppedMilliseconds, untilMilliseconds: until,
-          schemaName: object.schemaName)
+          schemaName: object.schemaName, databaseID: object.database.rawValue)
       }
       reply.succeed(ListDroppedResponse(objects: objects))
     }
@@ -56,6 +56,7 @@ extension MetadataNode {
       let entries = SchemaLogView.entries(
         replica.state, table: request.tableID == 0 ? nil : TableID(request.tableID),
         name: request.tableName.isEmpty ? nil : request.tableName,
+        database: request.databaseID == 0 ? nil : DatabaseID(request.databaseID),
         limit: min(
           request.limit == 0 ? Self.maximumShownEntries : Int(request.limit), Self.maximumShownEntries))
       reply.succeed(SchemaLogResponse(entries: entries))
@@ -67,10 +68,11 @@ extension MetadataNode {
 enum SchemaLogView {
   /// Newest first. Of a table, by id or name (the one it has, had before or after an entry): the entries that change it.
   static func entries(
-    _ state: MetadataState, table: TableID?, name: String?, limit: Int
+    _ state: MetadataState, table: TableID?, name: String?, database: DatabaseID? = nil, limit: Int
   ) -> [SchemaLogEntry] {
     var before: [TableID: TableDescriptor] = [:]
     var namespaces: [NamespaceID: NamespaceDescriptor?] = [:]
+    var databases: [DatabaseID: DatabaseDescriptor] = [:]
     var found: [SchemaLogEntry] = []
     state.log.forEach { _, entry in
       var tables: [SchemaLogTable] = []
@@ -78,7 +80,8 @@ enum SchemaLogView {
         let old = before[change.tableID]
         before[change.tableID] = change.descriptor
         guard table.map({ $0 == change.tableID }) ?? true,
-          name.map({ $0 == old?.name || $0 == change.descriptor?.name }) ?? true
+          name.map({ $0 == old?.name || $0 == change.descriptor?.name }) ?? true,
+          name == nil || database == nil || database == (change.descriptor ?? old)?.databaseID
         else { continue }
         tables.append(description(change, before: old))
       }
@@ -87,11 +90,13 @@ enum SchemaLogView {
         guard table == nil, name == nil else { continue }
         tables.append(description(change, before: old ?? nil))
       }
-      for database in entry.databaseChanges where table == nil && name == nil {
+      for changed in entry.databaseChanges {
+        let old = databases.updateValue(changed, forKey: changed.id)
+        guard table == nil, name == nil else { continue }
         tables.append(
           SchemaLogTable(
-            tableName: database.name, toVersion: database.version.rawValue,
-            changes: ["database \(database.name) is changed"]))
+            tableName: changed.name, fromVersion: changed.version.rawValue - 1,
+            toVersion: changed.isDropped ? 0 : changed.version.rawValue, changes: changed.sentences(from: old)))
       }
       let isShown = !tables.isEmpty || (table == nil && name == nil)
       if isShown {

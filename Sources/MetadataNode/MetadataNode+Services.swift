@@ -113,7 +113,8 @@ extension MetadataNode {
       return try await sink.send(DDLProgress(isFinal: true, error: SQLErrorMessage(error)))
     }
     let call = DDLCall(
-      operationID: OperationID(request.operationID), database: request.database, statement: request.statement,
+      operationID: OperationID(request.operationID), database: request.database,
+      databaseID: request.databaseID == 0 ? nil : DatabaseID(request.databaseID), statement: request.statement,
       statementText: request.statementText, isAsynchronous: request.isAsynchronous,
       boundedWaitMilliseconds: request.boundedWaitMilliseconds, onBlock: onBlock,
       gateway: NodeID(request.gatewayNodeID),
@@ -157,6 +158,7 @@ extension MetadataNode {
     guard let leader else { return JobInfo(stored, waitReason: "", maximumRowsPerSecond: limit) }
     let job = leader.newest(stored)
     var info = JobInfo(job, waitReason: leader.waitReason(job), maximumRowsPerSecond: limit)
+    info.databaseID = job.databaseID.rawValue
     info.database = replica.state.catalog.database(id: job.databaseID)?.name ?? ""
     info.barriers = leader.waits(of: job.id).map { JobBarrierInfo($0, replica.state) }
     if let progress = leader.progress(job.id, now: EventLoop.now) {

@@ -6,9 +6,11 @@ enum OwnStatement {
   case statement(Statement)
   /// The rest, from the offset on, is a statement of PostgreSQL's grammar.
   case explainSchemaChange(offset: Int, validates: Bool)
+  /// The same without these bytes is a statement of that grammar.
+  case createDatabaseIfNotExists(clause: Range<Int>)
 }
 
-/// The statements that PostgreSQL's grammar does not know: about schema-change jobs, the schema log and checks.
+/// The statements that PostgreSQL's grammar does not know: about schema-change jobs, the schema log, checks and databases.
 ///
 ///     SHOW JOBS | SHOW JOB n [STEPS | BLOCKERS] | PAUSE JOB n | RESUME JOB n | CANCEL JOB n
 ///     ALTER JOB n SET (name = value [, …])
@@ -18,6 +20,7 @@ enum OwnStatement {
 ///     SHOW SCHEMA AGREEMENT | SHOW SCHEMA LOG [FOR TABLE [schema.]name] [LIMIT n]
 ///     CHECK TABLE [schema.]name
 ///     EXPLAIN (DDL [, VALIDATE]) statement
+///     SHOW DATABASES | CREATE DATABASE IF NOT EXISTS name …
 struct JobStatementParser {
   private enum Token {
     /// In lower case.
@@ -78,12 +81,28 @@ struct JobStatementParser {
       let name = try relationName()
       try requireEnd()
       return .statement(.checkTable(name))
+    case ("show", "databases"):
+      index = 2
+      try requireEnd()
+      return .statement(try Self.showDatabases.get())
+    case ("create", "database"):
+      guard word(2) == "if", word(3) == "not", word(4) == "exists", let first = token(2), let last = token(4) else {
+        return nil
+      }
+      return .createDatabaseIfNotExists(clause: first.start..<last.end)
     case ("explain", nil): return explain()
     default: return nil
     }
   }
 
   // MARK: Statements
+
+  /// As CockroachDB names the columns.
+  private static let showDatabases = Result { () throws(SQLError) -> Statement in
+    let query = "SELECT datname AS database_name, 'root'::name AS owner FROM pg_catalog.pg_database ORDER BY 1"
+    guard let parsed = try StatementParser.parseOnThisThread(query).first else { throw TreeConverter.malformed }
+    return parsed.statement
+  }
 
   private mutating func showJob() throws(SQLError) -> JobStatement {
     index = 2

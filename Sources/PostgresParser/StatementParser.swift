@@ -155,6 +155,21 @@ public final class StatementParser: Sendable {
         if let clause = clauses[index] { part = clause.cut(from: part) }
         return try parseWithLibrary(blanks + part[(start - range.lowerBound)...], positions, after: start)
       }
+      /// PostgreSQL's grammar has no `IF NOT EXISTS` there.
+      func createdDatabases(from start: Int, without clause: Range<Int>) throws(SQLError) -> [ParsedStatement] {
+        var part = Array(bytes[range])
+        for position in clause { part[position] = UInt8(ascii: " ") }
+        let blanks = [UInt8](repeating: 0x20, count: start)
+        return try parseWithLibrary(blanks + part[(start - range.lowerBound)...], positions, after: start).map {
+          parsed in
+          guard case .object(.createDatabase(var create)) = parsed.statement else { return parsed }
+          create.ifNotExists = true
+          var parsed = parsed
+          parsed.statement = .object(.createDatabase(create))
+          parsed.text = text
+          return parsed
+        }
+      }
       if let clause = clauses[index] {
         for parsed in try library(from: range.lowerBound) { all.append(try clause.apply(to: parsed, text: text)) }
         continue
@@ -162,8 +177,15 @@ public final class StatementParser: Sendable {
       func explained(from start: Int) throws(SQLError) -> [ParsedStatement] {
         let part = UnsafeBufferPointer(rebasing: bytes[start..<range.upperBound])
         let found = try JobStatementParser.parse(part, positionOffset: positions.character(atByte: start) - 1)
-        guard case .statement(let statement)? = found, statement.isSchemaChange else { return try library(from: start) }
-        return [ParsedStatement(statement: statement, text: text, parameterCount: 0)]
+        switch found {
+        case .statement(let statement)? where statement.isSchemaChange:
+          return [ParsedStatement(statement: statement, text: text, parameterCount: 0)]
+        case .createDatabaseIfNotExists(let clause)?:
+          let offset = start - range.lowerBound
+          return try createdDatabases(
+            from: start, without: clause.lowerBound + offset..<clause.upperBound + offset)
+        case .statement?, .explainSchemaChange?, nil: return try library(from: start)
+        }
       }
       switch own[index] {
       case .statement(let statement)?:
@@ -172,9 +194,12 @@ public final class StatementParser: Sendable {
         for explained in try explained(from: range.lowerBound + offset) {
           let statement = Statement.explain(
             ExplainOptions(isSchemaChange: true, validates: validates), explained.statement)
-          result.append(
-            ParsedStatement(statement: statement, text: text, parameterCount: explained.parameterCount))
+          var parsed = ParsedStatement(statement: statement, text: text, parameterCount: explained.parameterCount)
+          parsed.databaseReferences = explained.databaseReferences
+          result.append(parsed)
         }
+      case .createDatabaseIfNotExists(let clause)?:
+        result += try createdDatabases(from: range.lowerBound, without: clause)
       case nil: result += try library(from: range.lowerBound)
       }
       if let block = blocks[index] {
@@ -215,9 +240,10 @@ public final class StatementParser: Sendable {
       let start = min(max(0, Int(raw.pointee.stmt_location)), text.count)
       let length = Int(raw.pointee.stmt_len)
       let end = length > 0 ? min(start + length, text.count) : text.count
-      result.append(
-        ParsedStatement(
-          statement: statement, text: trimmed(text[start..<end]), parameterCount: converter.parameterCount))
+      var parsed = ParsedStatement(
+        statement: statement, text: trimmed(text[start..<end]), parameterCount: converter.parameterCount)
+      parsed.databaseReferences = converter.databases.all
+      result.append(parsed)
     }
     return result
   }

@@ -106,10 +106,18 @@ extension TreeConverter {
     let place = position(reference.location)
     for field in nodes(reference.fields, reference.n_fields) {
       if field.pointee.node_case == PG_QUERY__NODE__NODE_A_STAR {
+        if names.count == 3 {
+          databases.note(names + ["*"], at: place)
+          names.removeFirst()
+        }
         return ExpressionSyntax(.star(qualifier: names), at: place)
       }
       guard let name = stringValue(field) else { throw Self.malformed }
       names.append(name)
+    }
+    if names.count == 4 {
+      databases.note(names, at: place)
+      names.removeFirst()
     }
     return ExpressionSyntax(.column(names), at: place)
   }

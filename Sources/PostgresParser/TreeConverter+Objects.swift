@@ -21,8 +21,34 @@ extension TreeConverter {
       return .dropSchemas(
         strings(drop.objects, drop.n_objects), ifExists: drop.missing_ok != 0,
         isCascade: drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
+    case PG_QUERY__NODE__NODE_CREATEDB_STMT:
+      return .createDatabase(try createDatabase(node.pointee.createdb_stmt.pointee))
+    case PG_QUERY__NODE__NODE_DROPDB_STMT:
+      // `FORCE`, the only option there is, ends the sessions in the way; here none is in the way.
+      let drop = node.pointee.dropdb_stmt.pointee
+      return .dropDatabase(string(drop.dbname), ifExists: drop.missing_ok != 0)
+    case PG_QUERY__NODE__NODE_RENAME_STMT
+    where node.pointee.rename_stmt.pointee.rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_DATABASE:
+      let rename = node.pointee.rename_stmt.pointee
+      return .renameDatabase(string(rename.subname), to: string(rename.newname))
     default: return nil
     }
+  }
+
+  private func createDatabase(_ create: PgQuery__CreatedbStmt) throws(SQLError) -> CreateDatabaseSyntax {
+    var options: [CreateDatabaseSyntax.Option] = []
+    for node in nodes(create.options, create.n_options) {
+      guard node.pointee.node_case == PG_QUERY__NODE__NODE_DEF_ELEM else { throw Self.malformed }
+      let element = node.pointee.def_elem.pointee
+      let name = string(element.defname).lowercased()
+      let place = position(element.location)
+      guard !options.contains(where: { $0.name == name }) else {
+        throw SQLError(.syntaxError, "conflicting or redundant options", position: place)
+      }
+      options.append(
+        CreateDatabaseSyntax.Option(name: name, value: element.arg.flatMap { constantText($0) }, at: place))
+    }
+    return CreateDatabaseSyntax(name: string(create.dbname), options: options)
   }
 
   private func createSchema(_ create: PgQuery__CreateSchemaStmt) throws(SQLError) -> ObjectStatementSyntax {

@@ -4,11 +4,20 @@ import SQLSyntax
 
 typealias NodePointer = UnsafeMutablePointer<PgQuery__Node>
 
+/// What a statement names databases with: only its session knows which one is meant by that.
+final class DatabaseReferences {
+  private(set) var all: [DatabaseReferenceSyntax] = []
+
+  func note(_ names: [String], at position: Int?) { all.append(DatabaseReferenceSyntax(names, at: position)) }
+}
+
 /// Walks the library's tree and makes values of it. What has no counterpart in SQLSyntax throws 0A000 with its name.
 struct TreeConverter {
   let positions: SourcePositions
   /// The highest `$n` met.
   private(set) var parameterCount = 0
+  /// Databases that were named.
+  let databases = DatabaseReferences()
   private var depth = 0
 
   init(positions: SourcePositions) { self.positions = positions }
@@ -119,11 +128,8 @@ struct TreeConverter {
   func relation(_ range: UnsafeMutablePointer<PgQuery__RangeVar>?) throws(SQLError) -> RelationNameSyntax {
     guard let range = range?.pointee else { throw Self.malformed }
     let place = position(range.location)
-    if let catalog = optionalString(range.catalogname), catalog != "defaultdb" {
-      throw SQLError(
-        .featureNotSupported,
-        "cross-database references are not implemented: \"\(catalog).\(string(range.schemaname)).\(string(range.relname))\"",
-        position: place)
+    if let database = optionalString(range.catalogname) {
+      databases.note([database, string(range.schemaname), string(range.relname)], at: place)
     }
     return RelationNameSyntax(schema: optionalString(range.schemaname), name: string(range.relname), at: place)
   }
@@ -133,7 +139,9 @@ struct TreeConverter {
     switch names.count {
     case 1: return RelationNameSyntax(name: names[0], at: place)
     case 2: return RelationNameSyntax(schema: names[0], name: names[1], at: place)
-    case 3 where names[0] == "defaultdb": return RelationNameSyntax(schema: names[1], name: names[2], at: place)
+    case 3:
+      databases.note(names, at: place)
+      return RelationNameSyntax(schema: names[1], name: names[2], at: place)
     default:
       throw SQLError(
         .syntaxError, "improper qualified name (too many dotted names): \(names.joined(separator: "."))",
@@ -160,16 +168,19 @@ struct TreeConverter {
       }
       modifiers.append(Int(node.pointee.a_const.pointee.ival.pointee.ival))
     }
+    var names = strings(type.names, type.n_names)
+    if names.count == 3 {
+      databases.note(names, at: place)
+      names.removeFirst()
+    }
     return TypeNameSyntax(
-      names: strings(type.names, type.n_names), modifiers: modifiers, isArray: type.n_array_bounds > 0, at: place)
+      names: names, modifiers: modifiers, isArray: type.n_array_bounds > 0, at: place)
   }
 
   private static func statementName(_ node: NodePointer) -> String {
     switch node.pointee.node_case {
     case PG_QUERY__NODE__NODE_TRUNCATE_STMT: "TRUNCATE"
     case PG_QUERY__NODE__NODE_COPY_STMT: "COPY"
-    case PG_QUERY__NODE__NODE_CREATEDB_STMT: "CREATE DATABASE"
-    case PG_QUERY__NODE__NODE_DROPDB_STMT: "DROP DATABASE"
     case PG_QUERY__NODE__NODE_MERGE_STMT: "MERGE"
     case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: "CREATE ROLE"
     case PG_QUERY__NODE__NODE_ALTER_ROLE_STMT, PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT: "ALTER ROLE"

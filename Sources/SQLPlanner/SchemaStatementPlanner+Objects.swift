@@ -12,6 +12,11 @@ extension SchemaStatementPlanner {
     case .dropSchemas(let names, let ifExists, let isCascade):
       return .namespace(.drop(names, ifExists: ifExists, isCascade: isCascade))
     case .renameSchema(let name, let newName): return .namespace(.rename(name, to: newName))
+    case .createDatabase(let create):
+      for option in create.options { try requireMeaningless(option) }
+      return .database(.create(create.name, ifNotExists: create.ifNotExists))
+    case .dropDatabase(let name, let ifExists): return .database(.drop(name, ifExists: ifExists))
+    case .renameDatabase(let name, let newName): return .database(.rename(name, to: newName))
     case .setSchema(let move):
       var statement = SetSchemaStatement(
         relation: try objectName(move.relation), isSequence: move.isSequence, ifExists: move.ifExists,
@@ -21,6 +26,34 @@ extension SchemaStatementPlanner {
     case .view(let statement): return .view(try plan(statement))
     case .type(let statement): return .type(try type(statement))
     }
+  }
+
+  /// An option of `CREATE DATABASE` may say what is so anyway; else 0A000 with its name.
+  private func requireMeaningless(_ option: CreateDatabaseSyntax.Option) throws(SQLError) {
+    let locales: Set<String> = ["c", "posix", "c.utf-8", "c.utf8"]
+    let accepted: Set<String>
+    switch option.name {
+    case "owner": accepted = ["root", binder.session.userName.lowercased()]
+    case "template": accepted = ["template0", "template1"]
+    case "encoding": accepted = ["utf8", "utf-8", "unicode", "6", "-1"]
+    case "locale", "lc_collate", "lc_ctype": accepted = locales
+    case "locale_provider": accepted = ["libc"]
+    case "tablespace": accepted = ["pg_default"]
+    case "strategy": accepted = ["wal_log", "file_copy"]
+    case "connection_limit": accepted = ["-1"]
+    case "allow_connections": accepted = ["true", "on", "yes", "1"]
+    case "is_template": accepted = ["false", "off", "no", "0"]
+    case "icu_locale", "collation_version", "oid": accepted = []
+    default:
+      throw SQLError(.syntaxError, "option \"\(option.name)\" not recognized", position: option.position)
+    }
+    guard let value = option.value, !accepted.contains(value.lowercased()) else { return }
+    if option.name == "template", binder.catalog.database(named: value) == nil {
+      throw SQLError(.invalidCatalogName, "template database \"\(value)\" does not exist")
+    }
+    throw .unsupported(
+      "CREATE DATABASE … \(option.name.uppercased().replacing("CONNECTION_", with: "CONNECTION ")) \(value)",
+      position: option.position)
   }
 
   private func type(_ statement: TypeStatementSyntax) throws(SQLError) -> TypeStatement {

@@ -6,8 +6,16 @@ import SQLValues
 
 extension RelationNameSyntax {
   /// A name within a string: identifiers with quotes or folded to lower case, joined by dots (PostgreSQL's
-  /// `stringToQualifiedNameList`). nil: not a name.
-  static func parsing(_ text: String, at position: Int?) -> RelationNameSyntax? {
+  /// `stringToQualifiedNameList`). nil: not a name, or one that begins with another database than `database`.
+  static func parsing(_ text: String, in database: String, at position: Int? = nil) -> RelationNameSyntax? {
+    guard var parts = parts(of: text) else { return nil }
+    if parts.count == 3, parts[0] == database { parts.removeFirst() }
+    guard parts.count <= 2 else { return nil }
+    return RelationNameSyntax(schema: parts.count > 1 ? parts[0] : nil, name: parts[parts.count - 1], at: position)
+  }
+
+  /// Of such a name; nil: it is none.
+  static func parts(of text: String) -> [String]? {
     var parts: [String] = []
     var current = ""
     var (isQuoted, wasQuoted) = (false, false)
@@ -32,12 +40,24 @@ extension RelationNameSyntax {
     }
     if isQuoted || (current.isEmpty && !wasQuoted) { return nil }
     parts.append(current)
-    guard parts.count <= 2 else { return nil }
-    return RelationNameSyntax(schema: parts.count > 1 ? parts[0] : nil, name: parts[parts.count - 1], at: position)
+    return parts
   }
 }
 
 extension StatementBinder {
+  static func otherDatabase(_ name: String, at position: Int?) -> SQLError {
+    SQLError(
+      .featureNotSupported, "cross-database references are not implemented: \"\(name)\"", position: position)
+  }
+
+  /// 0A000 where a name within a string begins with the name of another database.
+  private func requireOwnDatabase(_ text: String, at position: Int?) throws(SQLError) {
+    guard let parts = RelationNameSyntax.parts(of: text), parts.count == 3, parts[0] != session.databaseName else {
+      return
+    }
+    throw Self.otherDatabase(parts.joined(separator: "."), at: position)
+  }
+
   /// `'name'::regclass`.
   func relationNumber(_ name: String, at position: Int?) throws(SQLError) -> Expression {
     dependsOnCatalog = true
@@ -46,7 +66,8 @@ extension StatementBinder {
       return .constant(.integer(SystemCatalog.number(relation)), .system(.regclass))
     }
     if let number = UInt32(name) { return .constant(.integer(Int64(number)), .system(.regclass)) }
-    guard let relation = RelationNameSyntax.parsing(name, at: position),
+    try requireOwnDatabase(name, at: position)
+    guard let relation = RelationNameSyntax.parsing(name, in: session.databaseName, at: position),
       let number = SystemCatalog.number(of: relation, catalog: catalog, session: session)
     else { throw SQLError(.undefinedTable, "relation \"\(name)\" does not exist", position: position) }
     if let recorder, let position, !SystemCatalog.isRelation(relation) {
@@ -76,7 +97,8 @@ extension StatementBinder {
       return sequence
     }
     let missing = SQLError(.undefinedTable, "relation \"\(text)\" does not exist", position: position)
-    guard let name = RelationNameSyntax.parsing(text, at: position) else { throw missing }
+    try requireOwnDatabase(text, at: position)
+    guard let name = RelationNameSyntax.parsing(text, in: session.databaseName, at: position) else { throw missing }
     guard let sequence = findSequence(name) else {
       guard SystemCatalog.number(of: name, catalog: catalog, session: session) != nil else { throw missing }
       throw SQLError(.wrongObjectType, "\"\(name.name)\" is not a sequence", position: position)

@@ -18,6 +18,9 @@ public struct StatementPlanner: Sendable {
   /// `parameterTypes` are the types that the client declared, `unknown` (or missing) where it left them to the context.
   /// Statements about the session, transactions and jobs are not planned: they throw XX000.
   public func plan(_ parsed: ParsedStatement, parameterTypes: [SQLType] = []) throws(SQLError) -> StatementPlan {
+    for reference in parsed.databaseReferences where reference.database != session.databaseName {
+      throw StatementBinder.otherDatabase(reference.text, at: reference.position)
+    }
     let count = max(parsed.parameterCount, parameterTypes.count)
     var types = parameterTypes + Array(repeating: SQLType.unknown, count: count - parameterTypes.count)
     // Types that the context decides may be found after their first use, so the statement is bound again with them.

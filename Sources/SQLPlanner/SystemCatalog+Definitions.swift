@@ -229,7 +229,7 @@ public struct CatalogNames: CatalogAnswers {
 
   private func relationNumber(_ name: String) -> Int64? {
     if let number = UInt32(name) { return Int64(number) }
-    guard let relation = RelationNameSyntax.parsing(name, at: nil) else { return nil }
+    guard let relation = RelationNameSyntax.parsing(name, in: session.databaseName) else { return nil }
     return SystemCatalog.number(of: relation, catalog: catalog, session: session)
   }
 
@@ -280,7 +280,7 @@ public struct CatalogNames: CatalogAnswers {
 
   private func serialSequence(_ tableName: String, _ columnName: String) throws(SQLError) -> Datum {
     let missing = SQLError(.undefinedTable, "relation \"\(tableName)\" does not exist")
-    guard let name = RelationNameSyntax.parsing(tableName, at: nil) else { throw missing }
+    guard let name = RelationNameSyntax.parsing(tableName, in: session.databaseName) else { throw missing }
     let schemas = name.schema.map { [$0] } ?? session.searchPath
     guard
       let table = schemas.lazy.compactMap({ schema in

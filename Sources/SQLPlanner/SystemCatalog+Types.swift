@@ -60,7 +60,7 @@ extension CatalogNames {
 
   /// The type that a string names, as a statement would.
   func enumeratedType(_ text: String) -> TableDescriptor? {
-    guard let name = RelationNameSyntax.parsing(text, at: nil) else { return nil }
+    guard let name = RelationNameSyntax.parsing(text, in: session.databaseName) else { return nil }
     for schema in name.schema.map({ [$0] }) ?? session.searchPath {
       if let found = catalog.type(named: name.name, schema: schema, in: session.databaseID) {
         return name.schema != nil || isVisible(type: found) ? found : nil

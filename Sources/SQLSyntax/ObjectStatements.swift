@@ -4,9 +4,37 @@ public enum ObjectStatementSyntax: Hashable, Sendable {
   case createSchema(String, ifNotExists: Bool)
   case dropSchemas([String], ifExists: Bool, isCascade: Bool)
   case renameSchema(String, to: String)
+  case createDatabase(CreateDatabaseSyntax)
+  case dropDatabase(String, ifExists: Bool)
+  case renameDatabase(String, to: String)
   case setSchema(SetSchemaSyntax)
   case view(ViewStatementSyntax)
   case type(TypeStatementSyntax)
+}
+
+/// `CREATE DATABASE`.
+public struct CreateDatabaseSyntax: Hashable, Sendable {
+  public struct Option: Hashable, Sendable {
+    /// As the grammar calls it: `lc_collate`, `connection_limit`.
+    public var name: String
+    /// nil: `DEFAULT`.
+    public var value: String?
+    public var position: Int?
+
+    public init(name: String, value: String?, at position: Int?) {
+      self.name = name
+      self.value = value
+      self.position = position
+    }
+  }
+  public var name: String
+  public var ifNotExists = false
+  public var options: [Option]
+
+  public init(name: String, options: [Option]) {
+    self.name = name
+    self.options = options
+  }
 }
 
 /// Statements about enumerated types.

@@ -59,11 +59,27 @@ public struct ParsedStatement: Hashable, Sendable {
   public var asOf: SystemTimeSyntax?
   /// Of a schema change: what it says instead of `theseus.on_block`.
   public var onBlock: OnBlock?
+  /// Where it names databases.
+  public var databaseReferences: [DatabaseReferenceSyntax] = []
 
   public init(statement: Statement, text: String, parameterCount: Int) {
     self.statement = statement
     self.text = text
     self.parameterCount = parameterCount
+  }
+}
+
+/// A name with that of a database in front: `database.schema.name`. The rest of it stands in the statement as if it were alone.
+public struct DatabaseReferenceSyntax: Hashable, Sendable {
+  public var database: String
+  /// All of it.
+  public var text: String
+  public var position: Int?
+
+  public init(_ names: [String], at position: Int?) {
+    database = names.first ?? ""
+    text = names.joined(separator: ".")
+    self.position = position
   }
 }
 

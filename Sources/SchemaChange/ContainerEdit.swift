@@ -55,20 +55,46 @@ public struct PlannedNamespaceChange: Hashable, Sendable {
   }
 }
 
-/// What a stage does to a database: another comment.
+/// One change of a database. As those of namespaces, all of them are metadata.
+public enum DatabaseEdit: Hashable, Sendable {
+  case create(DatabaseDescriptor)
+  case rename(String)
+  case setComment(String?)
+  /// What is in it goes in the same entry.
+  case remove
+
+  /// From one state of a database that stays to another, in one step.
+  static func edits(from before: DatabaseDescriptor, to after: DatabaseDescriptor) -> [DatabaseEdit] {
+    (before.name == after.name ? [] : [.rename(after.name)])
+      + (before.comment == after.comment ? [] : [.setComment(after.comment)])
+  }
+}
+
+/// What a stage does to one database, applied to the descriptor in force when its entry is made.
 public struct PlannedDatabaseChange: Hashable, Sendable {
   public var id: DatabaseID
-  public var comment: String?
+  public var edits: [DatabaseEdit]
 
-  public init(_ id: DatabaseID, comment: String?) {
+  public init(_ id: DatabaseID, _ edits: [DatabaseEdit]) {
     self.id = id
-    self.comment = comment
+    self.edits = edits
   }
 
   func change(in catalog: CatalogState) throws(PlanConflict) -> DatabaseDescriptor {
-    guard var database = catalog.database(id: id) else { throw PlanConflict("database \(id) is gone") }
-    database.comment = comment
-    database.version = database.version.next
+    let before = catalog.database(id: id)
+    var after = before
+    for edit in edits {
+      switch edit {
+      case .create(let created):
+        guard after == nil else { throw PlanConflict("database \(id) exists already") }
+        after = created
+      case .rename(let name): after?.name = name
+      case .setComment(let text): after?.comment = text
+      case .remove: after?.isDropped = true
+      }
+    }
+    guard var database = after else { throw PlanConflict("database \(id) is gone") }
+    database.version = (before?.version ?? .none).next
     return database
   }
 }
@@ -145,18 +171,39 @@ extension PlannedNamespaceChange {
 extension PlannedDatabaseChange {
   func encode(into writer: inout ByteWriter) {
     writer.field(1, id)
-    if let comment { writer.field(2, comment) }
+    for edit in edits {
+      switch edit {
+      case .create(let database): writer.field(60) { $0.field(1) { database.encode(into: &$0) } }
+      case .rename(let name): writer.field(60) { $0.field(2, name) }
+      case .setComment(let text): writer.field(60) { if let text { $0.field(3, text) } else { $0.field(4, true) } }
+      case .remove: writer.field(60) { $0.field(5, true) }
+      }
+    }
   }
 
   init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
-    self.init(.defaultDatabase, comment: nil)
+    self.init(.defaultDatabase, [])
+    // Of a release that knew only comments.
+    var comment: String?
     while let field = try reader.nextField() {
       switch field.number {
       case 1: id = try field.identifier()
       case 2: comment = try field.string()
+      case 60:
+        var nested = try field.reader()
+        guard let part = try nested.nextField() else { throw reader.failure("empty edit of a database") }
+        switch part.number {
+        case 1: edits.append(.create(try DatabaseDescriptor(decoding: try part.slice())))
+        case 2: edits.append(.rename(try part.string()))
+        case 3: edits.append(.setComment(try part.string()))
+        case 4: edits.append(.setComment(nil))
+        case 5: edits.append(.remove)
+        default: throw reader.failure("unknown kind of edit \(part.number)")
+        }
       default: break
       }
     }
+    if edits.isEmpty { edits = [.setComment(comment)] }
   }
 }

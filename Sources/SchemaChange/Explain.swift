@@ -32,7 +32,9 @@ extension Plan {
       for change in entry?.namespaceChanges ?? [] {
         result.lines += change.sentences(from: catalog.namespace(id: change.id))
       }
-      for change in entry?.databaseChanges ?? [] { result.lines.append("database \(change.name) is commented on") }
+      for change in entry?.databaseChanges ?? [] {
+        result.lines += change.sentences(from: catalog.database(id: change.id))
+      }
       for change in entry?.changes ?? [] {
         let before = catalog.table(id: change.tableID)
         result.lines += TableDifferences.sentences(from: before, to: change.descriptor)

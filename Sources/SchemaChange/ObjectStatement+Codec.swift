@@ -110,6 +110,51 @@ extension NamespaceStatement {
   }
 }
 
+extension DatabaseStatement {
+  func encode(into writer: inout ByteWriter) {
+    switch self {
+    case .create(let name, let ifNotExists):
+      writer.field(1) {
+        $0.field(1, name)
+        $0.field(2, ifNotExists)
+      }
+    case .drop(let name, let ifExists):
+      writer.field(2) {
+        $0.field(1, name)
+        $0.field(2, ifExists)
+      }
+    case .rename(let name, let newName):
+      writer.field(3) {
+        $0.field(1, name)
+        $0.field(3, newName)
+      }
+    }
+  }
+
+  init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    guard let field = try reader.nextField() else { throw reader.failure("empty statement about a database") }
+    var nested = try field.reader()
+    var name = ""
+    var flag = false
+    var newName = ""
+    while let part = try nested.nextField() {
+      switch part.number {
+      case 1: name = try part.string()
+      case 2: flag = try part.boolean()
+      case 3: newName = try part.string()
+      default: break
+      }
+    }
+    switch field.number {
+    case 1: self = .create(name, ifNotExists: flag)
+    case 2: self = .drop(name, ifExists: flag)
+    case 3: self = .rename(name, to: newName)
+    default: throw reader.failure("unknown statement \(field.number) about a database")
+    }
+  }
+}
+
 extension SetSchemaStatement {
   func encode(into writer: inout ByteWriter) {
     writer.field(1) { relation.encode(into: &$0) }

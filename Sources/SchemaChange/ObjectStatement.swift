@@ -42,6 +42,28 @@ public enum NamespaceStatement: Hashable, Sendable {
   case rename(String, to: String)
 }
 
+/// Statements about databases.
+public enum DatabaseStatement: Hashable, Sendable {
+  case create(String, ifNotExists: Bool)
+  case drop(String, ifExists: Bool)
+  case rename(String, to: String)
+
+  /// `CREATE DATABASE` and the like.
+  public var commandTag: String {
+    switch self {
+    case .create: "CREATE DATABASE"
+    case .drop: "DROP DATABASE"
+    case .rename: "ALTER DATABASE"
+    }
+  }
+
+  var name: String {
+    switch self {
+    case .create(let name, _), .drop(let name, _), .rename(let name, _): name
+    }
+  }
+}
+
 /// `ALTER TABLE … SET SCHEMA`, and of a sequence or a view.
 public struct SetSchemaStatement: Hashable, Sendable {
   public var relation: ObjectName
@@ -66,6 +88,17 @@ extension TableID {
 
   /// How whoever has to do with something in a namespace stands there.
   init(userOf namespace: NamespaceID) { self.init(rawValue: namespace.rawValue | 1 << 63) }
+
+  /// How a database stands there, whose ids come from that allocator too. Nil: the first one, which has its id from elsewhere,
+  /// and which nobody waits for: it stays.
+  static func queueing(_ database: DatabaseID) -> TableID? {
+    database == .defaultDatabase ? nil : TableID(rawValue: database.rawValue)
+  }
+
+  /// How whoever has to do with something in a database stands there.
+  static func userOf(_ database: DatabaseID) -> TableID? {
+    queueing(database).map { TableID(userOf: NamespaceID(rawValue: $0.rawValue)) }
+  }
 
   /// The namespace of its user, as it stands in the queue itself.
   var usedNamespace: TableID? { rawValue >> 63 == 0 ? nil : TableID(rawValue: rawValue & ~(1 << 63)) }
@@ -97,7 +130,8 @@ extension Planner {
     catalog.tables.filter { $0.namespaceID == namespace && $0.state == .public }
   }
 
-  /// Namespaces that a statement changes, with what goes with them, for queueing: it waits for whatever is under way in there.
+  /// Namespaces and databases that a statement changes, with what goes with them, for queueing: it waits for whatever is under way
+  /// in there.
   static func changedNamespaces(
     by statement: SchemaStatement, in catalog: CatalogState, _ database: DatabaseID,
     _ waysBack: PersistentMap<JobID, WayBack>
@@ -112,21 +146,36 @@ extension Planner {
           [TableID(queueing: id), TableID(userOf: id)] + relations(in: id, catalog).map(\.id)
         })
     case .namespace(.rename(let name, _)): return Set(found([name]).map(TableID.init(queueing:)))
+    case .database(.drop(let name, _)):
+      guard let id = catalog.database(named: name)?.id else { return [] }
+      let contents = catalog.namespaces.filter { $0.databaseID == id }.flatMap { namespace in
+        [TableID(queueing: namespace.id), TableID(userOf: namespace.id)]
+      }
+      let relations = catalog.tables.filter { $0.databaseID == id && $0.state == .public }.map(\.id)
+      return Set(contents + relations + [TableID.queueing(id), TableID.userOf(id)].compactMap { $0 })
+    case .database(.rename(let name, _)):
+      return Set([catalog.database(named: name).flatMap { TableID.queueing($0.id) }].compactMap { $0 })
     case .comment(let comment):
-      guard case .schema(let name) = comment.target else { return [] }
-      return Set(found([name]).map(TableID.init(queueing:)))
+      switch comment.target {
+      case .schema(let name): return Set(found([name]).map(TableID.init(queueing:)))
+      case .database(let name):
+        return Set([catalog.database(named: name).flatMap { TableID.queueing($0.id) }].compactMap { $0 })
+      case .table, .view, .sequence, .index, .column, .constraint, .type: return []
+      }
     case .transaction(let transaction):
       return transaction.statements.reduce(into: []) {
         $0.formUnion(changedNamespaces(by: $1, in: catalog, database, waysBack))
       }
     case .revertJob:
+      let ways = ways(concerning: statement, waysBack, database)
       return Set(
-        ways(concerning: statement, waysBack, database).flatMap(\.namespaces).map { TableID(queueing: $0.id) })
+        ways.flatMap(\.namespaces).map { TableID(queueing: $0.id) }
+          + ways.flatMap(\.databases).compactMap { TableID.queueing($0.id) })
     default: return []
     }
   }
 
-  /// Namespaces that a statement's relations are in or come into: it stands behind a change of one of these that is under way,
+  /// Its database, and the namespaces that a statement's relations are in or come into: it stands behind a change of one of these that is under way,
   /// and does not hold up others who only use them. As they stand in the queue, ascending.
   public static func usedNamespaces(
     by statement: SchemaStatement, in catalog: CatalogState, _ database: DatabaseID,
@@ -140,7 +189,8 @@ extension Planner {
     }
     ids = ids.filter { catalog.namespace(id: $0) != nil }
     ids.formUnion(names.compactMap { catalog.namespace(named: $0, in: database)?.id })
-    return ids.sorted().map(TableID.init(userOf:)) + usedTypes(by: statement, in: catalog, database)
+    return [TableID.userOf(database)].compactMap { $0 } + ids.sorted().map(TableID.init(userOf:))
+      + usedTypes(by: statement, in: catalog, database)
   }
 }
 
@@ -163,7 +213,7 @@ extension SchemaStatement {
     case .setSchema(let move): [move.relation.schema, move.schema]
     case .view(let statement): (statement.names + statement.readRelations).map(\.schema)
     case .undrop(let undrop): [(undrop.table ?? undrop.name).schema]
-    case .namespace, .revertJob: []
+    case .namespace, .database, .revertJob: []
     case .transaction(let transaction): transaction.statements.flatMap(\.schemaNames)
     }
   }
@@ -181,6 +231,7 @@ extension SchemaStatement {
     case .type(let statement): statement.names.first?.description
     case .namespace(.create(let name, _)), .namespace(.rename(let name, _)): name
     case .namespace(.drop(let names, _, _)): names.first
+    case .database(let statement): statement.name
     case .view(let statement): statement.names.first?.description
     default: nil
     }

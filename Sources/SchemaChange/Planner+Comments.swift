@@ -81,10 +81,8 @@ extension Planner {
         return Plan(commandTag: tag, notices: ["database \"\(name)\" does not exist"])
       }
       guard database.comment != text else { break }
-      let stage = PlanStage(
-        name: "database \(name): \(text == nil ? "no comment" : "commented on")", changes: [],
-        databaseChanges: [PlannedDatabaseChange(database.id, comment: text)])
-      return Plan(commandTag: tag, stages: [stage])
+      stages.change(
+        database.id, [.setComment(text)], "database \(name): \(text == nil ? "no comment" : "commented on")")
     }
     return stages.plan(commandTag: tag, notices: notices)
   }

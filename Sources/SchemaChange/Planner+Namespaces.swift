@@ -83,6 +83,16 @@ extension Planner {
         hint: "Use DROP ... CASCADE to drop the dependent objects too.")
     }
     var cascades = spokenOf.map { "drop cascades to \(title($0))" }
+    try drop(contents: contents, in: &stages, &cascades)
+    notices += cascades.count < 2 ? cascades : ["drop cascades to \(cascades.count) other objects"]
+    for namespace in found { stages.change(namespace.id, [.remove], "schema \(namespace.name): public -> absent") }
+    return stages.plan(commandTag: "DROP SCHEMA", notices: notices)
+  }
+
+  /// Relations and types, with everything outside that depends on them.
+  mutating func drop(
+    contents: [TableDescriptor], in stages: inout StageBuilder, _ cascades: inout [String]
+  ) throws(SQLError) {
     let tables = Set(contents.filter { !$0.isSequence && !$0.isType }.map(\.id))
     for table in contents where tables.contains(table.id) { stages.drop(table) }
     try drop(types: contents.filter(\.isType), isCascade: true, except: tables, in: &stages, &cascades)
@@ -98,9 +108,6 @@ extension Planner {
     }
     try drop(
       sequences, isCascade: true, except: tables, besides: stages.droppedRelations, in: &stages, &cascades)
-    notices += cascades.count < 2 ? cascades : ["drop cascades to \(cascades.count) other objects"]
-    for namespace in found { stages.change(namespace.id, [.remove], "schema \(namespace.name): public -> absent") }
-    return stages.plan(commandTag: "DROP SCHEMA", notices: notices)
   }
 
   /// A table takes its indexes, constraints and the sequences that it owns along. Only names change: one entry.

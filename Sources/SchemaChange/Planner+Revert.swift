@@ -24,12 +24,18 @@ extension Planner {
       throw SQLError.unsupported("reverting a job that changed a type")
     }
     guard !way.hasDatabaseChange else { throw SQLError.unsupported("reverting COMMENT ON DATABASE") }
+    for entry in way.databases where entry.before == nil || entry.after == nil {
+      var error = SQLError.unsupported("reverting a job that \(entry.before == nil ? "created" : "dropped") a database")
+      if let created = entry.after { error.hint = "DROP DATABASE \(created.name) takes that back." }
+      throw error
+    }
     if let created = way.tables.first(where: { $0.before == nil && !way.goesWithColumn($0) })?.after {
       var error = SQLError.unsupported("reverting a job that created a \(created.isView ? "view" : "table")")
       error.hint = "DROP \(created.kindName.uppercased()) \(created.name) takes that back."
       throw error
     }
     var restoration = Restoration(way: way, stages: StageBuilder(context))
+    for entry in way.databases { try goBack(entry, &restoration) }
     for entry in way.namespaces { try goBack(entry, &restoration) }
     let gone = way.tables.filter { $0.after == nil }
     restoration.restored = Set(gone.filter { $0.before?.isSequence == false }.map(\.id))

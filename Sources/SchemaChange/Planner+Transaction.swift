@@ -273,8 +273,12 @@ extension SchemaDraft {
       let edits = NamespaceEdit.edits(from: base.namespace(id: id), to: catalog.namespace(id: id))
       return edits.isEmpty ? nil : PlannedNamespaceChange(id, edits)
     }
-    let databases = catalog.databases.filter { base.database(id: $0.id)?.comment != $0.comment }
-      .map { PlannedDatabaseChange($0.id, comment: $0.comment) }
+    // They are created and dropped outside of transactions only.
+    let databases = catalog.databases.compactMap { after -> PlannedDatabaseChange? in
+      guard let before = base.database(id: after.id) else { return nil }
+      let edits = DatabaseEdit.edits(from: before, to: after)
+      return edits.isEmpty ? nil : PlannedDatabaseChange(after.id, edits)
+    }
     if namespaces.isEmpty, databases.isEmpty {
       // Made and dropped again.
       if plan.stages.count == 1, plan.stages[0].changes.isEmpty { plan.stages = [] }
@@ -284,7 +288,9 @@ extension SchemaDraft {
     plan.stages[plan.visibleStage].namespaceChanges = namespaces
     plan.stages[plan.visibleStage].databaseChanges = databases
     let known = namespaces.map(\.id).filter { base.namespace(id: $0) != nil }
-    plan.tables = Set(plan.tables + known.map(TableID.init(queueing:))).sorted()
+    plan.tables = Set(
+      plan.tables + known.map(TableID.init(queueing:)) + databases.compactMap { TableID.queueing($0.id) }
+    ).sorted()
   }
 
   /// The plan leads to what the statements one after the other lead to, or it is refused.

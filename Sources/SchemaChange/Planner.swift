@@ -48,6 +48,7 @@ public struct Planner: Sendable {
     case .revertJob(let job): try planRevert(job)
     case .comment(let comment): try planComment(comment)
     case .namespace(let statement): try plan(statement)
+    case .database(let statement): try plan(statement)
     case .setSchema(let move): try plan(move)
     case .view(let statement): try plan(statement)
     case .type(let statement): try plan(statement)
@@ -82,7 +83,7 @@ public struct Planner: Sendable {
       case .setSchema(let move): Set([move.relation].compactMap(table))
       // A view waits until what it reads has stopped changing.
       case .view(let statement): Set((statement.names + statement.readRelations).compactMap(table))
-      case .namespace: []
+      case .namespace, .database: []
       case .type: []
       case .transaction(let transaction): Set(transaction.versions.map(\.table))
       }
@@ -162,7 +163,8 @@ extension SchemaStatement {
 
   fileprivate var mayDropSequences: Bool {
     switch self {
-    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .undrop, .revertJob,
+    case .dropTables, .dropSequences, .truncateTables(_, true), .setSchema, .namespace(.drop), .database(.drop),
+      .undrop, .revertJob,
       .type(.drop):
       true
     case .alterTable(_, _, let changes):

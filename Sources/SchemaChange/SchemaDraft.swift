@@ -51,6 +51,8 @@ public struct SchemaDraft: Sendable {
     switch statement {
     case .undrop: throw SQLError.unsupported("UNDROP in a transaction block")
     case .revertJob: throw SQLError.unsupported("REVERT JOB in a transaction block")
+    case .database(let change) where change.needsOwnTransaction:
+      throw SQLError(.activeTransaction, "\(change.commandTag) cannot run inside a transaction block")
     default: break
     }
     var planner = Planner(context)

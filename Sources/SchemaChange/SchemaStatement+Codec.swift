@@ -44,6 +44,7 @@ extension SchemaStatement {
     case .revertJob(let job): writer.field(41) { $0.field(1, job) }
     case .comment(let comment): writer.field(70) { comment.encode(into: &$0) }
     case .namespace(let statement): writer.field(71) { statement.encode(into: &$0) }
+    case .database(let statement): writer.field(61) { statement.encode(into: &$0) }
     case .setSchema(let move): writer.field(72) { move.encode(into: &$0) }
     case .view(let statement): writer.field(90) { statement.encode(into: &$0) }
     case .type(let statement): writer.field(100) { statement.encode(into: &$0) }
@@ -113,6 +114,7 @@ extension SchemaStatement {
     case 24: self = .transaction(try SchemaTransaction(decoding: body))
     case 70: self = .comment(try CommentStatement(decoding: body))
     case 71: self = .namespace(try NamespaceStatement(decoding: body))
+    case 61: self = .database(try DatabaseStatement(decoding: body))
     case 72: self = .setSchema(try SetSchemaStatement(decoding: body))
     case 90: self = .view(try ViewStatement(decoding: body))
     case 100: self = .type(try TypeStatement(decoding: body))

@@ -27,6 +27,7 @@ public enum SchemaStatement: Hashable, Sendable {
   case revertJob(JobID)
   case comment(CommentStatement)
   case namespace(NamespaceStatement)
+  case database(DatabaseStatement)
   case setSchema(SetSchemaStatement)
   case view(ViewStatement)
   case type(TypeStatement)

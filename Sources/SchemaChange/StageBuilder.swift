@@ -61,6 +61,7 @@ struct StageBuilder: Sendable {
   /// Of relations that come back.
   private var restoredRanges: [RangeID] = []
   private var namespaceChanges: [(change: PlannedNamespaceChange, label: String)] = []
+  private var databaseChanges: [(change: PlannedDatabaseChange, label: String)] = []
 
   init(_ catalog: CatalogState, retainsDropped: Bool = false) {
     self.catalog = catalog
@@ -250,6 +251,11 @@ struct StageBuilder: Sendable {
     namespaceChanges.append((PlannedNamespaceChange(namespace, edits), label))
   }
 
+  /// In the same entry.
+  mutating func change(_ database: DatabaseID, _ edits: [DatabaseEdit], _ label: String) {
+    databaseChanges.append((PlannedDatabaseChange(database, edits), label))
+  }
+
   // MARK: Stages
 
   func plan(commandTag: String, notices: [String]) -> Plan {
@@ -257,6 +263,7 @@ struct StageBuilder: Sendable {
     let tables = Set(
       elements.map(\.tableID) + elements.compactMap(\.referencedTable) + directEdits.map(\.tableID)
         + namespaceChanges.map(\.change.id).filter { catalog.namespace(id: $0) != nil }.map(TableID.init(queueing:))
+        + databaseChanges.map(\.change.id).filter { catalog.database(id: $0) != nil }.compactMap(TableID.queueing)
     ).sorted()
     var stages: [PlanStage] = []
     while let stage = working.preparation() { stages.append(stage) }
@@ -346,12 +353,17 @@ struct StageBuilder: Sendable {
     // What is dropped goes out of sight in the same entry in which what is added comes into sight.
     let adding = elements.indices.filter { elements[$0].target != .absent && elements[$0].next != nil }
     let dropping = elements.indices.filter { elements[$0].target == .absent && elements[$0].next != nil }
-    guard !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty || !namespaceChanges.isEmpty else { return nil }
+    guard
+      !adding.isEmpty || !directEdits.isEmpty || !dropping.isEmpty || !namespaceChanges.isEmpty
+        || !databaseChanges.isEmpty
+    else { return nil }
     var result = stage(dropping + adding, directEdits)
     result.newRanges += newRanges
     result.restoredRanges = restoredRanges
     result.namespaceChanges = namespaceChanges.map(\.change).sorted { $0.id < $1.id }
-    result.name = ([result.name].filter { !$0.isEmpty } + namespaceChanges.map(\.label)).joined(separator: "; ")
+    result.databaseChanges = databaseChanges.map(\.change).sorted { $0.id < $1.id }
+    result.name = ([result.name].filter { !$0.isEmpty } + namespaceChanges.map(\.label) + databaseChanges.map(\.label))
+      .joined(separator: "; ")
     return result
   }
 

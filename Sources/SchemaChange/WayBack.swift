@@ -42,13 +42,29 @@ public struct WayBack: Hashable, Sendable {
     }
   }
 
+  public struct Database: Hashable, Sendable {
+    public var id: DatabaseID
+    /// nil: the job created it.
+    public var before: DatabaseDescriptor?
+    /// nil: the job dropped it.
+    public var after: DatabaseDescriptor?
+
+    public init(id: DatabaseID, before: DatabaseDescriptor?, after: DatabaseDescriptor?) {
+      self.id = id
+      self.before = before
+      self.after = after
+    }
+  }
+
   public var job: JobID
   public var databaseID: DatabaseID
   /// Ascending.
   public var tables: [Table]
   /// Ascending.
   public var namespaces: [Namespace] = []
-  /// It has another comment.
+  /// Ascending. What was in one that was created or dropped is not kept: that is not taken back.
+  public var databases: [Database] = []
+  /// Stored by a release that did not keep which.
   public var hasDatabaseChange = false
   /// A type was changed by an expression of the statement: nobody knows its inverse.
   public var hasUsing: Bool
@@ -79,6 +95,16 @@ public struct WayBack: Hashable, Sendable {
   public init?(job: JobID, plan: Plan, of statement: SchemaStatement, in catalog: CatalogState, _ database: DatabaseID)
   {
     guard Self.isNeeded(for: plan, in: catalog) else { return nil }
+    if case .database(let change) = statement, change.needsOwnTransaction {
+      self.init(job: job, databaseID: database, tables: [])
+      databases = plan.stages.flatMap(\.databaseChanges).map { planned in
+        let created = planned.edits.lazy.compactMap { edit -> DatabaseDescriptor? in
+          if case .create(let created) = edit { created } else { nil }
+        }.first
+        return Database(id: planned.id, before: catalog.database(id: planned.id), after: created)
+      }
+      return
+    }
     var reached = catalog
     var versions: [TableID: TableVersion] = [:]
     for stage in plan.stages {
@@ -99,7 +125,9 @@ public struct WayBack: Hashable, Sendable {
     namespaces = Set(plan.stages.flatMap(\.namespaceChanges).map(\.id)).sorted().map { id in
       Namespace(id: id, before: catalog.namespace(id: id), after: reached.namespace(id: id))
     }
-    hasDatabaseChange = plan.stages.contains { !$0.databaseChanges.isEmpty }
+    databases = Set(plan.stages.flatMap(\.databaseChanges).map(\.id)).sorted().map { id in
+      Database(id: id, before: catalog.database(id: id), after: reached.database(id: id))
+    }
   }
 
   public var hasEnded: Bool { finishedMilliseconds != 0 }
@@ -178,6 +206,7 @@ public struct DroppedObject: Hashable, Sendable {
   }
 
   public var kind: Kind
+  public var database: DatabaseID
   public var table: TableID
   /// Of a column.
   public var column: ColumnID?
@@ -203,7 +232,8 @@ extension WayBack {
         let schema = catalog.namespace(id: table.namespaceID)?.name ?? entry.schemaName
         found.append(
           DroppedObject(
-            kind: kind, table: entry.id, column: column, schemaName: schema, tableName: table.name, name: name,
+            kind: kind, database: table.databaseID, table: entry.id, column: column, schemaName: schema,
+            tableName: table.name, name: name,
             job: job,
             droppedMilliseconds: finishedMilliseconds))
       }
@@ -290,6 +320,7 @@ extension WayBack {
     writer.field(6, hasTruncation)
     for namespace in namespaces { writer.field(7) { namespace.encode(into: &$0) } }
     writer.field(8, hasDatabaseChange)
+    for database in databases { writer.field(60) { database.encode(into: &$0) } }
   }
 
   public init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
@@ -305,6 +336,7 @@ extension WayBack {
       case 6: hasTruncation = try field.boolean()
       case 7: namespaces.append(try Namespace(decoding: try field.slice()))
       case 8: hasDatabaseChange = try field.boolean()
+      case 60: databases.append(try Database(decoding: try field.slice()))
       default: break
       }
     }
@@ -330,6 +362,27 @@ extension WayBack.Table {
       case 3: after = try TableDescriptor(decoding: try field.slice())
       case 4: lastVersion = try field.identifier()
       case 5: schemaName = try field.string()
+      default: break
+      }
+    }
+  }
+}
+
+extension WayBack.Database {
+  fileprivate func encode(into writer: inout ByteWriter) {
+    writer.field(1, id)
+    if let before { writer.field(2) { before.encode(into: &$0) } }
+    if let after { writer.field(3) { after.encode(into: &$0) } }
+  }
+
+  fileprivate init(decoding bytes: ArraySlice<UInt8>) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(id: .defaultDatabase, before: nil, after: nil)
+    while let field = try reader.nextField() {
+      switch field.number {
+      case 1: id = try field.identifier()
+      case 2: before = try DatabaseDescriptor(decoding: try field.slice())
+      case 3: after = try DatabaseDescriptor(decoding: try field.slice())
       default: break
       }
     }

@@ -161,7 +161,7 @@ class Cluster:
     def connect(self, gateway=1, autocommit=True, **options):
         host, port = self.address(gateway)
         return psycopg.connect(
-            host=host, port=port, user="root", dbname="defaultdb", autocommit=autocommit, connect_timeout=10, **options
+            host=host, port=port, user="root", autocommit=autocommit, connect_timeout=10, **{"dbname": "defaultdb", **options}
         )
 
     def execute(self, statement, gateway=1, parameters=None):

@@ -92,6 +92,9 @@ def catalog(connection, table):
         " ORDER BY typname, enumsortorder", (f"{table}\\_%",)).fetchall()
     lines += connection.execute(
         "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s ORDER BY 1", (f"{table}\\_%",)).fetchall()
+    lines += connection.execute(
+        "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE %s ORDER BY 1",
+        (f"{table}\\_%",)).fetchall()
     return "\n".join(" ".join(str(part) for part in line) for line in lines).replace(table, "t")
 
 
@@ -145,7 +148,11 @@ class Cell:
                 for first in range(1, self.rows + 1, 5_000):
                     connection.execute(self.sql(changes.FILL, first=first, last=min(first + 4_999, self.rows)))
             for statement in self.change.setup:
-                connection.execute(self.sql(statement, first=1, last=self.rows))
+                if isinstance(statement, changes.Elsewhere):
+                    with self.ship.connect(1, dbname=self.sql(statement.database)) as elsewhere:
+                        elsewhere.execute(self.sql(statement.statement))
+                else:
+                    connection.execute(self.sql(statement, first=1, last=self.rows))
             self.setup_job = connection.execute("SHOW theseus.last_job").fetchone()[0]
             self.before = catalog(connection, self.table)
 
@@ -262,3 +269,5 @@ class Cell:
             for name in names(self.table):
                 connection.execute(f"DROP TABLE IF EXISTS {name}")
             connection.execute(f"DROP SCHEMA IF EXISTS {self.table}_s, {self.table}_r CASCADE")
+            for name in ("d", "e"):
+                connection.execute(f"DROP DATABASE IF EXISTS {self.table}_{name}")

@@ -15,6 +15,14 @@ WORK_SECONDS = 2 * ROWS_FOR_WORK / BACKFILL_ROWS_PER_SECOND
 
 
 @dataclasses.dataclass(frozen=True)
+class Elsewhere:
+    """A statement of a set-up that is made in another database."""
+
+    database: str
+    statement: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Change:
     """`{t}` stands for a table name of the cell's own, `{rows}` for the number of its rows, whose ids are 1…rows. A change may make
     or fill a second one, `{t}_b`. `{job}` is the last job of the set-up.
@@ -26,6 +34,7 @@ class Change:
     # Several are sent between BEGIN and COMMIT.
     statement: str | tuple
     # Run after the table was made and filled, unless the change makes it.
+    # Texts, or `Elsewhere`.
     setup: tuple = ()
     # SQLSTATE that ends the change, which then must leave nothing behind.
     error: str | None = None
@@ -95,6 +104,15 @@ CHANGES = [
            setup=("CREATE SCHEMA {t}_s", "CREATE TABLE {t}_s.inside (id int8 PRIMARY KEY, up int8 REFERENCES {t})"),
            wrong_rows="SELECT count(*) FROM pg_class WHERE relname = 'inside' AND relnamespace IN "
                       "(SELECT oid FROM pg_namespace WHERE nspname = '{t}_s')"),
+    Change("CREATE DATABASE", "CREATE DATABASE {t}_d",
+           wrong_rows="SELECT count(*) - 1 FROM pg_database WHERE datname = '{t}_d'"),
+    Change("ALTER DATABASE RENAME", "ALTER DATABASE {t}_d RENAME TO {t}_e",
+           setup=("CREATE DATABASE {t}_d", Elsewhere("{t}_d", "CREATE TABLE inside (id int8 PRIMARY KEY)")),
+           wrong_rows="SELECT count(*) - 1 FROM pg_database WHERE datname IN ('{t}_d', '{t}_e')"),
+    Change("DROP DATABASE", "DROP DATABASE {t}_d",
+           setup=("CREATE DATABASE {t}_d", Elsewhere("{t}_d", "CREATE TABLE inside (id int8 PRIMARY KEY, v text UNIQUE)"),
+                  Elsewhere("{t}_d", "INSERT INTO inside SELECT g, g::text FROM generate_series(1, 300) g")),
+           wrong_rows="SELECT count(*) FROM pg_database WHERE datname = '{t}_d'"),
     Change("SET SCHEMA", "ALTER TABLE {t} SET SCHEMA {t}_s", setup=("CREATE SCHEMA {t}_s", INDEX), renamed="{t}_s.{t}"),
     Change("CREATE VIEW", "CREATE VIEW {t}_v (number, twice) AS SELECT id, k * 2 FROM {t}",
            wrong_rows="SELECT count(*) FROM {t} a LEFT JOIN {t}_v b ON b.number = a.id WHERE b.twice IS DISTINCT FROM a.k * 2"),

@@ -130,12 +130,12 @@ struct LeaderWorld {
   }
 
   mutating func start(
-    _ statement: SchemaStatement, operation: String? = nil, onBlock: OnBlock = .abort
+    _ statement: SchemaStatement, operation: String? = nil, onBlock: OnBlock = .abort, in database: DatabaseID? = nil
   ) -> RequestID {
     let request = takeRequest()
     let call = DDLCall(
-      operationID: operation.flatMap { OperationID($0) }, database: "defaultdb", statement: statement.encoded(),
-      statementText: "statement", onBlock: onBlock)
+      operationID: operation.flatMap { OperationID($0) }, database: "defaultdb", databaseID: database,
+      statement: statement.encoded(), statementText: "statement", onBlock: onBlock)
     perform(leader.execute(request, call, now: now, wallMilliseconds: wall))
     return request
   }

@@ -265,7 +265,7 @@ func parseOne(_ text: String) throws -> ParsedStatement {
   @Test func whatIsNotBuiltSaysItsName() throws {
     let table: [(String, String)] = [
       ("copy t from stdin", "COPY is not supported yet"),
-      ("create database d", "CREATE DATABASE is not supported yet"),
+      ("alter database d set x = 1", "ALTER DATABASE is not supported yet"),
       ("create temp table n as select 1", "CREATE TEMPORARY TABLE is not supported yet"),
       ("select 1 into temp n", "CREATE TEMPORARY TABLE is not supported yet"),
       ("create unlogged table n as select 1", "CREATE UNLOGGED TABLE is not supported yet"),

@@ -68,6 +68,59 @@ import Testing
     return statement
   }
 
+  @Test func namesMayBeginWithTheSessionsDatabase() throws {
+    #expect(try tables("select defaultdb.public.t.* from defaultdb.public.t", path: []) == [11])
+    #expect(try tables("select * from defaultdb.app.t", path: []) == [12])
+    for (text, name) in [
+      ("select * from other.public.t", "other.public.t"), ("drop table other.public.t", "other.public.t"),
+      ("create table other.app.n (id int8)", "other.app.n"), ("select other.public.t.a from t", "other.public.t.a"),
+      ("insert into other.public.t values (1)", "other.public.t"),
+      ("explain select * from other.public.t", "other.public.t"),
+      ("select 'other.public.t'::regclass", "other.public.t"),
+      ("select 1::other.pg_catalog.int8", "other.pg_catalog.int8"),
+      ("comment on table other.public.t is 'x'", "other.public.t"),
+    ] {
+      let message = "cross-database references are not implemented: \"\(name)\""
+      #expect { try plan(text) } throws: { error in
+        let error = error as? SQLError
+        return error?.state == .featureNotSupported && error?.message == message
+      }
+    }
+    #expect { try plan("drop table a.b.c.d") } throws: { ($0 as? SQLError)?.state == .syntaxError }
+  }
+
+  @Test func databasesAreMadeWithWhatIsSoAnyway() throws {
+    #expect(try change("create database shop", path: []) == .database(.create("shop", ifNotExists: false)))
+    #expect(
+      try change("create database if not exists \"Shop\" encoding 'UTF8' owner = root", path: [])
+        == .database(.create("Shop", ifNotExists: true)))
+    #expect(
+      try change("CREATE DATABASE /* a */ IF NOT EXISTS shop", path: [])
+        == .database(.create("shop", ifNotExists: true)))
+    #expect(
+      try change("drop database if exists shop with (force)", path: []) == .database(.drop("shop", ifExists: true)))
+    #expect(try change("alter database shop rename to store", path: []) == .database(.rename("shop", to: "store")))
+    for (options, state, message) in [
+      ("connection limit 5", "0A000", "CREATE DATABASE … CONNECTION LIMIT 5 is not supported yet"),
+      ("lc_collate 'de_DE.UTF-8'", "0A000", "CREATE DATABASE … LC_COLLATE de_DE.UTF-8 is not supported yet"),
+      ("owner nobody", "0A000", "CREATE DATABASE … OWNER nobody is not supported yet"),
+      ("template nowhere", "3D000", "template database \"nowhere\" does not exist"),
+      ("template defaultdb", "0A000", "CREATE DATABASE … TEMPLATE defaultdb is not supported yet"),
+      ("flavour mint", "42601", "option \"flavour\" not recognized"),
+      ("encoding utf8 encoding utf8", "42601", "conflicting or redundant options"),
+    ] {
+      #expect { try plan("create database shop " + options) } throws: { error in
+        let error = error as? SQLError
+        return error?.state.code == state && error?.message == message
+      }
+    }
+    for options in [
+      "template template0", "lc_ctype 'C.UTF-8'", "locale 'C'", "connection limit -1", "encoding default",
+    ] {
+      #expect(try change("create database shop " + options, path: []) == .database(.create("shop", ifNotExists: false)))
+    }
+  }
+
   @Test func theSearchPathDecides() throws {
     #expect(try tables("select * from t", path: ["public"]) == [11])
     #expect(try tables("select * from t", path: ["app", "public"]) == [12])

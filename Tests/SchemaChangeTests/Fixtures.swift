@@ -6,6 +6,8 @@ import SchemaChange
 /// A catalog that statements are planned against and applied to, stage by stage.
 struct World {
   var catalog = CatalogState()
+  /// In which statements are made.
+  var databaseID = DatabaseID.defaultDatabase
   var nextTableID = TableID(1)
   var nextRangeID = RangeID(1)
   var storageNodes = [NodeID(11), NodeID(12), NodeID(13), NodeID(14)]
@@ -17,7 +19,8 @@ struct World {
 
   mutating func plan(_ statement: SchemaStatement) throws -> Plan {
     var context = PlanningContext(
-      catalog: catalog, nextTableID: nextTableID, nextRangeID: nextRangeID, storageNodes: storageNodes,
+      catalog: catalog, databaseID: databaseID, nextTableID: nextTableID, nextRangeID: nextRangeID,
+      storageNodes: storageNodes,
       absentNodes: absentNodes, replicationFactor: 3)
     context.retainsDropped = retainsDropped
     context.waysBack = waysBack
@@ -37,7 +40,7 @@ struct World {
 
   mutating func run(_ statement: SchemaStatement) throws {
     let plan = try plan(statement)
-    var way = WayBack(job: nextJobID, plan: plan, of: statement, in: catalog, .defaultDatabase)
+    var way = WayBack(job: nextJobID, plan: plan, of: statement, in: catalog, databaseID)
     for stage in plan.stages { try apply(stage) }
     if retainsDropped {
       way?.finishedMilliseconds = 1000 * nextJobID.rawValue

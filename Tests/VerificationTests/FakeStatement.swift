@@ -188,6 +188,7 @@ struct FakeQuery {
       let wanted = statement.qualifiedName
       return (state.tables[wanted]?.indexes ?? []).map { [$0.name] } + [["\(wanted)_pkey"]]
     }
+    if source == "pg_database" { return [["defaultdb"]] }
     if source == "pg_description" {
       let found = state.tables[statement.strings.first ?? ""]
       return ([found?.comment] + (found?.columns ?? []).map(\.comment)).compactMap { $0 }.map { [$0] }

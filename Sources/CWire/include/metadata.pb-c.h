@@ -378,10 +378,14 @@ struct  Theseus__V1__DDLRequest
    * Basics.OnBlock
    */
   uint32_t on_block;
+  /*
+   * Of the session; 0: only the name is known.
+   */
+  uint64_t database_id;
 };
 #define THESEUS__V1__DDLREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__ddlrequest__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, 0 }
 
 
 struct  Theseus__V1__DDLProgress
@@ -565,10 +569,11 @@ struct  Theseus__V1__JobInfo
    * Percent (0: not set).
    */
   uint32_t max_latency_increase;
+  uint64_t database_id;
 };
 #define THESEUS__V1__JOB_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__job_info__descriptor) \
-    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0,NULL, {0,NULL}, 0, 0, 0 }
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL, 0, 0,NULL, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0,NULL, {0,NULL}, 0, 0, 0, 0 }
 
 
 /*
@@ -744,10 +749,14 @@ struct  Theseus__V1__SchemaLogRequest
    * Tables of this name, also those that are gone; empty: by table_id.
    */
   ProtobufCBinaryData table_name;
+  /*
+   * With table_name: of this database (0: any).
+   */
+  uint64_t database_id;
 };
 #define THESEUS__V1__SCHEMA_LOG_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__schema_log_request__descriptor) \
-    , 0, 0, {0,NULL} }
+    , 0, 0, {0,NULL}, 0 }
 
 
 struct  Theseus__V1__SchemaLogTable
@@ -816,10 +825,11 @@ struct  Theseus__V1__DroppedObjectInfo
   uint64_t dropped_milliseconds;
   uint64_t until_milliseconds;
   ProtobufCBinaryData schema_name;
+  uint64_t database_id;
 };
 #define THESEUS__V1__DROPPED_OBJECT_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&theseus__v1__dropped_object_info__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL} }
+    , {0,NULL}, 0, {0,NULL}, {0,NULL}, 0, 0, 0, {0,NULL}, 0 }
 
 
 struct  Theseus__V1__ListDroppedResponse

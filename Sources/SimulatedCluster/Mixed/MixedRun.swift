@@ -163,7 +163,8 @@ import Verification
       BankWorkload(limits: limits(3, 100, 0...300)),
       ListAppendWorkload(limits: limits(4, 100, 0...300)),
       SchemaChangeWorkload(
-        limits: limits(4, 150, 0...200), statements: SchemaStatementKind.all + SchemaStatementKind.views),
+        limits: limits(4, 150, 0...200),
+        statements: SchemaStatementKind.all + SchemaStatementKind.views + SchemaStatementKind.databases),
     ]
     if options.seed % 2 == 0 { workloads.append(SharedTableWorkload(limits: limits(1, 60, 50...300))) }
     if options.seed % 2 == 1 { workloads.append(SequenceWorkload(limits: limits(3, 100, 0...200))) }

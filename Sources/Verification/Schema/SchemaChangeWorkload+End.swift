@@ -19,6 +19,7 @@ extension SchemaChangeWorkload {
           for name in names + names.map({ "\(schema).\($0)" }) where name != table?.name {
             await lookForLeftover(name, context)
           }
+          await lookForDatabases(of: names, table?.database, context)
           for name in (1...3).map({ "\(names[0])_view_\($0)" }) where name != table?.view?.name {
             await lookForLeftover(name, context)
           }
@@ -139,6 +140,18 @@ extension SchemaChangeWorkload {
     invoked = session.now
     operations.append(
       finish(.check(table: table.name, try await session.insist("CHECK TABLE \(table.name)")), invoked, session))
+  }
+
+  /// The slot has the database that its table tells of, and no other.
+  private func lookForDatabases(of names: [String], _ database: String?, _ session: ClientContext) async {
+    let prefix = SchemaStatementKind.databasePrefix(names)
+    guard case .success(let rows) = await session.execute("SELECT datname FROM pg_database ORDER BY datname") else {
+      return
+    }
+    let found = rows.compactMap { $0.first ?? nil }.filter { $0.hasPrefix(prefix) }
+    if found != (database.map { [$0] } ?? []) {
+      session.note("slot \(names[0]) has the databases \(found) and must have \(database ?? "none")")
+    }
   }
 
   /// A name that is free must not answer.

@@ -115,7 +115,10 @@ public struct SchemaStatementKind: Sendable {
         after: after, writesRows: true)
     },
     SchemaStatementKind("DROP TABLE", weight: 2) { table, _ in
-      table.map { Made(sql: "DROP TABLE \($0.name)\($0.view == nil ? "" : " CASCADE")", after: nil) }
+      // Nobody would know of its database any more.
+      table.flatMap { $0.database == nil ? $0 : nil }.map {
+        Made(sql: "DROP TABLE \($0.name)\($0.view == nil ? "" : " CASCADE")", after: nil)
+      }
     },
     // As it was: the rows, the indexes, and what can be brought back of it.
     SchemaStatementKind("UNDROP TABLE", weight: 20) { table, context in
@@ -132,6 +135,7 @@ public struct SchemaStatementKind: Sendable {
       after.droppedIndexes = []
       // A view that went with what was dropped is left out; one that was renamed has its old name again.
       after.view = table?.view
+      after.database = table?.database
       if let view = last.before.view, after.view != nil { after.view?.name = view.name }
       return Made(sql: "REVERT JOB \(last.job)", after: after, possibleErrors: last.possibleErrors)
     },
@@ -447,7 +451,8 @@ public struct SchemaStatementKind: Sendable {
     switch kind {
     // A table that was not there before, rows that went; one that may have changed nothing leaves no job.
     case "CREATE TABLE", "CREATE TABLE AS", "UNDROP TABLE", "TRUNCATE", "ALTER INDEX visibility", "CREATE VIEW",
-      "CREATE OR REPLACE VIEW", "DROP VIEW", "RENAME VIEW COLUMN", "DROP what a view reads":
+      "CREATE OR REPLACE VIEW", "DROP VIEW", "RENAME VIEW COLUMN", "DROP what a view reads",
+      "CREATE DATABASE", "DROP DATABASE", "RENAME DATABASE":
       nil
     // Rows may have the label.
     case "ADD COLUMN of an enumerated type", "ADD VALUE": nil

@@ -16,6 +16,8 @@ public struct TableModel: Hashable, Sendable {
   public var droppedIndexes: [IndexModel] = []
   /// One that reads it.
   public var view: ViewModel?
+  /// One that its client has made.
+  public var database: String?
 
   public init(
     serial: Int, name: String, columns: [ColumnModel], indexes: [IndexModel] = [], checks: [CheckModel] = [],

@@ -877,6 +877,8 @@ public struct DDLRequest: WireMessage {
   public var primaryRangeID: UInt64
   /// Basics.OnBlock
   public var onBlock: UInt32
+  /// Of the session; 0: only the name is known.
+  public var databaseID: UInt64
 
   public init() {
     self.operationID = ""
@@ -892,6 +894,7 @@ public struct DDLRequest: WireMessage {
     self.primaryKey = []
     self.primaryRangeID = 0
     self.onBlock = 0
+    self.databaseID = 0
   }
 
   public init(
@@ -907,7 +910,8 @@ public struct DDLRequest: WireMessage {
     sessionEpoch: UInt64 = 0,
     primaryKey: [UInt8] = [],
     primaryRangeID: UInt64 = 0,
-    onBlock: UInt32 = 0
+    onBlock: UInt32 = 0,
+    databaseID: UInt64 = 0
   ) {
     self.operationID = operationID
     self.database = database
@@ -922,6 +926,7 @@ public struct DDLRequest: WireMessage {
     self.primaryKey = primaryKey
     self.primaryRangeID = primaryRangeID
     self.onBlock = onBlock
+    self.databaseID = databaseID
   }
 }
 
@@ -945,6 +950,7 @@ extension DDLRequest: PackedMessage {
     message.pointee.primary_key = arena.bytes(self.primaryKey)
     message.pointee.primary_range_id = self.primaryRangeID
     message.pointee.on_block = self.onBlock
+    message.pointee.database_id = self.databaseID
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -961,6 +967,7 @@ extension DDLRequest: PackedMessage {
     self.primaryKey = Reading.bytes(message.pointee.primary_key)
     self.primaryRangeID = message.pointee.primary_range_id
     self.onBlock = message.pointee.on_block
+    self.databaseID = message.pointee.database_id
   }
 }
 
@@ -1321,6 +1328,7 @@ public struct JobInfo: WireMessage {
   public var workRowsTotal: UInt64
   /// Percent (0: not set).
   public var maxLatencyIncrease: UInt32
+  public var databaseID: UInt64
 
   public init() {
     self.jobID = 0
@@ -1350,6 +1358,7 @@ public struct JobInfo: WireMessage {
     self.workRowsDone = 0
     self.workRowsTotal = 0
     self.maxLatencyIncrease = 0
+    self.databaseID = 0
   }
 
   public init(
@@ -1379,7 +1388,8 @@ public struct JobInfo: WireMessage {
     database: String = "",
     workRowsDone: UInt64 = 0,
     workRowsTotal: UInt64 = 0,
-    maxLatencyIncrease: UInt32 = 0
+    maxLatencyIncrease: UInt32 = 0,
+    databaseID: UInt64 = 0
   ) {
     self.jobID = jobID
     self.operationID = operationID
@@ -1408,6 +1418,7 @@ public struct JobInfo: WireMessage {
     self.workRowsDone = workRowsDone
     self.workRowsTotal = workRowsTotal
     self.maxLatencyIncrease = maxLatencyIncrease
+    self.databaseID = databaseID
   }
 }
 
@@ -1448,6 +1459,7 @@ extension JobInfo: PackedMessage {
     message.pointee.work_rows_done = self.workRowsDone
     message.pointee.work_rows_total = self.workRowsTotal
     message.pointee.max_latency_increase = self.maxLatencyIncrease
+    message.pointee.database_id = self.databaseID
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -1478,6 +1490,7 @@ extension JobInfo: PackedMessage {
     self.workRowsDone = message.pointee.work_rows_done
     self.workRowsTotal = message.pointee.work_rows_total
     self.maxLatencyIncrease = message.pointee.max_latency_increase
+    self.databaseID = message.pointee.database_id
   }
 }
 
@@ -1942,21 +1955,26 @@ public struct SchemaLogRequest: WireMessage {
   public var tableID: UInt64
   /// Tables of this name, also those that are gone; empty: by table_id.
   public var tableName: String
+  /// With table_name: of this database (0: any).
+  public var databaseID: UInt64
 
   public init() {
     self.limit = 0
     self.tableID = 0
     self.tableName = ""
+    self.databaseID = 0
   }
 
   public init(
     limit: UInt32 = 0,
     tableID: UInt64 = 0,
-    tableName: String = ""
+    tableName: String = "",
+    databaseID: UInt64 = 0
   ) {
     self.limit = limit
     self.tableID = tableID
     self.tableName = tableName
+    self.databaseID = databaseID
   }
 }
 
@@ -1970,12 +1988,14 @@ extension SchemaLogRequest: PackedMessage {
     message.pointee.limit = self.limit
     message.pointee.table_id = self.tableID
     message.pointee.table_name = arena.string(self.tableName)
+    message.pointee.database_id = self.databaseID
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
     self.limit = message.pointee.limit
     self.tableID = message.pointee.table_id
     self.tableName = try Reading.string(message.pointee.table_name)
+    self.databaseID = message.pointee.database_id
   }
 }
 
@@ -2142,6 +2162,7 @@ public struct DroppedObjectInfo: WireMessage {
   public var droppedMilliseconds: UInt64
   public var untilMilliseconds: UInt64
   public var schemaName: String
+  public var databaseID: UInt64
 
   public init() {
     self.kind = ""
@@ -2152,6 +2173,7 @@ public struct DroppedObjectInfo: WireMessage {
     self.droppedMilliseconds = 0
     self.untilMilliseconds = 0
     self.schemaName = ""
+    self.databaseID = 0
   }
 
   public init(
@@ -2162,7 +2184,8 @@ public struct DroppedObjectInfo: WireMessage {
     jobID: UInt64 = 0,
     droppedMilliseconds: UInt64 = 0,
     untilMilliseconds: UInt64 = 0,
-    schemaName: String = ""
+    schemaName: String = "",
+    databaseID: UInt64 = 0
   ) {
     self.kind = kind
     self.tableID = tableID
@@ -2172,6 +2195,7 @@ public struct DroppedObjectInfo: WireMessage {
     self.droppedMilliseconds = droppedMilliseconds
     self.untilMilliseconds = untilMilliseconds
     self.schemaName = schemaName
+    self.databaseID = databaseID
   }
 }
 
@@ -2190,6 +2214,7 @@ extension DroppedObjectInfo: PackedMessage {
     message.pointee.dropped_milliseconds = self.droppedMilliseconds
     message.pointee.until_milliseconds = self.untilMilliseconds
     message.pointee.schema_name = arena.string(self.schemaName)
+    message.pointee.database_id = self.databaseID
   }
 
   init(_ message: UnsafePointer<Packed>) throws(MalformedBytes) {
@@ -2201,6 +2226,7 @@ extension DroppedObjectInfo: PackedMessage {
     self.droppedMilliseconds = message.pointee.dropped_milliseconds
     self.untilMilliseconds = message.pointee.until_milliseconds
     self.schemaName = try Reading.string(message.pointee.schema_name)
+    self.databaseID = message.pointee.database_id
   }
 }
 

@@ -173,7 +173,8 @@ private let fuzzEntry: SchemaEntry = {
   let namespace = NamespaceDescriptor(id: NamespaceID(9), databaseID: .defaultDatabase, name: "app", comment: "a note")
   entry.namespaceChanges = [NamespaceChange(id: namespace.id, from: .none, descriptor: namespace)]
   entry.databaseChanges = [
-    DatabaseDescriptor(id: .defaultDatabase, name: "defaultdb", version: DescriptorVersion(2), comment: "a note")
+    DatabaseDescriptor(id: .defaultDatabase, name: "defaultdb", version: DescriptorVersion(2), comment: "a note"),
+    DatabaseDescriptor(id: DatabaseID(12), name: "other"),
   ]
   return entry
 }()
@@ -231,6 +232,8 @@ private let fuzzStatements: [SchemaStatement] = {
     .view(.drop(names: [ObjectName(name: "seen")], ifExists: true, isCascade: true)),
     .view(.rename(ObjectName(name: "seen"), to: "told", ifExists: true)),
     .view(.renameColumn(ObjectName(name: "seen"), "n", to: "m", ifExists: true)),
+    .database(.create("other", ifNotExists: true)), .database(.drop("other", ifExists: true)),
+    .database(.rename("other", to: "another")),
     .namespace(.create("app", ifNotExists: true)), .namespace(.rename("public", to: "app")),
     .namespace(.drop(["public"], ifExists: true, isCascade: true)),
     .setSchema(

@@ -1,0 +1,1 @@
+ALTER DATABASE @yard RENAME TO @dock;
