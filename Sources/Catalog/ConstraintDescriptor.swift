@@ -8,13 +8,18 @@ public struct ConstraintDescriptor: Hashable, Sendable {
   public var name: String
   public var state: ElementState
   public var rule: ConstraintRule
+  /// Nameless and on its way to give this one its rule: the same condition over columns of other types.
+  public var replaces: ConstraintID?
   public var comment: String?
 
-  public init(id: ConstraintID, name: String, state: ElementState, rule: ConstraintRule) {
+  public init(
+    id: ConstraintID, name: String, state: ElementState, rule: ConstraintRule, replaces: ConstraintID? = nil
+  ) {
     self.id = id
     self.name = name
     self.state = state
     self.rule = rule
+    self.replaces = replaces
   }
 }
 

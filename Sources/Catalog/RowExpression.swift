@@ -14,12 +14,12 @@ public struct RowExpression: Hashable, Sendable {
 }
 
 extension RowExpression {
-  func encode(into writer: inout ByteWriter) {
+  public func encode(into writer: inout ByteWriter) {
     for column in columns { writer.field(1, column) }
     writer.field(2, expression)
   }
 
-  init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
+  public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
     var reader = ByteReader(ArraySlice(bytes))
     self.init(columns: [], expression: [])
     while let field = try reader.nextField() {

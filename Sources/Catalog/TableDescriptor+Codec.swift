@@ -197,6 +197,7 @@ extension ConstraintDescriptor {
     case .foreignKey(let key): writer.field(30) { key.encode(into: &$0) }
     }
     if let comment { writer.field(41, comment) }
+    if let replaces { writer.field(70, replaces) }
   }
 
   public init(decoding bytes: some Collection<UInt8>) throws(MalformedBytes) {
@@ -205,6 +206,7 @@ extension ConstraintDescriptor {
     var name = ""
     var state = ElementState.absent
     var rule: ConstraintRule?
+    var replaces: ConstraintID?
     var comment: String?
     while let field = try reader.nextField() {
       switch field.number {
@@ -215,11 +217,12 @@ extension ConstraintDescriptor {
       case 5: rule = .check(try RowExpression(decoding: try field.slice()))
       case 30: rule = .foreignKey(try ForeignKeyRule(decoding: try field.slice()))
       case 41: comment = try field.string()
+      case 70: replaces = try field.identifier()
       default: break
       }
     }
     guard let rule else { throw reader.failure("a constraint without a rule") }
-    self.init(id: id, name: name, state: state, rule: rule)
+    self.init(id: id, name: name, state: state, rule: rule, replaces: replaces)
     self.comment = comment
   }
 }

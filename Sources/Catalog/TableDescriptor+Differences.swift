@@ -191,6 +191,11 @@ public enum TableDifferences {
         continue
       }
       if old.name != index.name { result.append(renaming(kind, old.name, index.name)) }
+      if old.predicate != index.predicate
+        || before.computedColumns(of: old).map(\.conversion) != after.computedColumns(of: index).map(\.conversion)
+      {
+        result.append("\(title) is about columns of other types")
+      }
       if old.isInvisible != index.isInvisible {
         result.append("\(title) is \(index.isInvisible ? "invisible: no query uses it" : "visible to queries")")
       }
@@ -228,11 +233,13 @@ public enum TableDifferences {
         continue
       }
       if old.name != constraint.name { result.append("constraint \(old.name) is renamed to \(constraint.name)") }
+      if old.rule != constraint.rule { result.append("\(name) is about columns of other types") }
       if old.state != constraint.state {
         result.append(transition(of: constraint, name, from: old.state))
       }
     }
     for old in before.constraints where after.constraint(old.id) == nil {
+      if let original = old.replaces.flatMap(after.constraint), original.rule == old.rule { continue }
       // A NOT NULL that every row satisfies goes on as a property of its column.
       if case .notNull(let column) = old.rule, after.column(column)?.isNullable == false { continue }
       result.append("\(title(of: old, in: before)) is gone")
@@ -253,6 +260,8 @@ public enum TableDifferences {
   private static func title(of constraint: ConstraintDescriptor, in table: TableDescriptor) -> String {
     switch constraint.rule {
     case .notNull(let column): "NOT NULL of column \(table.column(column)?.name ?? "\(column)")"
+    case .check where constraint.replaces != nil:
+      "check \(table.displayName(of: constraint)), over the new type,"
     case .check: "check \(constraint.name)"
     case .foreignKey: "foreign key \(constraint.name)"
     }

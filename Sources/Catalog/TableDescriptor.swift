@@ -65,6 +65,10 @@ public struct TableDescriptor: Hashable, Sendable {
   public func displayName(of index: IndexDescriptor) -> String {
     index.name.isEmpty ? index.replaces.flatMap { self.index($0)?.name } ?? "" : index.name
   }
+  /// What people know a constraint by: one on its way to give another its rule has no name of its own.
+  public func displayName(of constraint: ConstraintDescriptor) -> String {
+    constraint.replaces.flatMap { self.constraint($0)?.name } ?? constraint.name
+  }
   /// Of the rows' own columns those that decide about an index's entries.
   public func columns(readBy index: IndexDescriptor) -> Set<ColumnID> {
     var read = index.columns

@@ -17,12 +17,15 @@ public struct ColumnConversions: Sendable {
 
   /// `rowColumns[i]` is the column whose value stands at position i of the rows to come.
   public init(of table: TableDescriptor, over rowColumns: [ColumnID]) {
-    conversions = rowColumns.enumerated().compactMap { position, id in
+    let found = rowColumns.enumerated().compactMap { position, id -> (isComputed: Bool, conversion: Conversion)? in
       guard let column = table.column(id), let conversion = column.conversion else { return nil }
-      return Conversion(
+      let prepared = Conversion(
         position: position, isWritable: column.state.isWritable, value: conversion.bound(to: rowColumns),
         predicates: Self.predicates(of: column, in: table)?.map { $0.bound(to: rowColumns) })
+      return (column.isComputed, prepared)
     }
+    // An index that comes with a converted column computes its expressions from that.
+    conversions = (found.filter { !$0.isComputed } + found.filter(\.isComputed)).map(\.conversion)
   }
 
   /// Those of the indexes that compute the column; nil unless all of them are partial.

@@ -74,7 +74,7 @@ final class RowWriter: Sendable {
     }
     checks = enforced.compactMap { constraint in
       guard case .check(let rule) = constraint.rule else { return nil }
-      return Check(name: constraint.name, condition: rule.bound(to: ids))
+      return Check(name: table.displayName(of: constraint), condition: rule.bound(to: ids))
     }
     conversions = ColumnConversions(of: table, over: ids)
     incoming = all.filter {

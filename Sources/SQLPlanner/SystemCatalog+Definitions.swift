@@ -17,7 +17,7 @@ extension SystemCatalog {
   static func checkCount(_ table: TableDescriptor) -> Int64 {
     Int64(
       table.constraints.count { constraint in
-        if case .check = constraint.rule { return constraint.state.isWritable }
+        if case .check = constraint.rule { return constraint.state.isWritable && constraint.replaces == nil }
         return false
       })
   }

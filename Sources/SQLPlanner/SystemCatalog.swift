@@ -374,7 +374,7 @@ enum SystemCatalog {
           columns: index.keyColumns.map(\.columnID), index: index, comment: index.constraintComment))
     }
     for constraint in table.constraints {
-      guard constraint.state.isWritable else { continue }
+      guard constraint.state.isWritable, constraint.replaces == nil else { continue }
       let number = Int64(
         truncatingIfNeeded: (3 << 30) | ((key(table) & 0x3f_ffff) << 8) | (constraint.id.rawValue & 0xff))
       if case .foreignKey(let rule) = constraint.rule {

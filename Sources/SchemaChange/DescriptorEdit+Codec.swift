@@ -73,6 +73,18 @@ extension DescriptorEdit {
         place.encode(into: &$0)
         if let text { $0.field(20, text) }
       }
+    case .setRule(let id, let rule):
+      writer.field(73) { ConstraintDescriptor(id: id, name: "", state: .absent, rule: rule).encode(into: &$0) }
+    case .setPredicate(let id, let predicate):
+      writer.field(74) {
+        $0.field(1, id)
+        if let predicate { $0.field(70) { predicate.encode(into: &$0) } }
+      }
+    case .setExpression(let id, let expression):
+      writer.field(75) {
+        $0.field(1, id)
+        $0.field(70) { expression.encode(into: &$0) }
+      }
     case .setView(let definition, let columns):
       writer.field(90) {
         $0.field(1) { definition.encode(into: &$0) }
@@ -122,12 +134,16 @@ extension DescriptorEdit {
       }
       self = .setView(definition, columns: columns)
     case 100: self = .addEnumValue(try EnumValueDescriptor(decoding: try field.slice()))
-    case 6...9, 11...14, 16...23, 60, 70, 101...103:
+    case 73:
+      let carrier = try ConstraintDescriptor(decoding: try field.slice())
+      self = .setRule(carrier.id, carrier.rule)
+    case 6...9, 11...14, 16...23, 60, 70, 74, 75, 101...103:
       var nested = try field.reader()
       var id: UInt64 = 0
       var name: String?
       var flag = false
       var expression: [UInt8]?
+      var rule: RowExpression?
       var state = ElementState.absent
       var successor: UInt64 = 0
       var type = SQLType.unknown
@@ -144,6 +160,7 @@ extension DescriptorEdit {
           var nested = try part.reader()
           type = try SQLType.decode(from: &nested)
         case 20: sequences.append(try part.identifier())
+        case 70: rule = try RowExpression(decoding: try part.slice())
         default: break
         }
       }
@@ -162,6 +179,10 @@ extension DescriptorEdit {
       case 19: self = .setNullable(ColumnID(id), flag)
       case 60: self = .setIndexVisibility(IndexID(id), isVisible: flag)
       case 70: self = .dropGeneration(ColumnID(id))
+      case 74: self = .setPredicate(IndexID(id), rule)
+      case 75:
+        guard let rule else { throw reader.failure("a column without an expression") }
+        self = .setExpression(ColumnID(id), rule)
       case 21: self = .replaceIndex(IndexID(id), with: IndexID(successor))
       case 22: self = .replaceColumn(ColumnID(id), with: ColumnID(successor))
       case 23: self = .setType(ColumnID(id), type)

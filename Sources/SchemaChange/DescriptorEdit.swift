@@ -33,6 +33,12 @@ public enum DescriptorEdit: Hashable, Sendable {
   case setConstraintState(ConstraintID, ElementState)
   case renameConstraint(ConstraintID, String)
   case removeConstraint(ConstraintID)
+  /// The same condition, or the same key, over other columns or columns of another type.
+  case setRule(ConstraintID, ConstraintRule)
+  /// The same condition over columns of another type.
+  case setPredicate(IndexID, RowExpression?)
+  /// What follows from columns that have another type now: of an index's expression its value, else a generation expression.
+  case setExpression(ColumnID, RowExpression)
   /// Whether a row without the column can exist.
   case setNullable(ColumnID, Bool)
   /// For later inserts: encoded expression with its text; nil: NULL.
@@ -137,6 +143,16 @@ extension DescriptorEdit {
     case .renameConstraint(let id, let name):
       changed.constraints[try Self.position(of: id, in: changed)].name = name
     case .removeConstraint(let id): changed.constraints.remove(at: try Self.position(of: id, in: changed))
+    case .setRule(let id, let rule): changed.constraints[try Self.position(of: id, in: changed)].rule = rule
+    case .setPredicate(let id, let predicate):
+      changed.indexes[try Self.position(of: id, in: changed)].predicate = predicate
+    case .setExpression(let id, let expression):
+      let position = try Self.position(of: id, in: changed)
+      if changed.columns[position].isComputed {
+        changed.columns[position].conversion = expression
+      } else {
+        changed.columns[position].generation = expression
+      }
     case .setNullable(let id, let isNullable):
       changed.columns[try Self.position(of: id, in: changed)].isNullable = isNullable
     case .setDefault(let id, let expression, let text, let sequences):

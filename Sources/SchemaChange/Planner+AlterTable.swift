@@ -21,6 +21,10 @@ struct Alteration {
   var indexNames: Set<String> = []
   /// With the columns that take their places.
   var conversions: [(old: ColumnDescriptor, new: ColumnDescriptor)] = []
+  /// Of the columns whose type changes, copied or not.
+  var newTypes: [ColumnID: SQLType] = [:]
+  /// Of those, the ones whose values have the same keys in indexes as before.
+  var columnsWithSameKeys: Set<ColumnID> = []
   var primaryKey: UniqueConstraint?
   var stages: StageBuilder
   var notices: [String] = []

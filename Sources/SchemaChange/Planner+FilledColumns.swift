@@ -113,11 +113,8 @@ extension Planner {
       columnName: column.name)
   }
 
-  /// The type of a generated column, and of those it follows from, stays.
+  /// The type of what a generated column follows from stays.
   func refuseTypeChange(of column: ColumnDescriptor, in alteration: Alteration) throws(SQLError) {
-    guard column.generation == nil else {
-      throw SQLError.unsupported("changing the type of a generated column")
-    }
     guard let generated = alteration.columns.first(where: { $0.generation?.columns.contains(column.id) ?? false })
     else { return }
     throw SQLError(

@@ -91,7 +91,7 @@ extension Planner {
       tableName: table.name)
   }
 
-  private func requireComparable(
+  func requireComparable(
     _ column: ColumnDescriptor, _ referenced: ColumnDescriptor, _ name: String
   ) throws(SQLError) {
     if column.type.isEncodedLike(referenced.type) {

@@ -36,29 +36,28 @@ extension Planner {
     try validate(ColumnDefinition(name: change.column, type: change.type, defaultExpression: change.newDefault))
     try refuseTypeChange(of: column, in: alteration)
     try requireUnread(column, of: table)
-    guard column.defaultExpression == change.oldDefault else { throw Self.changedMeanwhile(change.column, table.name) }
-    guard !alteration.conversions.contains(where: { $0.old.id == column.id }) else {
+    guard alteration.newTypes[column.id] == nil else {
       throw SQLError(
         .featureNotSupported, "cannot alter type of column \"\(change.column)\" twice", tableName: table.name,
         columnName: change.column)
     }
-    if let constraint = alteration.constraints.first(where: { $0.rule.columns.contains(column.id) }) {
-      throw SQLError.unsupported(
-        "changing the type of a column that a \(constraint.isForeignKey ? "foreign key" : "CHECK constraint") reads")
+    guard column.defaultExpression == change.oldDefault else { throw Self.changedMeanwhile(change.column, table.name) }
+    if change.hasUsing, column.generation != nil { throw Self.generatedUsing(column.name, table.name) }
+    if !change.hasUsing, column.type == change.type { return }
+    let generation: RowExpression?
+    let conversion: RowExpression
+    if let rule = column.generation {
+      conversion = try self.generation(rule, of: column, as: change.type, in: table)
+      generation = conversion
+    } else {
+      conversion = try rowExpression(
+        change.conversion, alteration.columns, table: table.name, of: "the conversion of column \"\(change.column)\"")
+      generation = nil
     }
-    guard !dependents(on: table).contains(where: { $0.rule.referencedColumns.contains(column.id) }) else {
-      throw SQLError.unsupported("changing the type of a column that a foreign key refers to")
-    }
-    guard !table.indexes.contains(where: { $0.predicate?.columns.contains(column.id) ?? false }) else {
-      throw SQLError.unsupported("changing the type of a column that the predicate of a partial index reads")
-    }
-    guard !table.columns.contains(where: { $0.isComputed && $0.conversion?.columns.contains(column.id) == true }) else {
-      throw SQLError.unsupported("changing the type of a column that an index on an expression reads")
-    }
-    let conversion = try rowExpression(
-      change.conversion, alteration.columns, table: table.name, of: "the conversion of column \"\(change.column)\"")
-    if !change.hasUsing, change.type.holdsValues(of: column.type) {
-      guard column.type != change.type else { return }
+    alteration.newTypes[column.id] = change.type
+    // What is computed need not come out as it was stored.
+    if !change.hasUsing, generation == nil, change.type.holdsValues(of: column.type) {
+      alteration.columnsWithSameKeys.insert(column.id)
       alteration.columns[try alteration.position(of: change.column)].type = change.type
       alteration.stages.edit(
         table.id,
@@ -69,10 +68,12 @@ extension Planner {
         ], "column \(change.column): type \(change.type)")
       return
     }
-    let new = ColumnDescriptor(
+    if keepsKeys(change, of: column) { alteration.columnsWithSameKeys.insert(column.id) }
+    var new = ColumnDescriptor(
       id: alteration.nextColumnID, name: column.name, type: change.type, isNullable: true, state: .absent,
       defaultExpression: change.newDefault, defaultText: change.newDefaultText, conversion: conversion,
       sequences: column.sequences, identity: column.identity)
+    new.generation = generation
     for sequence in ownedSequences(of: table.id, column: column.id) {
       try hand(sequence, from: column, to: new, in: &alteration)
     }
@@ -83,17 +84,25 @@ extension Planner {
   mutating func rewriteRows(
     besides changes: [TableAlteration], _ alteration: inout Alteration
   ) throws(SQLError) {
-    if alteration.conversions.isEmpty, alteration.primaryKey == nil { return }
     let table = alteration.table
+    let retyped = try retypedIndexes(alteration)
+    if alteration.conversions.isEmpty, alteration.primaryKey == nil {
+      try retypeConstraints(&alteration)
+      for index in table.indexes {
+        if let changed = retyped[index.id] { retypeInPlace(index, changed, &alteration) }
+      }
+      return
+    }
     let what = alteration.primaryKey == nil ? "ALTER COLUMN … TYPE" : "ADD PRIMARY KEY"
     for change in changes where !change.isRewritingAlone(table) && !change.addsKey(alteration) {
       throw SQLError.unsupported("\(what) together with another change of the table")
     }
-    let successors = Dictionary(uniqueKeysWithValues: alteration.conversions.map { ($0.old.id, $0.new.id) })
+    let successors = alteration.successors
     for (old, new) in alteration.conversions {
       alteration.stages.add(new, inPlaceOf: old, of: table)
       if !old.isNullable { require(new.id, &alteration) }
     }
+    try retypeConstraints(&alteration)
     let old = table.primaryIndex
     var key = old.keyColumns.map { $0.succeeded(by: successors) }
     var dropped: Set<ColumnID> = []
@@ -117,13 +126,24 @@ extension Planner {
     let stored = (table.columns + alteration.added).filter { !dropped.contains($0.id) && !$0.isComputed }
       .map { successors[$0.id] ?? $0.id }
       .filter { id in !key.contains { $0.columnID == id } }
-    try replace(old, key: key, stored: stored, &alteration)
+    try replace(old, key: key, stored: stored, nil, &alteration)
     let isMoved = key.map(\.columnID) != old.keyColumns.map(\.columnID)
-    for index in table.indexes.dropFirst() where isMoved || successors.keys.contains(where: index.columns.contains) {
-      try replace(
-        index, key: index.keyColumns.map { $0.succeeded(by: successors) },
-        stored: index.storedColumns.map { successors[$0] ?? $0 }, &alteration)
+    for index in table.indexes.dropFirst() {
+      let read = table.columns(readBy: index)
+      if isMoved || successors.keys.contains(where: read.contains) {
+        try replace(
+          index, key: index.keyColumns.map { $0.succeeded(by: successors) },
+          stored: index.storedColumns.map { successors[$0] ?? $0 }, retyped[index.id], &alteration)
+      } else if let changed = retyped[index.id] {
+        retypeInPlace(index, changed, &alteration)
+      }
     }
+  }
+
+  private static func generatedUsing(_ column: String, _ table: String) -> SQLError {
+    SQLError(
+      SQLState("42611"), "cannot specify USING when altering type of generated column",
+      detail: "Column \"\(column)\" is a generated column.", tableName: table, columnName: column)
   }
 
   private func require(_ column: ColumnID, _ alteration: inout Alteration) {
@@ -132,17 +152,37 @@ extension Planner {
       to: alteration.table)
   }
 
+  /// - Parameter retyped: its predicate and expressions, where they read columns of another type.
   private mutating func replace(
-    _ old: IndexDescriptor, key: [IndexKeyColumn], stored: [ColumnID], _ alteration: inout Alteration
+    _ old: IndexDescriptor, key: [IndexKeyColumn], stored: [ColumnID], _ retyped: RetypedIndex?,
+    _ alteration: inout Alteration
   ) throws(SQLError) {
+    var keyColumns: [IndexKeyColumn] = []
+    var computed: [ColumnDescriptor] = []
+    for part in key {
+      var new = part
+      switch retyped?.expressions[part.columnID] {
+      case nil: break
+      case .column(let id): new.columnID = id
+      case .value(let value, let type, let text):
+        new.columnID = alteration.nextColumnID
+        alteration.nextColumnID = ColumnID(new.columnID.rawValue + 1)
+        computed.append(
+          ColumnDescriptor(
+            id: new.columnID, name: text, type: type, state: .absent, isHidden: true, conversion: value))
+      }
+      if !keyColumns.contains(where: { $0.columnID == new.columnID }) { keyColumns.append(new) }
+    }
     let id = alteration.nextIndexID
     alteration.nextIndexID = IndexID(id.rawValue + 1)
     let range = try context.allocateRange(table: alteration.table.id, index: id)
     let index = IndexDescriptor(
-      id: id, name: "", isUnique: old.isUnique, state: .absent, keyColumns: key, storedColumns: stored,
-      rangeID: range.id, replaces: old.id, predicate: old.predicate,
+      id: id, name: "", isUnique: old.isUnique, state: .absent, keyColumns: keyColumns, storedColumns: stored,
+      rangeID: range.id, replaces: old.id, predicate: retyped?.predicate ?? old.predicate,
       isInvisible: old.isInvisible)
-    alteration.stages.add(index, with: range, inPlaceOf: old, of: alteration.table)
+    alteration.stages.add(
+      index, with: range, inPlaceOf: old, of: alteration.table, computed: computed,
+      replacedComputed: old.keyColumns.map(\.columnID).filter { retyped?.expressions[$0] != nil })
   }
 
   /// The new key has the name that is given, or the one that a new table's would have.

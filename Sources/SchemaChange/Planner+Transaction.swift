@@ -236,6 +236,18 @@ extension SchemaDraft {
           .setIndexVisibility(index.id, isVisible: !changed.isInvisible),
           "index \(index.name): \(changed.isInvisible ? "invisible" : "visible")")
       }
+      if changed.predicate != index.predicate {
+        edit(.setPredicate(index.id, changed.predicate), "index \(index.name): over the new type")
+      }
+    }
+    for column in old.columns where column.isComputed {
+      guard let changed = new.column(column.id), let value = changed.conversion else { continue }
+      if value != column.conversion {
+        edit(.setExpression(column.id, value), "expression \(column.name): over the new type")
+      }
+      if changed.type != column.type {
+        edit(.setType(column.id, changed.type), "expression \(column.name): type \(changed.type)")
+      }
     }
     for var index in newIndexes {
       guard let range = catalog.range(id: index.rangeID) else { continue }
@@ -256,6 +268,9 @@ extension SchemaDraft {
       if changed.name != constraint.name {
         edit(
           .renameConstraint(constraint.id, changed.name), "constraint \(constraint.name): renamed to \(changed.name)")
+      }
+      if changed.rule != constraint.rule {
+        edit(.setRule(constraint.id, changed.rule), "constraint \(constraint.name): over the new type")
       }
       if changed.state != constraint.state { stages.add(constraint, to: old, target: changed.state) }
     }

@@ -23,6 +23,9 @@ struct StageBuilder: Sendable {
     var replacedRange: RangeID?
     var replacedName: String?
     var replacedColumn: ColumnID?
+    var replacedConstraint: ConstraintDescriptor?
+    /// Expressions of the index that it replaces, which go with that.
+    var replacedComputed: [ColumnID] = []
     /// Columns of dropped indexes: their values are written as long as an index needs them.
     var usedColumns: Set<ColumnID> = []
     /// The expressions of an index, unless another index has them too.
@@ -84,13 +87,30 @@ struct StageBuilder: Sendable {
   }
 
   /// To take the place of `old` when everything becomes visible.
+  ///
+  /// - Parameters:
+  ///   - computed: those of its key columns that come with it.
+  ///   - replacedComputed: columns of `old` that go with that.
   mutating func add(
-    _ index: IndexDescriptor, with range: RangeDescriptor, inPlaceOf old: IndexDescriptor, of table: TableDescriptor
+    _ index: IndexDescriptor, with range: RangeDescriptor, inPlaceOf old: IndexDescriptor, of table: TableDescriptor,
+    computed: [ColumnDescriptor] = [], replacedComputed: [ColumnID] = []
   ) {
     elements.append(
       Element(
         tableID: table.id, subject: .index(index), kind: .replacingIndex, target: .public, state: index.state,
-        range: range, replacedRange: old.rangeID, replacedName: old.name))
+        range: range, replacedRange: old.rangeID, replacedName: old.name, replacedComputed: replacedComputed,
+        computed: computed))
+  }
+
+  /// To give `old`, a `CHECK`, its rule when everything becomes visible.
+  mutating func add(
+    _ constraint: ConstraintDescriptor, inPlaceOf old: ConstraintDescriptor, of table: TableDescriptor
+  ) {
+    elements.append(
+      Element(
+        tableID: table.id, subject: .constraint(constraint),
+        kind: old.state == .public ? .replacingCheck : .replacingUnprovenCheck, target: .public,
+        state: constraint.state, replacedConstraint: old))
   }
 
   mutating func add(
@@ -439,7 +459,7 @@ extension ConstraintDescriptor {
   fileprivate var label: String {
     switch rule {
     case .notNull(let column): "not null of column #\(column)"
-    case .check: "constraint \(name)"
+    case .check: "constraint \(name.isEmpty ? "#\(id)" : name)"
     case .foreignKey: "foreign key \(name)"
     }
   }
@@ -476,7 +496,8 @@ extension StageBuilder.Element {
       (column.name.isEmpty ? "column #\(column.id)" : "column \(column.name)")
         + (replacedColumn == nil ? "" : ", converted")
     case .table(let table): "\(table.kindName) \(table.name)"
-    case .constraint(let constraint): constraint.label
+    case .constraint(let constraint):
+      replacedConstraint.map { "\($0.label) over the new type" } ?? constraint.label
     case .enumValue(let value): "label \(value.label)"
     }
   }
@@ -503,7 +524,10 @@ extension StageBuilder.Element {
         return columns + [.addIndex(index)]
       }
       if transition.to == .absent { return [.removeIndex(index.id)] + computed.map { .removeColumn($0.id) } }
-      if transition.to == .public, let old = index.replaces { return [.replaceIndex(old, with: index.id)] }
+      if transition.to == .public, let old = index.replaces {
+        return [.replaceIndex(old, with: index.id)] + replacedComputed.map { .removeColumn($0) }
+          + computed.map { .setColumnState($0.id, .public) }
+      }
       let changes =
         [DescriptorEdit.setIndexState(index.id, transition.to)]
         + computed.map { .setColumnState($0.id, transition.to) }
@@ -520,7 +544,11 @@ extension StageBuilder.Element {
     case .table(let table):
       if transition.from == .absent { return [.createTable(table)] }
       return transition.to == .absent ? [.removeTable] : [.startDropping]
-    case .constraint(let constraint): return constraint.edits(for: transition)
+    case .constraint(let constraint):
+      if transition.to == .public, let replacedConstraint {
+        return [.setRule(replacedConstraint.id, constraint.rule), .removeConstraint(constraint.id)]
+      }
+      return constraint.edits(for: transition)
     case .enumValue(var value):
       value.state = transition.to
       if transition.from == .absent { return [.addEnumValue(value)] }

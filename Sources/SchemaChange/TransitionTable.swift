@@ -31,6 +31,10 @@ public enum ElementKind: UInt8, Hashable, Sendable, CaseIterable {
   case judgedColumn = 8
   /// Of two tables: the one that refers keeps it, both step.
   case foreignKey = 30
+  /// A `CHECK` over columns that take the places of others: it gives its rule to the one over those.
+  case replacingCheck = 70
+  /// The same for one that is `NOT VALID`.
+  case replacingUnprovenCheck = 71
   /// A column of which existing rows get a value each: a volatile default, a sequence, a generation expression.
   case filledColumn = 40
   /// A label of an enumerated type.
@@ -94,6 +98,8 @@ public struct TransitionTable: Hashable, Sendable {
     case .replacingColumn: .replacingColumn
     case .judgedColumn: .judgedColumn
     case .foreignKey: .foreignKey
+    case .replacingCheck: .replacingCheck
+    case .replacingUnprovenCheck: .replacingUnprovenCheck
     case .filledColumn: .filledColumn
     case .enumValue: .enumValue
     }
@@ -252,6 +258,27 @@ public struct TransitionTable: Hashable, Sendable {
       Transition(
         $0, .absent, floor: .unchanged, "no query relies on it, so writers may stop checking one after the other")
     })
+
+  public static let replacingCheck = TransitionTable(
+    kind: .replacingCheck,
+    adding: enforcing(.validateCheck).dropLast() + [
+      Transition(
+        .validating, .public, floor: .unchanged,
+        "every row satisfies it over the new values, which rows hold from this entry on")
+    ],
+    dropping: check.dropping)
+
+  public static let replacingUnprovenCheck = TransitionTable(
+    kind: .replacingUnprovenCheck,
+    adding: [
+      Transition(
+        .absent, .writeOnly, floor: .unchanged, barrier: true,
+        "new rows are checked over both types; nobody relies on it, so older writers stay compatible"),
+      Transition(
+        .writeOnly, .public, floor: .unchanged,
+        "rows hold the new values from this entry on, and it judges those written"),
+    ],
+    dropping: check.dropping)
 
   public static let notNull = TransitionTable(
     kind: .notNull, adding: enforcing(.validateNotNull),

@@ -160,7 +160,7 @@ import Wire
     var result = ValidateProgress(isDone: true, rowsDone: rows, rowCount: rows)
     if !violations.isEmpty {
       result.error = SQLErrorMessage(
-        IndexMessages.violated(table: table, constraint: constraint.name, rows: violations))
+        IndexMessages.violated(table: table, constraint: table.displayName(of: constraint), rows: violations))
     }
     return result
   }

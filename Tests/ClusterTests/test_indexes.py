@@ -87,7 +87,9 @@ def test_statements_that_change_the_table_take_the_index_along(cluster, table):
     cluster.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_key PRIMARY KEY (id, k)")
     cluster.check_table(table)
     assert definitions(cluster, table)[-1].startswith(f"CREATE INDEX {table}_p ON public.{table} USING btree (v) INCLUDE (k) WHERE ((k % ")
-    assert refused(cluster, f"ALTER TABLE {table} ALTER COLUMN k TYPE text")[0] == "0A000"
+    assert refused(cluster, f"ALTER TABLE {table} ALTER COLUMN k TYPE text")[0] == "42883", "what the predicate asks is not asked of text"
+    cluster.execute(f"ALTER TABLE {table} ALTER COLUMN k TYPE numeric")
+    cluster.check_table(table)
     cluster.execute(f"TRUNCATE {table}")
     cluster.execute(f"INSERT INTO {table} VALUES (1, 13, 'a'), (2, 14, 'b')")
     assert entries(cluster, table)[f"{table}_p"] == (1, 1, True)
@@ -177,7 +179,10 @@ def test_expressions_are_unique_named_and_follow_their_columns(cluster, table):
     cluster.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_key PRIMARY KEY (k)")
     cluster.execute(f"UPDATE {table} SET name = 'Carl' WHERE lower(name) = 'bob'", gateway=2)
     assert cluster.execute(f"SELECT id FROM {table} ORDER BY lower(name) DESC LIMIT 1") == [(2,)]
-    assert refused(cluster, f"ALTER TABLE {table} ALTER COLUMN name TYPE varchar(10)")[0] == "0A000"
+    cluster.execute(f"ALTER TABLE {table} ALTER COLUMN name TYPE varchar(10)")
+    assert definitions(cluster, table) == [
+        f"CREATE UNIQUE INDEX {table}_lower_idx ON public.{table} USING btree (lower((name)::text))"]
+    assert cluster.execute(f"SELECT id FROM {table} WHERE lower(name) = 'carl'", gateway=2) == [(2,)]
     assert refused(cluster, f"CREATE INDEX ON {table} ((id / (id - 2)))")[0] == "22012"
     assert refused(cluster, f"CREATE INDEX ON {table} ((random()))")[0] == "42P17"
     # The predicate is asked first: it keeps away the row for which the expression fails.

@@ -1,6 +1,9 @@
 """Types of columns and primary keys, changed while others read and write: the rows are copied."""
 
 import decimal
+import random
+import threading
+import time
 
 import psycopg
 import pytest
@@ -20,6 +23,13 @@ def columns(cluster, table, gateway=2):
     return cluster.execute(
         "SELECT column_name, data_type FROM information_schema.columns"
         f" WHERE table_name = '{table}' ORDER BY ordinal_position", gateway=gateway)
+
+
+def patient_change(cluster, statement):
+    """Waits for transactions that hold it up."""
+    with cluster.connect(1) as connection:
+        connection.execute("SET theseus.ddl_wait = '60s'")
+        connection.execute(statement)
 
 
 def primary_key(cluster, table, gateway=2):
@@ -167,3 +177,176 @@ def test_truncate_empties_at_once_for_all_and_leaves_older_snapshots_alone(clust
             cluster.execute(f"DROP TABLE {other}")
         assert traffic.retries == 0
     traffic.verify()
+
+
+def definitions(cluster, table, gateway=2):
+    return [
+        definition for (definition,) in cluster.execute(
+            f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype <> 'p' ORDER BY conname",
+            gateway=gateway)]
+
+
+def test_checks_and_indexes_follow_the_type_under_traffic(cluster, table):
+    cluster.fill(table, 5_000)
+    for statement in (
+            f"ALTER TABLE {table} ADD CONSTRAINT {table}_a CHECK (k >= 0 AND k < 10000000)",
+            f"ALTER TABLE {table} ADD CONSTRAINT {table}_b CHECK (k > -1.5 OR v IS NULL) NOT VALID",
+            f"ALTER TABLE {table} ADD CONSTRAINT {table}_c CHECK (length(v) < 100)",
+            f"CREATE INDEX {table}_d ON {table} ((k * 2)) WHERE k > 100",
+            f"CREATE UNIQUE INDEX {table}_e ON {table} (id, upper(v)) WHERE k % 2 = 0"):
+        cluster.execute(statement)
+    with Traffic(cluster, table, threads=4) as traffic:
+        traffic.progress(50)
+        for number, change in enumerate(
+                ["ALTER COLUMN k TYPE numeric", "ALTER COLUMN v TYPE varchar(120)", "ALTER COLUMN v TYPE varchar(150)",
+                 "ALTER COLUMN k TYPE int8, ALTER COLUMN v TYPE text USING v || ''"]):
+            cluster.execute(f"ALTER TABLE {table} {change}", gateway=1 + number % 2)
+            traffic.progress(20)
+            cluster.check_table(table)
+            if number == 0:
+                plan = cluster.execute(f"EXPLAIN SELECT id FROM {table} WHERE k * 2 = 31676 AND k > 100", gateway=2)
+                assert any(f"{table}_d" in line for line, in plan), plan
+        assert traffic.retries == 0, f"{traffic.retries} statements were refused: {traffic.disturbances[:3]}"
+    traffic.verify()
+    cluster.check_table(table)
+    assert cluster.execute(
+        f"SELECT conname, convalidated FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'c' ORDER BY 1", gateway=2
+    ) == [(f"{table}_a", True), (f"{table}_b", False), (f"{table}_c", True)]
+    # They are enforced, and used.
+    for gateway in (1, 2):
+        assert refused(cluster, f"INSERT INTO {table} VALUES (-1, -1, 'x')", gateway)[1].endswith(f'"{table}_a"')
+        assert refused(cluster, f"INSERT INTO {table} VALUES (-1, 1, repeat('x', 100))", gateway)[1].endswith(f'"{table}_c"')
+        assert cluster.execute(f"SELECT id FROM {table} WHERE k * 2 = 31676 AND k > 100", gateway=gateway) == [(2,)]
+
+
+def test_a_check_or_an_index_that_does_not_fit_the_new_type(cluster, table):
+    cluster.execute(f"ALTER TABLE {table} ADD COLUMN n numeric, ADD COLUMN g int8 GENERATED ALWAYS AS (k * 1.5) STORED")
+    cluster.execute(f"INSERT INTO {table} (id, k, v, n) VALUES (1, 10, '100', 1.2), (2, 21, '200', 9.6)")
+    cluster.execute(f"ALTER TABLE {table} ADD CONSTRAINT {table}_n CHECK (n < 9.7), ADD CONSTRAINT {table}_v CHECK (v <> '')")
+    assert refused(cluster, f"ALTER TABLE {table} ALTER v TYPE int USING v::int") == (
+        "42883", "operator does not exist: integer <> text", None)
+    # 9.6 is 10 as an integer.
+    state, message, detail = refused(cluster, f"ALTER TABLE {table} ALTER n TYPE int")
+    assert (state, message) == ("23514", f'check constraint "{table}_n" of relation "{table}" is violated by some row')
+    assert detail.startswith("Failing rows: (2, 21, 200, 9.6, 32"), detail
+    rows = cluster.execute(f"EXPLAIN (DDL, VALIDATE) ALTER TABLE {table} ALTER n TYPE int")
+    assert any("(2, 21, 200, 9.6, 32" in str(row) for row in rows), rows
+    cluster.execute(f"CREATE UNIQUE INDEX {table}_u ON {table} ((n + 1)) WHERE n < 50")
+    cluster.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_n")
+    cluster.execute(f"INSERT INTO {table} (id, k, v, n) VALUES (3, 1, '300', 10.2)")
+    assert refused(cluster, f"ALTER TABLE {table} ALTER n TYPE int8")[:2] == ("23505", f'could not create unique index "{table}_u"')
+    assert refused(cluster, f"ALTER TABLE {table} ALTER n TYPE boolean USING true")[0] == "42883"
+    # What is generated from the column keeps it as it is; what is generated may have another type.
+    assert refused(cluster, f"ALTER TABLE {table} ALTER k TYPE numeric") == (
+        "0A000", "cannot alter type of a column used by a generated column", 'Column "k" is used by generated column "g".')
+    assert refused(cluster, f"ALTER TABLE {table} ALTER g TYPE numeric USING 1") == (
+        "42611", "cannot specify USING when altering type of generated column", 'Column "g" is a generated column.')
+    assert cluster.execute(f"SELECT g FROM {table} WHERE id = 2") == [(32,)]
+    cluster.execute(f"ALTER TABLE {table} ALTER g TYPE numeric(9, 1)")
+    assert cluster.execute(f"SELECT g FROM {table} WHERE id = 2", gateway=2) == [(decimal.Decimal("31.5"),)]
+    cluster.execute(f"UPDATE {table} SET k = 5 WHERE id = 2")
+    assert cluster.execute(f"SELECT g FROM {table} WHERE id = 2", gateway=2) == [(decimal.Decimal("7.5"),)]
+    cluster.check_table(table)
+
+
+def test_foreign_keys_follow_the_type_of_either_side_under_traffic(cluster, table):
+    parent, child = f"{table}_p", f"{table}_c"
+    cluster.execute(f"CREATE TABLE {parent} (id int4 PRIMARY KEY, k int4, v text)")
+    cluster.execute(f"INSERT INTO {parent} SELECT g, g, 'row' FROM generate_series(1, 200) g")
+    cluster.execute(f"CREATE TABLE {child} (id int8 PRIMARY KEY, k int8, v text, up int4 CONSTRAINT {child}_up REFERENCES {parent})")
+    cluster.execute(f"CREATE INDEX {child}_i ON {child} (up)")
+    stop = threading.Event()
+    counts, failures = [0, 0], []
+
+    def work(number):
+        """Gives rows to parents and takes parents away: one of both has to fail where they meet."""
+        choose = random.Random(number)
+        with cluster.connect(1 + number % 2) as connection:
+            while not stop.is_set():
+                key = choose.randrange(1, 200)
+                statement = choose.choice((
+                    f"INSERT INTO {child} (id, up) VALUES ({number * 1_000_000 + counts[0] * 7 + choose.randrange(10**9)}, {key})",
+                    f"DELETE FROM {child} WHERE up = {key}", f"DELETE FROM {parent} WHERE id = {key}",
+                    f"INSERT INTO {parent} VALUES ({key}, 1, 'again') ON CONFLICT DO NOTHING"))
+                try:
+                    connection.execute(statement)
+                    counts[0] += 1
+                except psycopg.Error as error:
+                    if error.sqlstate == "23503":
+                        counts[1] += 1
+                    elif error.sqlstate not in ("40001", "23505"):
+                        failures.append((error.sqlstate, str(error)))
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    try:
+        for statement in (
+                f"ALTER TABLE {parent} ALTER id TYPE int8", f"ALTER TABLE {child} ALTER up TYPE int8",
+                f"ALTER TABLE {child} ALTER up TYPE int4", f"ALTER TABLE {parent} ALTER id TYPE int4, ALTER k TYPE text"):
+            before = counts[0]
+            cluster.execute(statement)
+            deadline = time.monotonic() + 30
+            while counts[0] < before + 40 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert cluster.execute(
+                f"SELECT count(*) FROM {child} LEFT JOIN {parent} ON {parent}.id = up WHERE up IS NOT NULL AND {parent}.id IS NULL",
+                gateway=2) == [(0,)]
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(60)
+    assert not failures, failures[:3]
+    assert counts[1] > 0, "no row was ever refused"
+    for name in (parent, child):
+        cluster.check_table(name)
+    assert definitions(cluster, child) == [f"FOREIGN KEY (up) REFERENCES {parent}(id)"]
+    assert refused(cluster, f"ALTER TABLE {child} ALTER up TYPE text") == (
+        "42804", f'foreign key constraint "{child}_up" cannot be implemented',
+        'Key columns "up" and "id" are of incompatible types: text and integer.')
+    assert refused(cluster, f"ALTER TABLE {parent} ALTER id TYPE numeric")[0] == "0A000"
+    assert refused(cluster, f"ALTER TABLE {child} ALTER up TYPE int8 USING up + 1") == (
+        "0A000", "changing the values of a column that a foreign key is about is not supported yet", None)
+    with cluster.connect(1) as connection:
+        connection.execute("BEGIN")
+        connection.execute(f"ALTER TABLE {parent} ALTER id TYPE int8")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            connection.execute(f"INSERT INTO {child} (id, up) VALUES (1, 1)")
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN")
+        connection.execute(f"ALTER TABLE {parent} ALTER id TYPE int8")
+        connection.execute("COMMIT")
+    assert columns(cluster, parent)[0] == ("id", "bigint")
+    cluster.execute(f"DROP TABLE {child}")
+    cluster.execute(f"DROP TABLE {parent}")
+
+
+def test_a_writer_meets_the_new_rule_while_the_type_changes(cluster, table):
+    """A row that the new type's rule refuses is refused from the moment at which the change could no longer allow it."""
+    cluster.execute(f"ALTER TABLE {table} ADD COLUMN n numeric, ADD CONSTRAINT {table}_n CHECK (n < 9.7)")
+    cluster.execute(f"INSERT INTO {table} SELECT g, g, 'x', 1.5 FROM generate_series(1, 50) g")
+    with cluster.connect(1) as holder, cluster.connect(2) as writer:
+        holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        holder.execute(f"SELECT count(*) FROM {table}")
+        change = threading.Thread(target=patient_change, args=(cluster, f"ALTER TABLE {table} ALTER n TYPE int8"))
+        change.start()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                writer.execute(f"INSERT INTO {table} VALUES (1000, 1, 'x', 9.6)")
+                writer.execute(f"DELETE FROM {table} WHERE id = 1000")
+            except psycopg.errors.CheckViolation as error:
+                assert error.diag.message_primary == f'new row for relation "{table}" violates check constraint "{table}_n"'
+                break
+            time.sleep(0.01)
+        else:
+            raise AssertionError("the new rule is not enforced")
+        # The old one is, too.
+        with pytest.raises(psycopg.errors.CheckViolation):
+            writer.execute(f"INSERT INTO {table} VALUES (1001, 1, 'x', 9.8)")
+        holder.execute("COMMIT")
+        change.join(60)
+        assert not change.is_alive()
+    assert columns(cluster, table)[-1] == ("n", "bigint")
+    assert definitions(cluster, table) == [f"CHECK (((n)::numeric < 9.7))"]
+    cluster.check_table(table)

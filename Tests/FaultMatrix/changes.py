@@ -200,6 +200,17 @@ CHANGES = [
     # The rows are copied, and the index of the column.
     Change("ALTER COLUMN TYPE", "ALTER TABLE {t} ALTER COLUMN spare TYPE text", setup=(INDEX,),
            wrong_rows="SELECT count(*) FROM {t} WHERE u::text <> spare"),
+    Change("ALTER COLUMN TYPE with checks and indexes", "ALTER TABLE {t} ALTER COLUMN u TYPE numeric",
+           setup=("ALTER TABLE {t} ADD CONSTRAINT {t}_c CHECK (u > -1)", "CREATE INDEX {t}_e ON {t} ((u * 2)) WHERE u % 2 = 0"),
+           wrong_rows="SELECT (SELECT count(*) FROM {t} WHERE u <= -1) + 1 - (SELECT count(*) FROM pg_constraint"
+                      " WHERE conrelid = '{t}'::regclass AND conname = '{t}_c' AND convalidated)"),
+    Change("ALTER COLUMN TYPE that a check refuses", "ALTER TABLE {t} ALTER COLUMN spare TYPE int8",
+           setup=("ALTER TABLE {t} ALTER COLUMN spare TYPE numeric", "UPDATE {t} SET spare = -0.6 WHERE id = {rows}",
+                  "ALTER TABLE {t} ADD CONSTRAINT {t}_c CHECK (spare > -0.7)"), error="23514"),
+    Change("ALTER COLUMN TYPE with foreign keys", "ALTER TABLE {t}_b ALTER COLUMN id TYPE int8",
+           setup=("CREATE TABLE {t}_b (id int4 PRIMARY KEY)", "INSERT INTO {t}_b SELECT generate_series(1, 7)",
+                  "ALTER TABLE {t} ADD COLUMN up int4 DEFAULT 7 CONSTRAINT {t}_f REFERENCES {t}_b"),
+           wrong_rows="SELECT count(*) FROM {t} LEFT JOIN {t}_b b ON b.id = up WHERE b.id IS NULL"),
     Change("ALTER COLUMN TYPE of a bad value", "ALTER TABLE {t} ALTER COLUMN spare TYPE text USING 1 / (spare - {rows})",
            setup=(INDEX,), error="22012"),
     Change("ALTER PRIMARY KEY", "ALTER TABLE {t} DROP CONSTRAINT {t}_pkey, ADD PRIMARY KEY (id, k)", setup=(INDEX,)),

@@ -66,7 +66,7 @@ struct PlanText {
       guard let index = table.index(id) else { return "?" }
       return index.replaces.flatMap { table.index($0)?.name }.map { "the copy of index \($0)" } ?? "index \(index.name)"
     }
-    func constraint(_ id: ConstraintID) -> String { table.constraint(id)?.name ?? "?" }
+    func constraint(_ id: ConstraintID) -> String { table.constraint(id).map { table.displayName(of: $0) } ?? "?" }
     return switch work {
     case .backfill(_, let id): "backfill \(index(id))"
     case .validateIndex(_, let id): "validate \(index(id))"

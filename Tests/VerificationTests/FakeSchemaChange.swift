@@ -195,7 +195,9 @@ private struct FakeEdit {
       try statement.expect("INDEX")
       let name = statement.next()
       return try onIndex(name, &state) { table, place in
-        table.droppedIndexes[name] = table.indexes.remove(at: place)
+        // Without the schema that the statement names: it is brought back by its own name.
+        let index = table.indexes.remove(at: place)
+        table.droppedIndexes[index.name] = index
       }
     }
     if statement.take("INDEX") {

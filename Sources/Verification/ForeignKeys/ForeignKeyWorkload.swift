@@ -1,5 +1,5 @@
 /// Clients that add and remove rows of two tables through all gateways, by themselves and in transactions, while one of them
-/// adds, validates and drops a second foreign key. The first has stood since the tables were made.
+/// adds, validates and drops a second foreign key, and changes the types of their columns. The first has stood since the tables were made.
 public struct ForeignKeyWorkload: Workload {
   public let name: String
   public var limits: TrafficLimits
@@ -102,10 +102,15 @@ public struct ForeignKeyWorkload: Workload {
     let invoked = context.now
     let key = "FOREIGN KEY (other) REFERENCES \(parents)"
     let statement: String
-    switch Int.random(in: 0..<4, using: &context.random) {
+    switch Int.random(in: 0..<7, using: &context.random) {
     case 0: statement = "ALTER TABLE \(children) ADD CONSTRAINT second \(key)"
     case 1: statement = "ALTER TABLE \(children) ADD CONSTRAINT second \(key) NOT VALID"
     case 2: statement = "ALTER TABLE \(children) VALIDATE CONSTRAINT second"
+    // Either side gets another type, and has the same keys.
+    case 3: statement = "ALTER TABLE \(parents) ALTER id TYPE \(Bool.random(using: &context.random) ? "int4" : "int8")"
+    case 4:
+      let types = ["int4", "int8"].shuffled(using: &context.random)
+      statement = "ALTER TABLE \(children) ALTER parent TYPE \(types[0]), ALTER other TYPE \(types[1])"
     default: statement = "ALTER TABLE \(children) DROP CONSTRAINT second"
     }
     // There already, not there, or there are rows that keep it from being there.

@@ -302,7 +302,7 @@ public struct SchemaStatementKind: Sendable {
       table.columns[position].isNullable = true
       return ("ALTER TABLE \(table.name) ALTER COLUMN \(table.columns[position].name) DROP NOT NULL", [])
     },
-    // Not of `k`, which checks read. All values are numbers, whatever the type.
+    // All values are numbers, whatever the type.
     alter("ALTER COLUMN TYPE", weight: 8) { table, context in
       guard
         let position = table.columns.indices.filter({ position in
@@ -318,6 +318,27 @@ public struct SchemaStatementKind: Sendable {
       return (
         "ALTER TABLE \(table.name) ALTER COLUMN \(name) TYPE \(isInteger ? "text" : "int8 USING \(name)::int8")", []
       )
+    },
+    // Checks, predicates and expressions read `k`; what follows from it keeps it as it is, and can get another type itself.
+    alter("ALTER COLUMN TYPE of what depends", weight: 10) { table, context in
+      let isKept = table.columns.contains { $0.source == .doubled }
+      guard
+        let position = table.columns.indices.filter({ position in
+          let column = table.columns[position]
+          return (isKept ? column.source == .doubled : column.name == "k")
+            && !(table.view?.reads(column) ?? false)
+        }).randomElement(using: &context.random)
+      else { return nil }
+      let column = table.columns[position]
+      let kinds: [ColumnModel.Kind] = [.integer, .small, .number]
+      guard let kind = context.pick(kinds.filter { $0 != column.kind }) else { return nil }
+      table.columns[position].kind = kind
+      // What was dropped is over the column that it was.
+      table.droppedIndexes.removeAll { $0.leastKey != nil || $0.columns.contains(column.serial) }
+      table.droppedColumns.removeAll { dropped in
+        dropped.column.source == .doubled || dropped.indexes.contains { $0.leastKey != nil }
+      }
+      return ("ALTER TABLE \(table.name) ALTER COLUMN \(column.name) TYPE \(kind.sql)", [])
     },
     alter("ALTER PRIMARY KEY", weight: 4) { table, context in
       guard let column = context.pick(table.columns.filter { $0.hasUniqueValues }),
@@ -462,6 +483,7 @@ public struct SchemaStatementKind: Sendable {
     // Back to a table without one.
     case "ALTER PRIMARY KEY": sql.contains("DROP CONSTRAINT") ? [] : ["0A000"]
     case "ALTER COLUMN TYPE": sql.contains("USING") ? ["0A000"] : []
+    case "ALTER COLUMN TYPE of what depends": ["0A000"]
     case "REVERT JOB": ["0A000", "23502", "23505", "23514"]
     case "BEGIN … COMMIT": ["0A000", "23502", "23505", "23514", "42701", "42P07"]
     default: []

@@ -67,8 +67,18 @@ public struct ColumnModel: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     case integer
     case text
+    /// Of small values, which have the same text as those of the others.
+    case small
+    case number
 
-    var sql: String { self == .integer ? "int8" : "text" }
+    var sql: String {
+      switch self {
+      case .integer: "int8"
+      case .text: "text"
+      case .small: "int4"
+      case .number: "numeric"
+      }
+    }
   }
 
   /// Where a row's value comes from that no write gives.

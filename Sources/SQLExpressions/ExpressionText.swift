@@ -1,18 +1,17 @@
-import SQLExpressions
 import SQLValues
 
 /// Bound expressions as SQL, for people: `EXPLAIN` and stored defaults.
-struct ExpressionText {
-  var columnNames: [String]
+public struct ExpressionText: Sendable {
+  public var columnNames: [String]
   /// What sequence functions name by number.
-  var relationName: (Int64) -> String?
+  public var relationName: @Sendable (Int64) -> String?
 
-  init(columnNames: [String], relationName: @escaping (Int64) -> String? = { _ in nil }) {
+  public init(columnNames: [String], relationName: @escaping @Sendable (Int64) -> String? = { _ in nil }) {
     self.columnNames = columnNames
     self.relationName = relationName
   }
 
-  func text(_ expression: Expression) -> String {
+  public func text(_ expression: Expression) -> String {
     switch expression {
     case .constant(let value, let type): return constant(value, type)
     case .column(let position, _): return columnNames.indices.contains(position) ? columnNames[position] : "?"

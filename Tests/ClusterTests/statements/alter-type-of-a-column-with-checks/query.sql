@@ -1,0 +1,1 @@
+SELECT count(*) = 2 FROM pg_constraint WHERE conrelid = '@ships'::regclass AND contype = 'c';

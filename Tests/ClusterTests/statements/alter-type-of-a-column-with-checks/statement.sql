@@ -1,0 +1,1 @@
+ALTER TABLE @ships ALTER COLUMN owner TYPE numeric;

@@ -1,0 +1,1 @@
+ALTER TABLE @ships ALTER COLUMN id TYPE int8;

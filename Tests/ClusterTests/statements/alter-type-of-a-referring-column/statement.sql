@@ -1,0 +1,1 @@
+ALTER TABLE @crew ALTER COLUMN ship TYPE int8;

@@ -1,0 +1,1 @@
+SELECT data_type = 'bigint' FROM information_schema.columns WHERE table_name = '@ships' AND column_name = 'owner';

@@ -1,0 +1,1 @@
+SELECT count(*) = 20 AND sum(id) = 210 FROM @ships WHERE id <= 20;

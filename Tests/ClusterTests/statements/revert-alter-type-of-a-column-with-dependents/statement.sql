@@ -1,0 +1,1 @@
+REVERT JOB {job};
