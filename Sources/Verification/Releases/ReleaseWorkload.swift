@@ -141,9 +141,10 @@ public struct ReleaseWorkload: Workload {
   public func finalReads(_ session: ClientContext, _ record: inout TrafficRecord<ReleaseAction>) async {
     func found(_ sentence: String) { record.surprises.append(Finding(name, sentence)) }
     do throws(WorkloadError) {
-      let recorded = Self.numbers(try await session.insist("SELECT id FROM \(name)"))
+      // In this order: one whose client heard nothing may come about meanwhile.
       let tables = try await session.insist(
         "SELECT table_name FROM information_schema.tables WHERE table_name LIKE '\(name)\\_%'")
+      let recorded = Self.numbers(try await session.insist("SELECT id FROM \(name)"))
       let made = Set(tables.compactMap { row in (row.first ?? nil).flatMap { Int($0.dropFirst(name.count + 1)) } })
       for release in recorded.union(made).sorted() {
         let parts = try await parts(of: release) { (sql) async throws(WorkloadError) in try await session.insist(sql) }
