@@ -159,6 +159,22 @@ def test_a_block_sent_again_with_its_operation_id_writes_once(cluster, table):
     cluster.execute(f"DROP TABLE {table}_new")
 
 
+def commit_around_the_end_of(victim, cluster, connection):
+    """Kills the gateway of `connection` or the metadata leader about when the block commits; the cluster is whole again afterwards."""
+    target = cluster.member("gateway-1" if victim == "gateway-1" else cluster.metadata_leader())
+    killer = threading.Timer(random.random() * 0.08, os.kill, (target["pid"], signal.SIGKILL))
+    killer.start()
+    try:
+        connection.execute("COMMIT")
+        outcome = "committed"
+    except psycopg.Error as error:
+        outcome = getattr(error, "sqlstate", None) or "gone"
+    killer.join()
+    wait_until(lambda: not cluster.is_alive(target), 10, "the end of the process")
+    cluster.restart()
+    return outcome
+
+
 @pytest.mark.parametrize("victim", ["gateway-1", "leader"])
 def test_a_process_killed_around_the_commit_leaves_both_or_neither(cluster, table, victim):
     random.seed(victim)
@@ -170,17 +186,7 @@ def test_a_process_killed_around_the_commit_leaves_both_or_neither(cluster, tabl
             connection.execute(f"CREATE TABLE {name} (id int8 PRIMARY KEY)")
             connection.execute(f"INSERT INTO {name} SELECT g FROM generate_series(1, 20) g")
             connection.execute(f"INSERT INTO {table} VALUES ({number}, {number}, '{name}')")
-            target = cluster.member("gateway-1" if victim == "gateway-1" else cluster.metadata_leader())
-            killer = threading.Timer(random.random() * 0.08, os.kill, (target["pid"], signal.SIGKILL))
-            killer.start()
-            try:
-                connection.execute("COMMIT")
-                outcome = "committed"
-            except psycopg.Error as error:
-                outcome = getattr(error, "sqlstate", None) or "gone"
-            killer.join()
-        wait_until(lambda: not cluster.is_alive(target), 10, "the end of the process")
-        cluster.restart()
+            outcome = commit_around_the_end_of(victim, cluster, connection)
         # Whoever meets the rows of the transaction waits until its job has ended them.
         there = cluster.execute(f"SELECT count(*) FROM {table} WHERE id = {number}", gateway=2)[0][0] == 1
         assert (columns(cluster, name) == ["id"]) == there, (outcome, there)
@@ -559,17 +565,7 @@ def test_a_process_killed_around_the_commit_leaves_a_changed_table_whole_or_none
             connection.execute(f"ALTER TABLE {name} ADD COLUMN s serial")
             connection.execute(f"CREATE UNIQUE INDEX {name}_s ON {name} (s)")
             connection.execute(f"ALTER TABLE {name} ADD FOREIGN KEY (t) REFERENCES {table}")
-            target = cluster.member("gateway-1" if victim == "gateway-1" else cluster.metadata_leader())
-            killer = threading.Timer(random.random() * 0.08, os.kill, (target["pid"], signal.SIGKILL))
-            killer.start()
-            try:
-                connection.execute("COMMIT")
-                outcome = "committed"
-            except psycopg.Error as error:
-                outcome = getattr(error, "sqlstate", None) or "gone"
-            killer.join()
-        wait_until(lambda: not cluster.is_alive(target), 10, "the end of the process")
-        cluster.restart()
+            outcome = commit_around_the_end_of(victim, cluster, connection)
         there = cluster.execute(f"SELECT count(*) FROM {table} WHERE id = {number}", gateway=2)[0][0] == 1
         assert (columns(cluster, name) == ["id", "t", "s"]) == there, (outcome, there)
         assert there or outcome != "committed"

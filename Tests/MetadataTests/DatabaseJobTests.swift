@@ -42,20 +42,6 @@ import Testing
         keyColumns: [IndexColumnDefinition(columnName: "a")]))
   }
 
-  private func finish(_ world: inout LeaderWorld) {
-    for _ in 0..<100 where !world.state.unfinishedJobRecords.isEmpty || !world.log.isEmpty {
-      world.applyAll()
-      world.acknowledgeAll()
-      for job in world.work.keys.sorted() {
-        world.work[job] = nil
-        world.perform(
-          world.leader.report(job, .finished(rowsDone: 1), now: world.now, wallMilliseconds: world.wall))
-      }
-      world.applyAll()
-    }
-    #expect(world.state.unfinishedJobRecords.isEmpty, "everything that was asked for ends")
-  }
-
   @Test func whatIsUnderWayEndsFirstAndWhoComesLaterFindsNothing() throws {
     var (world, shop) = try world()
     let build = world.start(index(on: "t"), in: shop)
@@ -67,7 +53,7 @@ import Testing
     world.applyAll()
     #expect(world.result(elsewhere)?.error == nil, "the other database has nothing to wait for")
     #expect(world.state.unfinishedJobRecords.map(\.state) == [.running, .queued, .queued, .queued])
-    finish(&world)
+    world.finish()
     #expect(world.result(build)?.error == nil && world.result(goes)?.error == nil)
     #expect(world.result(comes)?.error?.state == .invalidCatalogName)
     #expect(world.result(alters)?.error?.state == .invalidCatalogName)
@@ -94,7 +80,7 @@ import Testing
     let late = world.start(table("v"), in: shop)
     world.applyAll()
     #expect(world.result(late)?.error?.state == .invalidCatalogName)
-    finish(&world)
+    world.finish()
     #expect(world.result(goes)?.error == nil)
     #expect(world.state.catalog.databases.map(\.name) == ["defaultdb", "shop"])
   }

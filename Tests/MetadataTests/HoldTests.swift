@@ -80,19 +80,6 @@ import Testing
     return error
   }
 
-  private func finish(_ world: inout LeaderWorld) {
-    for _ in 0..<50 where !world.state.unfinishedJobRecords.isEmpty || !world.log.isEmpty {
-      world.applyAll()
-      world.acknowledgeAll()
-      for job in world.settlements.keys.sorted() {
-        world.settlements[job] = nil
-        world.perform(
-          world.leader.report(job, .finished(rowsDone: 0), now: world.now, wallMilliseconds: world.wall))
-      }
-    }
-    #expect(world.state.unfinishedJobRecords.isEmpty)
-  }
-
   @Test func theRowsAreAskedForWhenAllElseIsThereAndTheVisibleEntryDecides() throws {
     var world = world()
     let request = begin(&world, [createTable("new"), createIndex("i", on: "t"), addColumn("c", to: "t")])
@@ -131,7 +118,7 @@ import Testing
     }
     let settlement = try #require(world.settlements[job.id])
     #expect((settlement.primaryKey, settlement.start, settlement.commit) == (key, start, hold.commit))
-    finish(&world)
+    world.finish()
     #expect(world.state.jobs[job.id]?.state == .succeeded)
     #expect(try JobRecord(decoding: try #require(world.state.jobs[job.id]).encoded()) == world.state.jobs[job.id])
   }
@@ -162,7 +149,7 @@ import Testing
     #expect(settlement.commit == .zero && settlement.primaryKey == key)
     let late = decide(&world, job.id)
     #expect(error(world, late)?.state == .serializationFailure, "too late")
-    finish(&world)
+    world.finish()
     #expect(world.state.jobs[job.id]?.state == .failed)
     #expect(world.state.catalog.table(named: "t")?.columns == before)
     #expect(world.state.catalog.table(named: "t")?.indexes.count == 1)
@@ -246,7 +233,7 @@ import Testing
     let decided = decide(&world, job.id)
     world.applyAll()
     #expect(error(world, decided) == nil)
-    finish(&world)
+    world.finish()
     #expect(world.result(request)?.error == nil)
     let record = try #require(world.state.jobs[job.id])
     #expect(record.state == .succeeded && record.hold?.commit ?? .zero > .zero)
@@ -276,6 +263,6 @@ import Testing
     _ = decide(&world, job.id)
     world.applyAll()
     #expect(world.state.jobs[job.id]?.hold?.primaryKey == key)
-    finish(&world)
+    world.finish()
   }
 }

@@ -31,17 +31,6 @@ import Testing
     world.perform(world.leader.report(job, report, now: world.now, wallMilliseconds: world.wall))
   }
 
-  /// Drives everything that is unfinished to its end.
-  private func finish(_ world: inout LeaderWorld) {
-    for _ in 0..<100 where !world.state.unfinishedJobRecords.isEmpty || !world.log.isEmpty {
-      world.applyAll()
-      world.acknowledgeAll()
-      for job in world.work.keys.sorted() { report(&world, job, .finished(rowsDone: 1)) }
-      world.applyAll()
-    }
-    #expect(world.state.unfinishedJobRecords.isEmpty)
-  }
-
   private func advanceToWork(_ world: inout LeaderWorld) {
     world.applyAll()
     for _ in 0..<20 where world.work.isEmpty {
@@ -112,7 +101,7 @@ import Testing
     #expect(world.work[job] == nil && world.state.jobs[job]?.state == .paused)
     #expect(control(&world, job, .resume) == nil)
     #expect(world.work[job]?.maximumRowsPerSecond == 0)
-    finish(&world)
+    world.finish()
     #expect(control(&world, job, .limit(rowsPerSecond: 5))?.state == .objectNotInPrerequisiteState)
     #expect(world.state.jobs[job]?.backfillMilliseconds ?? 0 >= 1_000)
   }
@@ -286,7 +275,7 @@ import Testing
       world.applyAll()
       // The client asks again with its operation id.
       request = world.start(createIndex("i", on: "t"), operation: "op")
-      finish(&world)
+      world.finish()
       #expect(world.result(request)?.error == nil, "step \(step)")
       #expect(world.result(request)?.commandTag == "CREATE INDEX", "step \(step)")
       #expect(index(world) == .public, "step \(step)")
@@ -320,7 +309,7 @@ import Testing
     let job = world.state.unfinishedJobRecords[0].id
     let error = SQLError(.uniqueViolation, "could not create unique index \"i\"", detail: "Key (a)=(1) is duplicated.")
     report(&world, job, .failed(error))
-    finish(&world)
+    world.finish()
     #expect(world.result(request)?.error == error)
     #expect(world.result(request)?.job?.state == .failed)
     #expect(world.state.catalog.table(named: "t")?.indexes == before?.indexes)
@@ -349,7 +338,7 @@ import Testing
     #expect(world.result(build) == nil && world.result(behind) == nil)
     let queued = world.state.unfinishedJobRecords.first { $0.state == .queued }
     #expect(queued.map { world.leader.waitReason($0) } == "queued behind job 3")
-    finish(&world)
+    world.finish()
     #expect(world.result(behind)?.error == nil)
     #expect(world.result(behind)?.commandTag == "ALTER TABLE")
     // Planned in its turn, against what the one before it left.
@@ -387,7 +376,7 @@ import Testing
     #expect(world.work[job]?.rowsDone == 60_000)
     #expect(control(&world, job, .cancel) == nil)
     #expect(world.work.isEmpty)
-    finish(&world)
+    world.finish()
     #expect(world.state.jobs[job]?.state == .canceled)
     #expect(world.state.catalog.table(named: "t")?.indexes.count == 1)
     #expect(control(&world, job, .cancel)?.state == .objectNotInPrerequisiteState)
@@ -499,7 +488,7 @@ import Testing
     var world = world()
     _ = world.start(createIndex("i", on: "t"), operation: "a")
     _ = world.start(addColumn("b", to: "t"), operation: "b")
-    finish(&world)
+    world.finish()
     var follower = MetadataState()
     for command in world.history {
       let copy = try MetadataCommand(decoding: command.encoded())

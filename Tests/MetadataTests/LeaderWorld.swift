@@ -3,6 +3,7 @@ import Catalog
 import Convergence
 import SQLValues
 import SchemaChange
+import Testing
 
 @testable import Metadata
 
@@ -127,6 +128,24 @@ struct LeaderWorld {
 
   mutating func acknowledgeAll() {
     for node in epochs.keys.sorted() { acknowledge(node.rawValue) }
+  }
+
+  /// Drives everything that is unfinished to its end: whoever has work or locks to settle reports that it is done.
+  mutating func finish(sourceLocation: SourceLocation = #_sourceLocation) {
+    for _ in 0..<100 where !state.unfinishedJobRecords.isEmpty || !log.isEmpty {
+      applyAll()
+      acknowledgeAll()
+      for job in work.keys.sorted() {
+        work[job] = nil
+        perform(leader.report(job, .finished(rowsDone: 1), now: now, wallMilliseconds: wall))
+      }
+      for job in settlements.keys.sorted() {
+        settlements[job] = nil
+        perform(leader.report(job, .finished(rowsDone: 0), now: now, wallMilliseconds: wall))
+      }
+      applyAll()
+    }
+    #expect(state.unfinishedJobRecords.isEmpty, "everything that was asked for ends", sourceLocation: sourceLocation)
   }
 
   mutating func start(

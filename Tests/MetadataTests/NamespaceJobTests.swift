@@ -40,20 +40,6 @@ import Testing
     .namespace(.drop(["app"], ifExists: false, isCascade: isCascade))
   }
 
-  private func finish(_ world: inout LeaderWorld) {
-    for _ in 0..<100 where !world.state.unfinishedJobRecords.isEmpty || !world.log.isEmpty {
-      world.applyAll()
-      world.acknowledgeAll()
-      for job in world.work.keys.sorted() {
-        world.work[job] = nil
-        world.perform(
-          world.leader.report(job, .finished(rowsDone: 1), now: world.now, wallMilliseconds: world.wall))
-      }
-      world.applyAll()
-    }
-    #expect(world.state.unfinishedJobRecords.isEmpty, "everything that was asked for ends")
-  }
-
   @Test func whatIsUnderWayEndsFirstAndWhoComesLaterFindsNothing() throws {
     var world = world()
     let build = world.start(index(on: "t"))
@@ -63,7 +49,7 @@ import Testing
     let alters = world.start(index(on: "t"))
     world.applyAll()
     #expect(world.state.unfinishedJobRecords.map(\.state) == [.running, .queued, .queued, .queued])
-    finish(&world)
+    world.finish()
     #expect(world.result(build)?.error == nil && world.result(goes)?.error == nil)
     #expect(world.result(comes)?.error?.state == .invalidSchemaName)
     #expect(world.result(alters)?.error?.state == .invalidSchemaName)
@@ -77,7 +63,7 @@ import Testing
     let goes = world.start(drop(isCascade: false))
     let requests = ["u", "v"].map { world.start(table($0)) } + [world.start(index(on: "t"))]
     world.applyAll()
-    finish(&world)
+    world.finish()
     #expect(world.result(build)?.error == nil)
     #expect(world.result(goes)?.error?.state == .dependentObjectsStillExist)
     for request in requests { #expect(world.result(request)?.error == nil) }
@@ -102,7 +88,7 @@ import Testing
     let renamed = world.start(.namespace(.rename("app", to: "shop")))
     world.applyAll()
     #expect(world.result(renamed)?.error == nil, "no table has anything to do with it")
-    finish(&world)
+    world.finish()
     #expect(world.state.catalog.table(named: "t", schema: "shop")?.indexes.count == 2)
     #expect(world.result(behind)?.error?.state == .invalidSchemaName)
   }
@@ -118,7 +104,7 @@ import Testing
     let goes = world.start(.transaction(draft.transaction))
     let comes = world.start(table("u"))
     world.applyAll()
-    finish(&world)
+    world.finish()
     #expect(world.result(build)?.error == nil)
     // The table has another version than the transaction saw: the index was built meanwhile.
     #expect(world.result(goes)?.error?.state == .serializationFailure)

@@ -24,20 +24,8 @@ import Testing
 
   private func run(_ world: inout LeaderWorld, _ statement: SchemaStatement) {
     let request = world.start(statement)
-    finish(&world)
+    world.finish()
     #expect(world.result(request) != nil && world.result(request)?.error == nil)
-  }
-
-  private func finish(_ world: inout LeaderWorld) {
-    for _ in 0..<100 where !world.state.unfinishedJobRecords.isEmpty || !world.log.isEmpty {
-      world.applyAll()
-      world.acknowledgeAll()
-      for job in world.work.keys.sorted() {
-        world.work[job] = nil
-        world.perform(world.leader.report(job, .finished(rowsDone: 1), now: world.now, wallMilliseconds: world.wall))
-      }
-      world.applyAll()
-    }
   }
 
   /// The retention time passes, however short the steps.
@@ -148,7 +136,7 @@ import Testing
         world.leader.report(
           job, .failed(SQLError(.uniqueViolation, "duplicates")), now: world.now, wallMilliseconds: world.wall))
     }
-    finish(&world)
+    world.finish()
     #expect(world.result(request)?.error?.state == .uniqueViolation)
     #expect(world.state.waysBack.isEmpty)
   }
